@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tack: one source tree, both a pip package and a ROS 2 (ament_python) package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "tack"
+VERSION = "0.1.0"
+HERE = Path(__file__).parent
+
+
+def share(*folders: str) -> list[tuple[str, list[str]]]:
+    """The files of these folders, as ament expects them: under share/tack, same layout."""
+    files: dict[str, list[str]] = {}
+    for folder in folders:
+        for path in sorted((HERE / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                relative = path.relative_to(HERE)
+                files.setdefault(f"share/{NAME}/{relative.parent}", []).append(str(relative))
+    return sorted(files.items())
+
+
+setup(
+    name=NAME,
+    version=VERSION,
+    description="From a couple of clicks to a 6-DoF pick-and-place, on ROS 2 and MoveIt, without CAD",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    maintainer="tack maintainers",
+    maintainer_email="tack@example.org",
+    python_requires=">=3.10",
+    packages=find_packages(include=["tack_*"]),
+    package_data={"": ["py.typed", "*.html", "*.css"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        *share("launch", "config", "models", "interfaces"),
+    ],
+    install_requires=[
+        "numpy>=1.21",
+        "scipy>=1.8",
+        "opencv-python>=4.5.4",
+        "PyYAML>=5.4",
+        "transforms3d>=0.4.1",
+        "rosbags>=0.11",
+        "av>=12",
+        "tqdm>=4.57",
+    ],
+    extras_require={
+        "realsense": ["pyrealsense2>=2.55"],
+        "sim": ["mujoco>=3.2"],
+        "learn": ["torch>=2.2", "safetensors>=0.4"],
+        "reconstruction": ["open3d>=0.18"],
+        "test": ["pytest>=7,<9", "pytest-xdist>=3", "hypothesis>=6"],
+    },
+    entry_points={"console_scripts": ["tack = tack_cli.main:main"]},
+)
