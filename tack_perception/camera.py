@@ -237,10 +237,11 @@ class CameraIntrinsics:
                 inverse = cv2.fisheye.undistortPoints(flat[valid], identity, d)
             else:
                 inverse = cv2.undistortPointsIter(
-                    flat[valid], identity, d, None, None, _INVERSION
+                    flat[valid], identity, d, identity, identity, _INVERSION
                 )
             # The inverse is kept only where it maps back: past a model's turning point it does not.
-            back = self._distort(inverse.reshape(-1, 2)).reshape(inverse.shape)
+            inverse = np.asarray(inverse, dtype=np.float64)
+            back = self._distort(inverse)
             error = np.abs(back - flat[valid]).max(axis=(1, 2), keepdims=True)
             result[valid] = np.where(error < _INVERSION_TOLERANCE, inverse, np.nan)
         return result.reshape(distorted.shape)
