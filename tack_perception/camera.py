@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -232,19 +233,18 @@ class CameraIntrinsics:
         valid = np.isfinite(flat).all(axis=(1, 2))
         result = np.full_like(flat, np.nan)
         if valid.any():
-            identity, d = np.eye(3), np.array(self.coefficients)
-            if self.model == "equidistant":
-                inverse = cv2.fisheye.undistortPoints(flat[valid], identity, d)
-            else:
-                inverse = cv2.undistortPointsIter(
-                    flat[valid], identity, d, identity, identity, _INVERSION
-                )
+            inverse: FloatArray = np.asarray(self._opencv_inverse(flat[valid]), dtype=np.float64)
             # The inverse is kept only where it maps back: past a model's turning point it does not.
-            inverse = np.asarray(inverse, dtype=np.float64)
             back = self._distort(inverse)
             error = np.abs(back - flat[valid]).max(axis=(1, 2), keepdims=True)
             result[valid] = np.where(error < _INVERSION_TOLERANCE, inverse, np.nan)
         return result.reshape(distorted.shape)
+
+    def _opencv_inverse(self, distorted: FloatArray) -> Any:
+        identity, d = np.eye(3), np.array(self.coefficients)
+        if self.model == "equidistant":
+            return cv2.fisheye.undistortPoints(distorted, identity, d)
+        return cv2.undistortPointsIter(distorted, identity, d, identity, identity, _INVERSION)
 
 
 def _with_last_axis(values: ArrayLike, size: int, name: str) -> FloatArray:

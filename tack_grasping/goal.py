@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the perception side asks of an arm: a grasp and, where one is wanted, a place."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_perception.annotation import check_label
+from tack_perception.errors import InvalidInputError
+from tack_perception.geometry import check_transform
+from tack_perception.keypoint import check_covariance
+
+FloatArray = NDArray[np.float64]
+POSES = ("pregrasp", "grasp", "lift", "preplace", "place", "retreat")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PickPlaceGoal:
+    """One candidate of a pick, with a place if a target was given.
+
+    Poses are (4, 4) `frame_from_gripper`, m. The gripper frame sits between the finger tips: z is
+    the approach direction, y the closing direction of the fingers (Franka's convention).
+
+    Attributes:
+        label: the keypoint that is grasped.
+        frame_id: the frame of all poses (the robot's base, or the camera where TF is missing).
+        stamp_ns: the stamp of the image that the goal comes from, ns.
+        pregrasp, grasp, lift: before closing, at closing, and after.
+        preplace, place, retreat: above the target, at release, and after; None without a target.
+        position_covariance: (3, 3) of the grasped point, in the frame, m².
+        width: opening of the gripper before closing, m.
+        score: 0 to 1, the product of `terms`.
+        terms: name → factor of the score, 0 to 1.
+        why: one sentence for a person.
+
+    Raises:
+        InvalidInputError: on construction, for poses that are not rigid, place poses that do not
+            come together, or numbers outside their range.
+    """
+
+    label: str
+    frame_id: str
+    stamp_ns: int
+    pregrasp: FloatArray
+    grasp: FloatArray
+    lift: FloatArray
+    position_covariance: FloatArray
+    width: float
+    score: float
+    terms: Mapping[str, float]
+    why: str
+    preplace: FloatArray | None = None
+    place: FloatArray | None = None
+    retreat: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", check_label(self.label))
+        if not self.frame_id.strip():
+            raise InvalidInputError(f"{self.label}: a goal needs a frame")
+        for name in POSES:
+            pose = getattr(self, name)
+            if pose is None:
+                continue
+            matrix = check_transform(pose, f"{self.label}: {name}").copy()
+            matrix.flags.writeable = False
+            object.__setattr__(self, name, matrix)
+        if len({pose is None for pose in (self.preplace, self.place, self.retreat)}) > 1:
+            raise InvalidInputError(f"{self.label}: preplace, place and retreat come together")
+        check_covariance(self.position_covariance, f"{self.label}: position covariance")
+        if not (math.isfinite(self.width) and self.width > 0):
+            raise InvalidInputError(f"{self.label}: gripper width {self.width} m must be positive")
+        for name, value in {"score": self.score, **self.terms}.items():
+            if not 0 <= value <= 1:
+                raise InvalidInputError(f"{self.label}: {name} = {value} is not in 0 to 1")
+        object.__setattr__(self, "terms", MappingProxyType(dict(self.terms)))
+
+    @property
+    def poses(self) -> dict[str, FloatArray]:
+        """Name → (4, 4) frame_from_gripper of the poses that the goal has, in order of motion."""
+        return {name: getattr(self, name) for name in POSES if getattr(self, name) is not None}

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Grasp candidates from one point and the surface normal there.
+
+The gripper comes in against the surface normal (or straight down), at several turns about that
+direction. This is what one click can say; it knows nothing of the object's shape beyond the patch
+around the point, so the closing direction is a choice, not a measurement.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tack_grasping.goal import PickPlaceGoal
+from tack_perception import geometry
+from tack_perception.configuration import Configuration, setting
+from tack_perception.errors import InvalidInputError
+from tack_perception.keypoint import Keypoint
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class SurfacePlannerConfig(Configuration):
+    """Settings of the one-point planner."""
+
+    approach: str = setting(
+        "normal",
+        "come in against the surface normal, or straight down",
+        choices=("normal", "down"),
+    )
+    turns: int = setting(4, "candidates about the approach direction", low=1, high=36)
+    insertion: float = setting(
+        0.010, "how far the finger tips go below the surface", unit="m", low=-0.05, high=0.10
+    )
+    standoff: float = setting(
+        0.10, "distance of pregrasp and preplace from the surface", unit="m", low=0.01, high=0.5
+    )
+    lift: float = setting(0.10, "height of the lift", unit="m", low=0.01, high=0.5)
+    width: float = setting(0.08, "opening before closing", unit="m", low=0.001, high=0.5)
+    max_tilt: float = setting(
+        100.0, "largest angle between approach and straight down", unit="deg", low=0.0, high=180.0
+    )
+    min_confidence: float = setting(0.3, "refuse detections below this", low=0.0, high=1.0)
+    max_sigma: float = setting(
+        0.02, "refuse points whose position is less certain than this", unit="m", low=1e-4, high=1.0
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class GraspPlan:
+    """The outcome of planning for one keypoint.
+
+    Attributes:
+        goals: candidates, best first; empty when refused.
+        rejected: why candidates were rejected, a sentence each.
+        refusal: why there is no goal at all, "" when there is one.
+    """
+
+    goals: tuple[PickPlaceGoal, ...] = ()
+    refusal: str = ""
+
+
+def plan_surface_grasps(
+    keypoint: Keypoint,
+    frame_from_camera: FloatArray,
+    frame_id: str,
+    stamp_ns: int,
+    *,
+    up: ArrayLike | None = None,
+    place_at: ArrayLike | None = None,
+    config: SurfacePlannerConfig | None = None,
+) -> GraspPlan:
+    """Candidates for grasping at one lifted keypoint.
+
+    Args:
+        keypoint: with `xyz` and `normal` in the camera's optical frame.
+        frame_from_camera: (4, 4), takes the camera's optical frame to the frame of the goals, m.
+        frame_id: the frame of the goals.
+        stamp_ns: stamp of the image, ns.
+        up: (3,) direction against gravity in the frame of the goals; None where it is unknown:
+            then the lift goes back along the approach and the tilt is not judged.
+        place_at: (3,) where the grasped point shall come to rest, in the frame of the goals, m;
+            the gripper keeps the orientation of the grasp. None: a pick without a place.
+        config: settings.
+
+    Returns:
+        Goals, best first, or the reason why there are none.
+
+    Raises:
+        InvalidInputError: the transform or a vector is not valid, or `approach` is "down" and
+            `up` is unknown.
+    """
+    config = config or SurfacePlannerConfig()
+    geometry.check_transform(frame_from_camera, f"{frame_id} ← camera")
+    up_axis = None if up is None else geometry.unit(up, "up direction")
+    target = None if place_at is None else _point(place_at, "place target")
+    if config.approach == "down" and up_axis is None:
+        raise InvalidInputError("approach 'down' needs a frame in which up is known (a base frame)")
+
+    refusal = _refusal(keypoint, config)
+    if refusal or keypoint.xyz is None or keypoint.xyz_covariance is None:
+        return GraspPlan(refusal=refusal)
+    point = geometry.apply(frame_from_camera, keypoint.xyz)
+    covariance = geometry.rotate_covariance(frame_from_camera, keypoint.xyz_covariance)
+    if config.approach == "down" and up_axis is not None:
+        approach = -up_axis
+    elif keypoint.normal is not None:
+        approach = -geometry.rotate(frame_from_camera, keypoint.normal)
+    else:
+        return GraspPlan(refusal=f"{keypoint.label}: no surface normal at the point")
+
+    tilt = 0.0 if up_axis is None else math.degrees(math.acos(np.clip(-up_axis @ approach, -1, 1)))
+    if tilt > config.max_tilt:
+        return GraspPlan(
+            refusal=f"{keypoint.label}: the surface asks for an approach {tilt:.0f}° from straight"
+            f" down; {config.max_tilt:g}° is allowed"
+        )
+    sigma = _largest_sigma(covariance)
+    common = {
+        "confidence": keypoint.confidence,
+        "certainty": max(0.0, 1 - sigma / config.max_sigma) ** 0.5,
+        "tilt": 1.0 if up_axis is None else (1 + math.cos(math.radians(tilt))) / 2,
+    }
+    goals = []
+    for turn in range(config.turns):
+        frame_from_gripper = _gripper_at(point, approach, turn, config)
+        # The less the wrist turns away from the frame's own x axis, the better.
+        terms = {**common, "turn": 0.9 + 0.1 * abs(float(frame_from_gripper[0, 0]))}
+        goals.append(
+            PickPlaceGoal(
+                label=keypoint.label,
+                frame_id=frame_id,
+                stamp_ns=stamp_ns,
+                **_poses(frame_from_gripper, point, target, up_axis, config),
+                position_covariance=covariance,
+                width=config.width,
+                score=math.prod(terms.values()),
+                terms=terms,
+                why=f"{config.approach} approach, {tilt:.0f}° from straight down,"
+                f" turn {turn + 1} of {config.turns}; position known to {sigma * 1e3:.1f} mm (1σ)",
+            )
+        )
+    return GraspPlan(goals=tuple(sorted(goals, key=lambda goal: -goal.score)))
+
+
+def _refusal(keypoint: Keypoint, config: SurfacePlannerConfig) -> str:
+    label = keypoint.label
+    if not keypoint.visible:
+        return f"{label}: the detector believes that it is hidden or absent"
+    if keypoint.confidence < config.min_confidence:
+        return f"{label}: confidence {keypoint.confidence:.2f} is below {config.min_confidence:g}"
+    if keypoint.xyz is None or keypoint.xyz_covariance is None:
+        return keypoint.refusal or f"{label}: has no 3D position"
+    sigma = _largest_sigma(keypoint.xyz_covariance)
+    if sigma > config.max_sigma:
+        return (
+            f"{label}: position is known to {sigma * 1e3:.1f} mm (1σ) only;"
+            f" {config.max_sigma * 1e3:g} mm is allowed"
+        )
+    return ""
+
+
+def _gripper_at(
+    point: FloatArray, approach: FloatArray, turn: int, config: SurfacePlannerConfig
+) -> FloatArray:
+    """frame_from_gripper of one turn. Half a turn suffices: a parallel gripper is symmetric."""
+    upright = geometry.frame_from_axes(approach, (1, 0, 0), point + approach * config.insertion)
+    about_z = geometry.from_axis_angle((0, 0, 1), math.pi * turn / config.turns)
+    turned: FloatArray = upright @ about_z
+    return turned
+
+
+def _poses(
+    grasp: FloatArray,
+    point: FloatArray,
+    target: FloatArray | None,
+    up_axis: FloatArray | None,
+    config: SurfacePlannerConfig,
+) -> dict[str, FloatArray]:
+    approach = grasp[:3, 2]
+    upwards = -approach if up_axis is None else up_axis
+    back_off = -approach * (config.standoff + config.insertion)
+    poses = {
+        "pregrasp": _moved(grasp, back_off),
+        "grasp": grasp,
+        "lift": _moved(grasp, upwards * config.lift),
+    }
+    if target is not None:
+        place = _moved(grasp, target - point)
+        poses["preplace"] = _moved(place, upwards * config.standoff)
+        poses["place"] = place
+        poses["retreat"] = _moved(place, back_off)
+    return poses
+
+
+def _moved(pose: FloatArray, by: FloatArray) -> FloatArray:
+    moved = pose.copy()
+    moved[:3, 3] += by
+    return moved
+
+
+def _largest_sigma(covariance: FloatArray) -> float:
+    return math.sqrt(max(float(np.linalg.eigvalsh(covariance)[-1]), 0.0))
+
+
+def _point(value: ArrayLike, what: str) -> FloatArray:
+    point = np.asarray(value, dtype=np.float64)
+    if point.shape != (3,) or not np.isfinite(point).all():
+        raise InvalidInputError(f"{what} {point.tolist()}: three finite numbers (m) are expected")
+    return point
