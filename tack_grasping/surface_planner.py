@@ -198,7 +198,7 @@ def _poses(
 
 
 def _moved(pose: FloatArray, by: FloatArray) -> FloatArray:
-    moved = pose.copy()
+    moved: FloatArray = pose.copy()
     moved[:3, 3] += by
     return moved
 

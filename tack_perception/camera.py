@@ -157,7 +157,8 @@ class CameraIntrinsics:
         xyz = _with_last_axis(points, 3, "points")
         z = xyz[..., 2:3]
         with np.errstate(divide="ignore", invalid="ignore"):
-            normalised = np.where(z > 0, xyz[..., :2] / z, np.nan)
+            seen = (z > 0) & np.isfinite(xyz).all(axis=-1, keepdims=True)
+            normalised = np.where(seen, xyz[..., :2] / z, np.nan)
         distorted = self._distort(normalised)
         return distorted * (self.fx, self.fy) + (self.cx, self.cy)
 
