@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the builder needs from the machine, and the sentences that say so where it is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+from tack_perception.errors import DependencyError, TackError
+
+_NEEDED = ("ros-rclpy", "ros-rosidl-adapter", "ros-rosidl-generator-py", "catkin-pkg", "empy")
+_APT_PATHS = ("AMENT_PREFIX_PATH", "LD_LIBRARY_PATH")
+
+
+class InterfaceBuildError(TackError):
+    """The interface wheel cannot be built or installed here; the message says what to do."""
+
+
+def refuse_apt_ros(environment: Mapping[str, str] = os.environ) -> None:
+    """Stop where a ROS distribution from apt is sourced.
+
+    Two copies of the same libraries would be loaded by chance, one or the other.
+
+    Raises:
+        InterfaceBuildError: `ROS_DISTRO` is set, or a path below `/opt/ros` is searched.
+    """
+    distro = environment.get("ROS_DISTRO", "")
+    sign = f"ROS_DISTRO={distro}" if distro else ""
+    for variable in _APT_PATHS:
+        for path in environment.get(variable, "").split(os.pathsep):
+            if not sign and Path(path).parts[:3] == ("/", "opt", "ros"):
+                sign = f"{variable} holds {path}"
+    if sign:
+        name = distro or "<distro>"
+        raise InterfaceBuildError(
+            f"a ROS distribution is sourced here ({sign}), so its own interface packages are used "
+            "and none are built: mixing both loads the one or the other by chance. Install "
+            f"ros-{name}-tf2-msgs ros-{name}-vision-msgs ros-{name}-moveit-msgs "
+            f"ros-{name}-control-msgs with apt, or start a shell without the ROS setup file"
+        )
+
+
+def require_wheels() -> None:
+    """Check that the rclpy wheels and the generators are in the running environment.
+
+    Raises:
+        DependencyError: some are missing; the message names them.
+    """
+    missing = [name for name in _NEEDED if not _is_installed(name)]
+    if missing:
+        raise DependencyError(
+            f"{', '.join(missing)} not found in {sys.prefix}; install the ROS wheels with "
+            f"'{sys.executable} -m pip install -r requirements/ros.txt'"
+        )
+
+
+def require_toolchain(
+    headers: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> tuple[str, str]:
+    """Find the C and the C++ compiler.
+
+    Args:
+        headers: the folder that must hold `Python.h`; default that of the running Python.
+        environment: where `CC`, `CXX` and `PATH` are looked up.
+
+    Returns:
+        The paths of both compilers.
+
+    Raises:
+        DependencyError: a compiler or Python's headers are missing; the message names the package.
+    """
+    compilers = []
+    for variable, default in (("CC", "gcc"), ("CXX", "g++")):
+        name = environment.get(variable, default)
+        path = shutil.which(name, path=environment.get("PATH"))
+        if path is None:
+            raise DependencyError(
+                f"the compiler {name!r} is not on the PATH; install it with "
+                "'sudo apt-get install g++', or name another in CC and CXX"
+            )
+        compilers.append(path)
+    folder = headers or Path(sysconfig.get_path("include"))
+    if not (folder / "Python.h").is_file():
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        raise DependencyError(
+            f"Python.h is not in {folder}; install the headers with "
+            f"'sudo apt-get install python{version}-dev'"
+        )
+    return compilers[0], compilers[1]
+
+
+def ros_versions() -> dict[str, str]:
+    """The ROS wheels of the running environment, name to version, sorted by name."""
+    found = {
+        distribution.metadata["Name"].lower(): distribution.version
+        for distribution in importlib.metadata.distributions()
+    }
+    return {name: found[name] for name in sorted(found) if name.startswith("ros-")}
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
