@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The world every test lives in: a ROS graph of its own, closed to other hosts."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+import pytest
+
+from tack_ros.environment import (
+    DISCOVERY_VARIABLE,
+    PROFILE_VARIABLES,
+    graph_environment,
+    private_domain_id,
+)
+
+# Whatever the shell says: tests never reach, and are never reached from, another graph. Set on
+# import, so that child processes and modules that look at the environment early see it too.
+for name in (DISCOVERY_VARIABLE, *PROFILE_VARIABLES, "ROS_STATIC_PEERS", "RMW_IMPLEMENTATION"):
+    os.environ.pop(name, None)
+os.environ.update(graph_environment(domain_id=private_domain_id()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs rclpy where there is none."""
+    if find_spec("rclpy") is None:
+        skip = pytest.mark.skip(reason="needs rclpy: `pip install tack[ros]`, or a sourced ROS 2")
+        for item in items:
+            if item.get_closest_marker("ros"):
+                item.add_marker(skip)
