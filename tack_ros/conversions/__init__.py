@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Value types of the core to ROS messages and back, a module for each kind."""

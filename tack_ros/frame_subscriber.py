@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Colour, depth and camera info of a ROS camera, brought together to frames."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from rclpy.clock import JumpThreshold, ROSClock, TimeJump
+from rclpy.duration import Duration
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from tack_perception.camera import CameraIntrinsics
+from tack_perception.configuration import Configuration, setting
+from tack_perception.errors import InvalidInputError
+from tack_perception.frame import RGBDFrame
+from tack_perception.synchroniser import ApproximateTimeSynchroniser
+from tack_ros import qos
+from tack_ros.conversions.images import to_frame, to_intrinsics
+from tack_ros.conversions.stamps import to_ns
+from tack_ros.diagnostics import StreamMonitor
+from tack_ros.drops import DropCounter
+
+COLOR_TOPIC = "color/image_raw"
+DEPTH_TOPIC = "aligned_depth_to_color/image_raw"
+INFO_TOPIC = "color/camera_info"
+_RESTART_NS = 1_000_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameInputConfig(Configuration):
+    """How images are taken in."""
+
+    slop: float = setting(
+        0.02, "largest difference of the stamps of colour and depth", unit="s", low=0.0, high=1.0
+    )
+    max_age: float = setting(
+        1.0,
+        "images older than this by the node's clock are dropped; 0 accepts any age",
+        unit="s",
+        low=0.0,
+        high=3600.0,
+    )
+    max_lead: float = setting(
+        0.5,
+        "images whose stamp lies farther than this in the future are dropped",
+        unit="s",
+        low=0.0,
+        high=3600.0,
+    )
+    depth_unit: float = setting(
+        0.001, "length of one step of a 16UC1 depth image", unit="m", low=1e-6, high=1.0
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FrameMessages:
+    """A matched pair of images, not decoded yet: most of them may never be looked at."""
+
+    color: Image
+    depth: Image
+    intrinsics: CameraIntrinsics
+    stamp_ns: int
+    depth_unit: float
+
+    def frame(self) -> RGBDFrame:
+        """Decode.
+
+        Raises:
+            InvalidInputError: encodings, sizes or frames that do not fit.
+        """
+        return to_frame(self.color, self.depth, self.intrinsics, self.stamp_ns, self.depth_unit)
+
+
+class FrameSubscriber:
+    """Subscribes to a camera and hands out matched images.
+
+    The newest valid camera info serves every image: cameras repeat it, and some send it rarely.
+
+    Args:
+        node: its subscriptions are made here, on the relative topics of realsense-ros.
+        on_frame: called with each match on the executor's thread; must return at once.
+        config: returns the settings in force.
+        drops: where dropped images are counted.
+        monitor: counts the matches as received.
+        on_time_jump: called when simulated time jumps back (a bag that starts again).
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        on_frame: Callable[[FrameMessages], None],
+        config: Callable[[], FrameInputConfig],
+        drops: DropCounter,
+        monitor: StreamMonitor,
+        on_time_jump: Callable[[], None] | None = None,
+    ) -> None:
+        self._node = node
+        self._on_frame = on_frame
+        self._config = config
+        self._drops = drops
+        self._monitor = monitor
+        self._on_time_jump = on_time_jump
+        self._info: CameraInfo | None = None
+        self._intrinsics: CameraIntrinsics | None = None
+        self._newest_ns = -1
+        self._synchroniser = self._fresh_synchroniser()
+        self.topics = [
+            node.create_subscription(kind, topic, callback, qos.SENSOR).topic_name
+            for kind, topic, callback in (
+                (CameraInfo, INFO_TOPIC, self._on_info),
+                (Image, COLOR_TOPIC, self._on_color),
+                (Image, DEPTH_TOPIC, self._on_depth),
+            )
+        ]
+        """The resolved names of the topics that are listened to."""
+        back = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
+        self._jumps = node.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+
+    def _on_info(self, message: CameraInfo) -> None:
+        old = self._info
+        if old is not None and _same_camera(old, message):
+            return
+        self._info = message
+        try:
+            self._intrinsics = to_intrinsics(message)
+        except InvalidInputError as error:
+            self._intrinsics = None
+            self._drops.add(f"camera info: {error}")
+
+    def _on_color(self, message: Image) -> None:
+        stamp_ns = self._accepted(message, "colour image")
+        if stamp_ns is None:
+            return
+        if stamp_ns < self._newest_ns - _RESTART_NS:
+            self._drops.add("colour stamps jumped back: the camera or the bag was started again")
+            self._synchroniser = self._fresh_synchroniser()
+            self._newest_ns = -1
+        self._newest_ns = max(self._newest_ns, stamp_ns)
+        self._match("colour", stamp_ns, message)
+
+    def _on_depth(self, message: Image) -> None:
+        stamp_ns = self._accepted(message, "depth image")
+        if stamp_ns is not None:
+            self._match("depth", stamp_ns, message)
+
+    def _match(self, stream: str, stamp_ns: int, message: Image) -> None:
+        matches = self._synchroniser.add(stream, stamp_ns, message)
+        for reason, count in self._synchroniser.drops.items():
+            self._drops.add(reason, count)
+        self._synchroniser.drops.clear()
+        for color, depth in matches:
+            self._monitor.received()
+            if self._intrinsics is None:
+                what = "no camera info has come yet" if self._info is None else "it is not valid"
+                self._drops.add(f"image without camera info: {what} on {self.topics[0]}")
+                continue
+            unit = self._config().depth_unit
+            self._on_frame(
+                FrameMessages(color, depth, self._intrinsics, to_ns(color.header.stamp), unit)
+            )
+
+    def _accepted(self, message: Image, what: str) -> int | None:
+        """The stamp in ns, or None (and a drop) where it cannot be right."""
+        stamp_ns = to_ns(message.header.stamp)
+        clock = self._node.get_clock()
+        now_ns = clock.now().nanoseconds
+        config = self._config()
+        age_s = (now_ns - stamp_ns) * 1e-9
+        if stamp_ns <= 0:
+            self._drops.add(f"{what} without a stamp")
+        elif isinstance(clock, ROSClock) and clock.ros_time_is_active and now_ns == 0:
+            self._drops.add("use_sim_time is set, but no time has come on /clock yet")
+        elif config.max_age and age_s > config.max_age:
+            self._drops.add(
+                f"{what} is {age_s:.3f} s old, max_age is {config.max_age:g} s (for a bag set"
+                " use_sim_time and play it with its clock; max_age 0 accepts any age)"
+            )
+        elif -age_s > config.max_lead:
+            self._drops.add(
+                f"{what} is stamped {-age_s:.3f} s in the future, max_lead is {config.max_lead:g} s"
+                " (are the clocks of camera and computer in step?)"
+            )
+        else:
+            return stamp_ns
+        return None
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        self._synchroniser = self._fresh_synchroniser()
+        self._newest_ns = -1
+        if self._on_time_jump is not None:
+            self._on_time_jump()
+
+    def _fresh_synchroniser(self) -> ApproximateTimeSynchroniser:
+        slop_ns = round(self._config().slop * 1e9)
+        return ApproximateTimeSynchroniser(("colour", "depth"), slop_ns, capacity=10)
+
+
+def _same_camera(old: CameraInfo, new: CameraInfo) -> bool:
+    return (
+        (old.width, old.height, old.distortion_model)
+        == (new.width, new.height, new.distortion_model)
+        and (old.binning_x, old.binning_y, old.roi) == (new.binning_x, new.binning_y, new.roi)
+        and bool((old.k == new.k).all())
+        and list(old.d) == list(new.d)
+    )

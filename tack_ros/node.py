@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all nodes of tack share: parameters, drops, diagnostics, and a clean start and end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from tack_perception.errors import TackError
+from tack_ros.diagnostics import StreamMonitor
+from tack_ros.drops import DropCounter
+from tack_ros.parameters import NodeParameters
+
+
+class TackNode(Node):
+    """A node with checked parameters, counted drops and an orderly end.
+
+    Args:
+        name: of the node, where nothing else is given at start-up.
+        options: as of `rclpy.node.Node` (context, parameter_overrides, cli_args …).
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.parameters = NodeParameters(self)
+        self.drops = DropCounter(self.get_logger())
+        self.monitor = StreamMonitor(self.get_clock())
+        self._at_end: list[Callable[[], None]] = []
+
+    def at_end(self, close: Callable[[], None]) -> None:
+        """Have a function called when the node ends, the last one given first."""
+        self._at_end.append(close)
+
+    def destroy_node(self) -> None:
+        """End the node's threads, then the node. May be called twice."""
+        while self._at_end:
+            self._at_end.pop()()
+        super().destroy_node()
+
+
+def run(factory: Callable[[], TackNode], args: Sequence[str] | None = None) -> int:
+    """Run one node until Ctrl-C, SIGTERM or `ros2 lifecycle`'s end of the context.
+
+    Args:
+        factory: makes the node.
+        args: command line with `--ros-args`; default: that of the process.
+
+    Returns:
+        The exit code: 0 after a requested end, 1 when the node could not start or failed.
+    """
+    node: TackNode | None = None
+    executor: SingleThreadedExecutor | None = None
+    try:
+        rclpy.init(args=None if args is None else list(args))
+        node = factory()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except TackError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 1
+    finally:
+        # A second Ctrl-C must not tear the closing of files and cameras.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if node is not None:
+            node.destroy_node()
+        if executor is not None:
+            executor.shutdown()
+        rclpy.try_shutdown()
+    return 0
