@@ -95,19 +95,40 @@ def draw_keypoints(
         InvalidInputError: as `enlarged`.
     """
     canvas = enlarged(image, scale)
-    used = dict(palette([k.label for k in keypoints])) | dict(colors or {})
+    used = palette([k.label for k in keypoints]) | dict(colors or {})
+    mark_keypoints(canvas, keypoints, used, scale=scale, labels=labels)
+    return canvas
+
+
+def mark_keypoints(
+    canvas: Image,
+    keypoints: Sequence[Keypoint],
+    colors: Mapping[str, Color],
+    *,
+    scale: int = 1,
+    labels: bool = True,
+) -> None:
+    """As `draw_keypoints`, in place.
+
+    Args:
+        canvas: (H·scale, W·scale, 3) uint8 RGB, writable.
+        keypoints: what to draw, in pixels of the original image.
+        colors: label → RGB, one for each label.
+        scale: the factor by which `canvas` is enlarged.
+        labels: write name and confidence.
+    """
     seen = [k for k in keypoints if _inside(canvas, _place((k.u, k.v), scale))]
     for keypoint in seen:
-        _draw_ellipse(canvas, keypoint, used[keypoint.label], scale)
+        _draw_ellipse(canvas, keypoint, colors[keypoint.label], scale)
     for keypoint in seen:
-        _draw_mark(canvas, keypoint, used[keypoint.label], scale)
-    if labels:
-        taken = [_mark_box(keypoint, scale) for keypoint in seen]
-        for keypoint in seen:
-            text = f"{keypoint.label} {keypoint.confidence:.2f}"
-            anchor = _place((keypoint.u, keypoint.v), scale)
-            draw_label(canvas, text, anchor, used[keypoint.label], scale=scale, taken=taken)
-    return canvas
+        _draw_mark(canvas, keypoint, colors[keypoint.label], scale)
+    if not labels:
+        return
+    taken = [_mark_box(keypoint, scale) for keypoint in seen]
+    for keypoint in seen:
+        text = f"{keypoint.label} {keypoint.confidence:.2f}"
+        anchor = _place((keypoint.u, keypoint.v), scale)
+        draw_label(canvas, text, anchor, colors[keypoint.label], scale=scale, taken=taken)
 
 
 def draw_click(canvas: Image, pixel: ArrayLike, color: Color, *, scale: int = 1) -> None:
@@ -158,6 +179,37 @@ def draw_axes(
     for axis in order:
         segment = np.stack([pose[:3, 3], ends[axis]])
         draw_path(canvas, intrinsics, segment, AXIS_COLORS[axis], width=2.2, scale=scale)
+
+
+def draw_gripper(
+    canvas: Image,
+    intrinsics: CameraIntrinsics,
+    camera_from_gripper: ArrayLike,
+    opening: float,
+    color: Color,
+    *,
+    finger: float = 0.045,
+    scale: int = 1,
+) -> None:
+    """Draw the outline of an open parallel gripper in place.
+
+    Args:
+        canvas: (H·scale, W·scale, 3) uint8 RGB, writable.
+        intrinsics: the camera of the original image.
+        camera_from_gripper: (4, 4), m; the origin is between the finger tips, z is the approach
+            direction and y the closing direction.
+        opening: distance between the fingers, m.
+        color: RGB.
+        finger: length of the fingers, m.
+        scale: the factor by which `canvas` is enlarged.
+    """
+    pose = np.asarray(camera_from_gripper, dtype=np.float64)
+    half = opening / 2
+    fingers = np.array([(0, -half, 0), (0, -half, -finger), (0, half, -finger), (0, half, 0)])
+    wrist = np.array([(0, 0, -finger), (0, 0, -1.8 * finger)])
+    for outline in (fingers, wrist):
+        points = outline @ pose[:3, :3].T + pose[:3, 3]
+        draw_path(canvas, intrinsics, points, color, width=2.4, scale=scale)
 
 
 def draw_path(

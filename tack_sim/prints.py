@@ -96,10 +96,10 @@ def glaze(
         middle = height * (0.16 + 0.68 * i / max(1, len(bands) - 1))
         steps = rng.standard_normal((1, 24)).astype(np.float32)
         wobble = 3 * np.asarray(cv2.resize(steps, (width, 1))).ravel()
-        for x in range(width):
-            half = height * 0.022 + 0.8 * wobble[(x * 3) % width]
-            top = middle + wobble[x]
-            image[max(0, int(top - half)) : int(top + half), x] = color
+        for column in range(width):
+            half = height * 0.022 + 0.8 * wobble[(column * 3) % width]
+            top = middle + wobble[column]
+            image[max(0, int(top - half)) : int(top + half), column] = color
     count = 14
     for i in range(count):
         x = (i + 0.5 + rng.uniform(-0.12, 0.12)) * width / count
