@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from types import TracebackType
@@ -100,7 +101,8 @@ class BagWriter:
         try:
             self._writer.close()
         except (OSError, sqlite3.Error) as failure:
-            self._writer.abort()
+            with contextlib.suppress(OSError, sqlite3.Error):
+                self._writer.abort()
             if error is None:
                 raise _disk_error(self._path, failure) from failure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+import statistics
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,7 +157,7 @@ class BagSource:
         synchroniser = ApproximateTimeSynchroniser(
             (topics.color, topics.depth), slop_ns=round(config.slop * 1e9)
         )
-        gate = StampGate(round(config.stamp_jump * 1e9))
+        gate = StampGate(round(config.stamp_jump * 1e9), self._color_info.offset)
         for topic, log_ns, message in self._messages({topics.color, topics.depth}, self._drops):
             stamp = bag_messages.stamp_ns(message)
             if gate.accepts(stamp, log_ns):
@@ -189,6 +190,11 @@ class BagSource:
             metres = (decode_compressed_depth if compressed else decode_depth)(depth, unit)
         except InvalidInputError as error:
             raise InvalidInputError(f"{topics.depth}: {error}") from error
+        if pixels.shape[:2] != (intrinsics.height, intrinsics.width):
+            raise InvalidInputError(
+                f"{topics.color}: image of {pixels.shape[1]}×{pixels.shape[0]} px, but camera_info"
+                f" is for {intrinsics.width}×{intrinsics.height} px"
+            )
         frame_id = _frame_id(color) or self._configuration.color_frame
         depth_frame = _frame_id(depth) or frame_id
         if depth_frame != frame_id or metres.shape != pixels.shape[:2]:
@@ -231,14 +237,14 @@ class BagSource:
             if name in self._held and self._held[name].kind == bag_messages.TF
         }
         wanted = {topics.color_info, topics.depth_info, topics.extrinsics, *transforms} - {""}
-        for topic, _, message in self._messages(wanted, self._first_pass):
+        for topic, log_ns, message in self._messages(wanted, self._first_pass):
             try:
                 if topic in transforms:
                     self._add_transforms(message, static=topic == config.tf_static_topic)
                 if topic == topics.color_info:
-                    self._color_info.add(message)
+                    self._color_info.add(message, log_ns)
                 if topic == topics.depth_info:
-                    self._depth_info.add(message)
+                    self._depth_info.add(message, log_ns)
                 if topic == topics.extrinsics:
                     self._extrinsics = bag_messages.extrinsics_of(message)
             except InvalidInputError as error:
@@ -278,13 +284,20 @@ class _Calibration:
     def __init__(self) -> None:
         self._stamps: list[int] = []
         self._intrinsics: list[CameraIntrinsics] = []
+        self._offsets: list[int] = []
+
+    @property
+    def offset(self) -> int | None:
+        """How far stamps are ahead of the recorder's clock; of a few messages nothing is said."""
+        return statistics.median_low(self._offsets) if len(self._offsets) > 2 else None
 
     def __bool__(self) -> bool:
         return bool(self._stamps)
 
-    def add(self, message: Any) -> None:
+    def add(self, message: Any, log_ns: int) -> None:
         intrinsics = bag_messages.intrinsics_of(message)
         stamp = bag_messages.stamp_ns(message)
+        self._offsets.append(stamp - log_ns)
         index = bisect.bisect_right(self._stamps, stamp)
         if index == 0 or self._intrinsics[index - 1] != intrinsics:
             self._stamps.insert(index, stamp)
