@@ -141,6 +141,12 @@ class TransformBuffer:
         with self._lock:
             return self._frames()
 
+    def edges(self) -> tuple[tuple[str, str, bool], ...]:
+        """(parent, child, static) of every known transform, sorted by child."""
+        with self._lock:
+            known = sorted(self._edges.items())
+            return tuple((edge.parent, child, edge.static) for child, edge in known)
+
     def clear(self) -> None:
         """Forget everything (e.g. when simulated time jumps back)."""
         with self._lock:
