@@ -6,13 +6,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from rclpy.clock import JumpThreshold, ROSClock, TimeJump
+from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
 from tack_perception.camera import CameraIntrinsics
-from tack_perception.configuration import Configuration, setting
+from tack_perception.configuration import setting
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.synchroniser import ApproximateTimeSynchroniser
@@ -21,33 +21,19 @@ from tack_ros.conversions.images import to_frame, to_intrinsics
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.diagnostics import StreamMonitor
 from tack_ros.drops import DropCounter
+from tack_ros.stamp_check import RESTART_NS, StampCheck, StampConfig
 
 COLOR_TOPIC = "color/image_raw"
 DEPTH_TOPIC = "aligned_depth_to_color/image_raw"
 INFO_TOPIC = "color/camera_info"
-_RESTART_NS = 1_000_000_000
 
 
 @dataclasses.dataclass(frozen=True)
-class FrameInputConfig(Configuration):
+class FrameInputConfig(StampConfig):
     """How images are taken in."""
 
     slop: float = setting(
         0.02, "largest difference of the stamps of colour and depth", unit="s", low=0.0, high=1.0
-    )
-    max_age: float = setting(
-        1.0,
-        "images older than this by the node's clock are dropped; 0 accepts any age",
-        unit="s",
-        low=0.0,
-        high=3600.0,
-    )
-    max_lead: float = setting(
-        0.5,
-        "images whose stamp lies farther than this in the future are dropped",
-        unit="s",
-        low=0.0,
-        high=3600.0,
     )
     depth_unit: float = setting(
         0.001, "length of one step of a 16UC1 depth image", unit="m", low=1e-6, high=1.0
@@ -96,7 +82,7 @@ class FrameSubscriber:
         monitor: StreamMonitor,
         on_time_jump: Callable[[], None] | None = None,
     ) -> None:
-        self._node = node
+        self._stamps = StampCheck(node.get_clock(), config)
         self._on_frame = on_frame
         self._config = config
         self._drops = drops
@@ -135,7 +121,7 @@ class FrameSubscriber:
         stamp_ns = self._accepted(message, "colour image")
         if stamp_ns is None:
             return
-        if stamp_ns < self._newest_ns - _RESTART_NS:
+        if stamp_ns < self._newest_ns - RESTART_NS:
             self._drops.add("colour stamps jumped back: the camera or the bag was started again")
             self._synchroniser = self._fresh_synchroniser()
             self._newest_ns = -1
@@ -166,27 +152,11 @@ class FrameSubscriber:
     def _accepted(self, message: Image, what: str) -> int | None:
         """The stamp in ns, or None (and a drop) where it cannot be right."""
         stamp_ns = to_ns(message.header.stamp)
-        clock = self._node.get_clock()
-        now_ns = clock.now().nanoseconds
-        config = self._config()
-        age_s = (now_ns - stamp_ns) * 1e-9
-        if stamp_ns <= 0:
-            self._drops.add(f"{what} without a stamp")
-        elif isinstance(clock, ROSClock) and clock.ros_time_is_active and now_ns == 0:
-            self._drops.add("use_sim_time is set, but no time has come on /clock yet")
-        elif config.max_age and age_s > config.max_age:
-            self._drops.add(
-                f"{what} is {age_s:.3f} s old, max_age is {config.max_age:g} s (for a bag set"
-                " use_sim_time and play it with its clock; max_age 0 accepts any age)"
-            )
-        elif -age_s > config.max_lead:
-            self._drops.add(
-                f"{what} is stamped {-age_s:.3f} s in the future, max_lead is {config.max_lead:g} s"
-                " (are the clocks of camera and computer in step?)"
-            )
-        else:
-            return stamp_ns
-        return None
+        refusal = self._stamps.refusal(stamp_ns, what)
+        if refusal:
+            self._drops.add(refusal)
+            return None
+        return stamp_ns
 
     def _on_jump(self, jump: TimeJump) -> None:
         self._synchroniser = self._fresh_synchroniser()

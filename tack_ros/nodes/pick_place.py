@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns detections into grasp candidates, as poses and markers. Moves nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PointStamped, PoseArray, PoseStamped
+from numpy.typing import NDArray
+from vision_msgs.msg import Detection3DArray
+from visualization_msgs.msg import MarkerArray
+
+from tack_grasping.goal import POSES, PickPlaceGoal
+from tack_grasping.surface_planner import SurfacePlannerConfig, plan_surface_grasps
+from tack_perception import geometry
+from tack_perception.configuration import setting
+from tack_perception.errors import InvalidInputError
+from tack_perception.keypoint import Keypoint
+from tack_perception.transforms import TransformError
+from tack_ros import qos
+from tack_ros.conversions.detections import from_detection
+from tack_ros.conversions.goals import to_grasps, to_poses
+from tack_ros.conversions.markers import goal_markers
+from tack_ros.conversions.stamps import to_ns
+from tack_ros.conversions.transforms import from_point
+from tack_ros.diagnostics import DiagnosticsPublisher, Health
+from tack_ros.newest import NewestWorker
+from tack_ros.node import TackNode, run
+from tack_ros.stamp_check import OrderCheck, StampCheck, StampConfig
+from tack_ros.transform_listener import TransformListener
+
+
+@dataclasses.dataclass(frozen=True)
+class PickPlaceConfig(StampConfig):
+    """Parameters of the pick_place node beside those of the planner."""
+
+    label: str = setting("", "the point to grasp; empty: whichever scores best")
+    base_frame: str = setting(
+        "base_link",
+        "frame of the goals, its z axis against gravity; empty: the camera's optical frame, where"
+        " gravity is not known",
+    )
+    tf_timeout: float = setting(
+        0.2, "how long to wait for the transform at the image's stamp", unit="s", low=0.0, high=10.0
+    )
+
+
+class PickPlaceNode(TackNode):
+    """The node `pick_place`.
+
+    Raises:
+        ConfigurationError: a parameter is refused.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("pick_place", **options)
+        self._config = self.parameters.declare(PickPlaceConfig)
+        self._planner = self.parameters.declare(SurfacePlannerConfig, "planner")
+        self.parameters.warn_of_unknown()
+        self._transforms = TransformListener(self, self.drops)
+        self._stamps = StampCheck(self.get_clock(), lambda: self._config.value)
+        self._order = OrderCheck()
+        self._place: PointStamped | None = None
+        self._refusals: dict[str, str] = {}
+        self._candidates = self.create_publisher(PoseArray, "~/grasp_candidates", qos.RESULT)
+        self._poses = {
+            name: self.create_publisher(PoseStamped, f"~/{name}_pose", qos.RESULT) for name in POSES
+        }
+        self._markers = self.create_publisher(MarkerArray, "~/markers", qos.RESULT)
+        worker = NewestWorker[Detection3DArray](self._handle, self.drops, "pick_place planner")
+        self.at_end(worker.close)
+        self.create_subscription(
+            Detection3DArray,
+            "detections",
+            functools.partial(self._on_detections, worker),
+            qos.RESULT,
+        )
+        self.create_subscription(PointStamped, "~/place_point", self._on_place, qos.RESULT)
+        DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
+
+    def _on_detections(
+        self, worker: NewestWorker[Detection3DArray], message: Detection3DArray
+    ) -> None:
+        self.monitor.received()
+        stamp_ns = to_ns(message.header.stamp)
+        refusal = self._stamps.refusal(stamp_ns, "detections") or self._order.refusal(
+            stamp_ns, "detections"
+        )
+        if refusal:
+            self.drops.add(refusal)
+        else:
+            worker.offer(message)
+
+    def _on_place(self, message: PointStamped) -> None:
+        if not np.isfinite(from_point(message.point)).all():
+            self.drops.add("place point is not finite")
+            return
+        self._place = message
+        self.get_logger().info(f"place point set in frame {message.header.frame_id!r}")
+
+    def _handle(self, message: Detection3DArray) -> None:
+        """Plan for one frame's detections. Runs on the worker's thread."""
+        stamp_ns = to_ns(message.header.stamp)
+        camera_frame = message.header.frame_id
+        target_frame = self._config.value.base_frame or camera_frame
+        goals: list[PickPlaceGoal] = []
+        refusals: dict[str, str] = {}
+        keypoints = self._keypoints(message)
+        if keypoints:
+            frame_from_camera = self._lookup(target_frame, camera_frame, stamp_ns)
+            place_at = self._place_in(target_frame, stamp_ns)
+            up = (0.0, 0.0, 1.0) if self._config.value.base_frame else None
+            for keypoint in keypoints:
+                plan = plan_surface_grasps(
+                    keypoint,
+                    frame_from_camera,
+                    target_frame,
+                    stamp_ns,
+                    up=up,
+                    place_at=place_at,
+                    config=self._planner.value,
+                )
+                goals += plan.goals
+                if plan.refusal:
+                    refusals[keypoint.label] = plan.refusal
+        self._refusals = refusals
+        goals.sort(key=lambda goal: -goal.score)
+        self._publish(goals, stamp_ns, target_frame)
+        self.monitor.handled(stamp_ns)
+
+    def _keypoints(self, message: Detection3DArray) -> list[Keypoint]:
+        """The detections that can be used and are asked for; the others are counted drops."""
+        keypoints = []
+        for detection in message.detections:
+            try:
+                keypoint = from_detection(detection)
+            except InvalidInputError as error:
+                self.drops.add(f"detection: {error}")
+                continue
+            if self._config.value.label in ("", keypoint.label):
+                keypoints.append(keypoint)
+        return keypoints
+
+    def _lookup(self, target: str, source: str, stamp_ns: int) -> NDArray[np.float64]:
+        timeout_s = self._config.value.tf_timeout
+        return self._transforms.wait_for(target, source, stamp_ns, timeout_s)
+
+    def _place_in(self, target_frame: str, stamp_ns: int) -> NDArray[np.float64] | None:
+        """The place point in the goals' frame, where somebody has set one."""
+        place = self._place
+        if place is None:
+            return None
+        try:
+            target_from_place = self._lookup(target_frame, place.header.frame_id, stamp_ns)
+        except TransformError as error:
+            raise InvalidInputError(f"place point: {error}") from error
+        return geometry.apply(target_from_place, from_point(place.point))
+
+    def _publish(self, goals: list[PickPlaceGoal], stamp_ns: int, frame_id: str) -> None:
+        self._candidates.publish(to_grasps(goals, stamp_ns, frame_id))
+        if goals:
+            for name, pose in to_poses(goals[0]).items():
+                self._poses[name].publish(pose)
+        if self._markers.get_subscription_count():
+            self._markers.publish(goal_markers(goals))
+
+    def _health(self) -> Health:
+        values = {f"refused: {label}": why for label, why in sorted(self._refusals.items())}
+        values["place point"] = "set" if self._place is not None else "not set"
+        return Health(values=values)
+
+
+def main() -> int:
+    """Run the node."""
+    return run(PickPlaceNode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
