@@ -29,10 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--pin",
         action="store_true",
-        help="after --install, write the type hashes beside the field lists: "
-        "for those who change a field list",
+        help="write the new type hashes beside the field lists: for whoever changes one",
     )
     options = parser.parse_args(arguments)
+    if options.jobs is not None and options.jobs < 1:
+        parser.error(f"--jobs {options.jobs}: at least 1 process is needed")
     started = time.monotonic()
     try:
         source = options.source or default_folder()
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             done = install(wheel, cache_folder=options.cache, say=_say)
             _say("installed" if done else "already installed")
         if options.pin:
-            _say(f"{pin(source)} type hashes pinned in {source}")
+            _say(f"{pin(wheel, source)} type hashes pinned in {source}")
     except TackError as error:
         print(f"interfaces: {error}", file=sys.stderr)
         return 1

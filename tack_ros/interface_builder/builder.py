@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +124,16 @@ def wheel_key(lists: FieldLists) -> str:
 def _build(
     lists: FieldLists, key: str, scratch: Path, target: Path, jobs: int | None, say: Say
 ) -> None:
+    for needed, interface in lists.missing(Path(sys.prefix) / "share").items():
+        raise InterfaceBuildError(
+            f"{interface} needs {needed}, which is neither in {lists.folder} nor in {sys.prefix}; "
+            "add its field list"
+        )
     cc, cxx = require_toolchain()
     described, libraries, modules = (scratch / name for name in ("idl", "lib", "modules"))
     tools = native.Toolchain(cc, cxx, scratch / "src", scratch / "obj", libraries, modules)
     described.mkdir()
-    workers = jobs or os.cpu_count() or 1
+    workers = jobs or len(os.sched_getaffinity(0))
     count, packages = len(lists.texts), len(lists.packages)
     say(f"building {count} interfaces of {packages} packages, {workers} at a time")
     context = multiprocessing.get_context("spawn")
@@ -205,9 +211,16 @@ class _Steps:
         """Do these jobs, in any order; the first failure stops the build."""
         futures = [self._pool.submit(function, *arguments) for function, arguments in jobs]
         for future in as_completed(futures):
-            if future.exception() is not None:
+            failure = future.exception()
+            if failure is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
-                future.result()
+            if isinstance(failure, BrokenProcessPool):
+                raise InterfaceBuildError(
+                    f"{what or 'link'}: a worker process was killed, perhaps for lack of memory; "
+                    "try again with --jobs 1"
+                ) from failure
+            if failure is not None:
+                raise failure
         if what:
             self.done(what if len(jobs) == 1 else f"{what} ({len(jobs)} jobs)")
         return [future.result() for future in futures]

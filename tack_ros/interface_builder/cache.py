@@ -71,6 +71,9 @@ def find(folder: Path, name: str) -> Path | None:
 def store(folder: Path, name: str, make: Callable[[Path, Path], None]) -> Path:
     """Make a file in a scratch folder and move it to its place in one step.
 
+    The caller holds the lock of this place, so a scratch folder that lies about is left over from
+    a build that was killed, and goes.
+
     Args:
         folder: the place, replaced as a whole.
         name: of the file.
@@ -81,6 +84,8 @@ def store(folder: Path, name: str, make: Callable[[Path, Path], None]) -> Path:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        for orphan in folder.parent.glob(f".{folder.name}-*"):
+            shutil.rmtree(orphan, ignore_errors=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             finished = scratch / "finished"

@@ -12,37 +12,35 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tack_perception.errors import DependencyError, TackError
+from tack_ros.environment import sourced_ros
 
 _NEEDED = ("ros-rclpy", "ros-rosidl-adapter", "ros-rosidl-generator-py", "catkin-pkg", "empy")
-_APT_PATHS = ("AMENT_PREFIX_PATH", "LD_LIBRARY_PATH")
 
 
 class InterfaceBuildError(TackError):
     """The interface wheel cannot be built or installed here; the message says what to do."""
 
 
-def refuse_apt_ros(environment: Mapping[str, str] = os.environ) -> None:
-    """Stop where a ROS distribution from apt is sourced.
+def refuse_apt_ros(environment: Mapping[str, str] | None = None) -> None:
+    """Stop where a ROS distribution is sourced: it brings its own interface packages.
 
-    Two copies of the same libraries would be loaded by chance, one or the other.
+    Args:
+        environment: environment variables; those of this process by default.
 
     Raises:
-        InterfaceBuildError: `ROS_DISTRO` is set, or a path below `/opt/ros` is searched.
+        InterfaceBuildError: a ROS is sourced; the message names the apt packages.
     """
-    distro = environment.get("ROS_DISTRO", "")
-    sign = f"ROS_DISTRO={distro}" if distro else ""
-    for variable in _APT_PATHS:
-        for path in environment.get(variable, "").split(os.pathsep):
-            if not sign and Path(path).parts[:3] == ("/", "opt", "ros"):
-                sign = f"{variable} holds {path}"
-    if sign:
-        name = distro or "<distro>"
-        raise InterfaceBuildError(
-            f"a ROS distribution is sourced here ({sign}), so its own interface packages are used "
-            "and none are built: mixing both loads the one or the other by chance. Install "
-            f"ros-{name}-tf2-msgs ros-{name}-vision-msgs ros-{name}-moveit-msgs "
-            f"ros-{name}-control-msgs with apt, or start a shell without the ROS setup file"
-        )
+    distro = sourced_ros(environment)
+    if distro is None:
+        return
+    prefix = "ros-<distribution>" if distro == "unknown" else f"ros-{distro}"
+    names = ("tf2-msgs", "vision-msgs", "moveit-msgs", "control-msgs")
+    raise InterfaceBuildError(
+        f"ROS 2 ({distro}) is sourced in this shell, so no interfaces are built: its own packages "
+        "are used, because of two libraries of one name a process would load either by chance. "
+        f"Install them with 'sudo apt-get install {' '.join(f'{prefix}-{n}' for n in names)}', or "
+        "open a shell in which ROS is not sourced to work with the wheels"
+    )
 
 
 def require_wheels() -> None:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import dataclasses
 import graphlib
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tack_perception.errors import FileFormatError
+from tack_ros.environment import share_folder
 
 KINDS = ("msg", "srv", "action")
 _FIELD = re.compile(r"(?P<type>[A-Za-z][\w/]*)(?:<=\d+)?(?:\[(?:<=)?\d*\])?\s+\w+")
@@ -65,7 +65,7 @@ class FieldLists:
     def packages(self) -> tuple[str, ...]:
         """The packages, each after those that it needs."""
         order = graphlib.TopologicalSorter(
-            {name: self.needed_packages(name) & self._own for name in sorted(self._own)}
+            {name: sorted(self.needed_packages(name) & self._own) for name in sorted(self._own)}
         )
         return tuple(order.static_order())
 
@@ -102,6 +102,20 @@ class FieldLists:
             found.update(_IMPLIED_PACKAGES[interface.kind])
         return frozenset(found - {package})
 
+    def missing(self, share: Path) -> dict[Interface, Interface]:
+        """What is named by a field but neither here nor installed, each with one that names it.
+
+        Args:
+            share: holds `<package>/msg/<Name>.idl` of the installed interfaces.
+        """
+        return {
+            needed: interface
+            for interface in sorted(self.texts)
+            for needed in sorted(self.needs(interface))
+            if needed not in self.texts
+            and not (share / needed.package / needed.file).with_suffix(".idl").is_file()
+        }
+
     def closure(self, interfaces: Iterable[Interface]) -> frozenset[Interface]:
         """These interfaces and all that they need; what other packages provide is not opened."""
         found: set[Interface] = set()
@@ -127,7 +141,10 @@ def read_field_lists(folder: Path) -> FieldLists:
     }
     if not texts:
         raise FileFormatError(f"{folder}: no field list in it; expected <package>/msg/<Name>.msg")
-    lines = (folder / "roots.txt").read_text(encoding="utf-8").splitlines()
+    try:
+        lines = (folder / "roots.txt").read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise FileFormatError(f"{folder}: no roots.txt, which says what is wanted") from error
     roots: list[Interface] = []
     for root in (line for line in lines if line and not line.startswith("#")):
         matches = [i for i in texts if root in (i.package, str(i))]
@@ -138,19 +155,9 @@ def read_field_lists(folder: Path) -> FieldLists:
 
 
 def default_folder() -> Path:
-    """The folder of field lists: in the checkout, else where the package was installed.
+    """The folder of field lists that comes with tack.
 
     Raises:
-        FileFormatError: it is in neither place.
+        DependencyError: tack is installed incompletely.
     """
-    places = (
-        Path(__file__).resolve().parents[2] / "interfaces",
-        Path(sys.prefix) / "share" / "tack" / "interfaces",
-    )
-    for place in places:
-        if (place / "roots.txt").is_file():
-            return place
-    raise FileFormatError(
-        f"the field lists are neither in {places[0]} nor in {places[1]}; name the folder with "
-        "--source"
-    )
+    return share_folder() / "interfaces"

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 from tack_perception.errors import FileFormatError
@@ -35,9 +36,11 @@ def expected_hashes(folder: Path | None = None) -> dict[str, str]:
     path = (folder or default_folder()) / PINNED
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): str(found[name]) for name in found}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise FileFormatError(f"{path}: cannot be read as type hashes: {error}") from error
+    if not isinstance(found, dict):
+        raise FileFormatError(f"{path}: holds {found!r}; expected names and their type hashes")
+    return {str(name): str(value) for name, value in found.items()}
 
 
 def type_hashes(prefix: Path | None = None, folder: Path | None = None) -> dict[str, str]:
@@ -57,25 +60,36 @@ def type_hashes(prefix: Path | None = None, folder: Path | None = None) -> dict[
     found: dict[str, str] = {}
     for interface in sorted(read_field_lists(folder or default_folder()).texts):
         for place in prefixes:
-            value = described_hash(place / "share" / interface.package, interface)
-            if value:
+            path = place / "share" / interface.package / _description(interface)
+            value = _hash_in(path.read_text("utf-8"), interface) if path.is_file() else None
+            if value is not None:
                 found[str(interface)] = value
                 break
     return found
 
 
-def described_hash(package_folder: Path, interface: Interface) -> str | None:
-    """The hash in the type description of one interface, or None where there is none."""
-    path = package_folder / Path(interface.file).with_suffix(".json")
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        for entry in json.loads(path.read_text(encoding="utf-8"))["type_hashes"]:
+def pin(wheel: Path, folder: Path) -> int:
+    """Write the hashes that a wheel was built with beside its field lists; returns how many."""
+    found: dict[str, str] = {}
+    with zipfile.ZipFile(wheel) as archive:
+        stored = {name.partition("/data/share/")[2]: name for name in archive.namelist()}
+        for interface in sorted(read_field_lists(folder).texts):
+            name = stored[f"{interface.package}/{_description(interface)}"]
+            value = _hash_in(archive.read(name).decode("utf-8"), interface)
+            if value is not None:
+                found[str(interface)] = value
+    write_atomically(folder / PINNED, json.dumps(found, indent=2) + "\n")
+    return len(found)
+
+
+def _description(interface: Interface) -> Path:
+    return Path(interface.file).with_suffix(".json")
+
+
+def _hash_in(description: str, interface: Interface) -> str | None:
+    """The hash of an interface in its type description, or None where it says none."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        for entry in json.loads(description)["type_hashes"]:
             if entry["type_name"] == str(interface):
                 return str(entry["hash_string"])
     return None
-
-
-def pin(folder: Path) -> int:
-    """Write the hashes of what is installed beside the field lists; returns how many."""
-    found = type_hashes(Path(sys.prefix), folder)
-    write_atomically(folder / PINNED, json.dumps(found, indent=2) + "\n")
-    return len(found)
