@@ -50,12 +50,13 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
-        *share("launch", "config", "models", "interfaces"),
+        *share("launch", "config", "models", "interfaces", "requirements"),
     ],
     install_requires=[
         "numpy>=1.21",
         "scipy>=1.8",
         "opencv-python>=4.5.4",
+        "packaging>=21",
         "PyYAML>=5.4",
         "transforms3d>=0.3.1",
         "rosbags>=0.11",

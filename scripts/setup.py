@@ -96,9 +96,8 @@ def digest(*sources: Path | str) -> str:
         if isinstance(source, str):
             state.update(source.encode())
             continue
-        files = sorted(source.rglob("*")) if source.is_dir() else [source]
-        for file in files:
-            if file.is_file():
+        for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            if file.is_file() and "__pycache__" not in file.parts:
                 state.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
     return state.hexdigest()
 
@@ -202,7 +201,7 @@ def steps(python: str, version: tuple[int, ...]) -> list[tuple[str, str, str, Ca
     recipe = [ROOT / name for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml")]
     build = "with CUDA" if gpu else "for CPU"
     listed = [
-        ("venv", f"Python {dotted}", f"{dotted} {ROOT}", lambda: make_venv(python)),
+        ("venv", f"environment on Python {dotted}", f"{dotted} {ROOT}", lambda: make_venv(python)),
         ("packages", "pinned packages", digest(*pins), lambda: install_packages(with_ros)),
         ("torch", f"torch {TORCH} {build}", torch, lambda: install_torch(gpu)),
         ("tack", "tack itself", digest(*recipe), install_tack),

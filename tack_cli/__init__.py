@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The `tack` command, one module per sub-command."""

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The `tack` command: finds the module of a sub-command, and turns errors into one clear sentence.
+
+A sub-command is a module of this package whose first docstring line is its help, with
+`add_arguments(parser)` and `run(args) -> int`. It is imported when it is asked for, so what one
+command needs can be missing without harm to the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import inspect
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Protocol, cast
+
+from tack_perception.errors import TackError
+
+COMMANDS = ("demo", "replay", "annotate", "launch", "doctor")
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+EXAMPLES = """\
+Examples:
+  tack demo
+        the whole job on a small rendered recording; ends with a report to open
+  tack replay recording/ --point 0:412,233 --label handle --output out/
+        follow one clicked pixel (frame 0, column 412, row 233) through a rosbag2
+  tack doctor
+        what is missing on this machine, and what to do about it
+
+`tack COMMAND --help` explains a command.
+"""
+
+
+class Command(Protocol):
+    """What the module of a sub-command offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the arguments of this command."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do it; returns the exit code."""
+
+
+def summary(name: str) -> str:
+    """The first docstring line of a command's module, read without importing it."""
+    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
+
+def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of `tack`, with the arguments of the one command that is asked for.
+
+    Args:
+        arguments: the command line without the program's name.
+    """
+    parser = argparse.ArgumentParser(
+        prog="tack",
+        description="From a few clicks to a 6-DoF pick-and-place.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    version = f"%(prog)s {metadata.version('tack')}"
+    parser.add_argument("--version", action="version", version=version)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", required=True
+    )
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    for name in COMMANDS:
+        if not Path(__file__).with_name(f"{name}.py").is_file():
+            continue
+        # Without its arguments a command is quick to list: nothing of it is imported.
+        help_text = summary(name)
+        if name != asked:
+            commands.add_parser(name, help=help_text)
+            continue
+        module = importlib.import_module(f"tack_cli.{name}")
+        own = commands.add_parser(
+            name,
+            help=help_text,
+            description=inspect.getdoc(module),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        cast(Command, module).add_arguments(own)
+        own.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show the traceback of an error",
+        )
+        own.set_defaults(run=cast(Command, module).run)
+    return parser
+
+
+def explain(error: Exception) -> str | None:
+    """An error in one message, or None for one that nobody raised on purpose."""
+    if isinstance(error, TackError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return (
+            f"the Python package {error.name} is missing; `tack doctor` says what is installed, "
+            "docs/install.md what each part needs"
+        )
+    return None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the command line without the program's name; that of this process by default.
+
+    Returns:
+        The exit code: that of the command, 2 for a refused input, 130 after Ctrl-C.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        options = make_parser(words).parse_args(words)
+        return int(options.run(options))
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        message = explain(error)
+        if message is None or "--debug" in words:
+            raise
+        print(f"tack: {message}", file=sys.stderr)
+        return EXIT_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())
