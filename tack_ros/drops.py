@@ -29,7 +29,9 @@ class DropCounter:
         self._sentences: dict[str, str] = {}
         self._unexpected = 0
 
-    def add(self, reason: str, count: int = 1, *, expected: bool = False) -> None:
+    def add(
+        self, reason: str, count: int = 1, *, expected: bool = False, always_log: bool = False
+    ) -> None:
         """Count drops for a reason (a sentence).
 
         Args:
@@ -37,10 +39,11 @@ class DropCounter:
             count: how many were dropped.
             expected: it belongs to normal work (a frame overtaken by a newer one), so that it is
                 counted but neither logged as a warning nor reported as a fault.
+            always_log: log this one in any case: a person waits for the answer.
         """
         before, after = self._count(reason, count, expected)
         # A camera that is wrong is wrong 30 times a second: the log must stay readable.
-        if before == 0 or len(str(after)) > len(str(before)):
+        if always_log or before == 0 or len(str(after)) > len(str(before)):
             times = "" if after == 1 else f" ({after} times by now)"
             if expected:
                 self._logger.debug(f"dropped: {reason}{times}")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Duration
@@ -76,18 +76,16 @@ def goal_markers(goals: Sequence[PickPlaceGoal], shown: int = 3) -> MarkerArray:
     return MarkerArray(markers=markers)
 
 
-def click_markers(points: Mapping[str, tuple[str, ArrayLike]], frame_id: str) -> MarkerArray:
-    """Clicks that a person made: a ball and a label each, until they are replaced.
+def click_markers(clicks: Sequence[tuple[str, Header, ArrayLike]]) -> MarkerArray:
+    """Clicks that a person made: a ball and a label each, until the next array replaces them.
 
     Args:
-        points: id → (label, (3,) position in the frame, m).
-        frame_id: the frame of all of them.
+        clicks: label, header and (3,) position in the header's frame, m. A stamp of 0 draws with
+            the newest transform, for ever.
     """
-    header = to_header(0, frame_id)  # stamp 0: drawn with the newest transform, for ever
-    clear = Marker(header=header, action=Marker.DELETEALL)
-    markers = [clear]
-    colors = palette([label for label, _ in points.values()])
-    for number, (label, xyz) in enumerate(points.values()):
+    markers = [Marker(action=Marker.DELETEALL)]
+    colors = palette([label for label, _, _ in clicks])
+    for number, (label, header, xyz) in enumerate(clicks):
         ball = _base(header, "clicks", number, Marker.SPHERE, colors[label], lifetime=Duration())
         ball.pose.position = to_point(xyz)
         ball.scale = Vector3(x=0.012, y=0.012, z=0.012)

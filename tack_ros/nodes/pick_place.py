@@ -38,6 +38,13 @@ class PickPlaceConfig(StampConfig):
     """Parameters of the pick_place node beside those of the planner."""
 
     label: str = setting("", "the point to grasp; empty: whichever scores best")
+    max_age: float = setting(
+        5.0,
+        "detections older than this are dropped; 0 accepts any age",
+        unit="s",
+        low=0.0,
+        high=3600.0,
+    )
     base_frame: str = setting(
         "base_link",
         "frame of the goals, its z axis against gravity; empty: the camera's optical frame, where"

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the annotated points in the newest image and publishes them in space."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection3DArray, VisionInfo
+from visualization_msgs.msg import MarkerArray
+
+from tack_perception.annotations import load_annotations
+from tack_perception.configuration import setting
+from tack_perception.detectors import DETECTORS, make_detector
+from tack_perception.errors import TackError
+from tack_perception.frame import RGBDFrame
+from tack_perception.keypoint import Keypoint
+from tack_perception.lifting import LiftingConfig
+from tack_perception.overlay import draw_keypoints, palette
+from tack_perception.pipeline import PerceptionPipeline
+from tack_ros import qos
+from tack_ros.conversions.detections import to_detections
+from tack_ros.conversions.images import to_color_image
+from tack_ros.conversions.markers import keypoint_markers
+from tack_ros.conversions.stamps import to_header
+from tack_ros.diagnostics import DiagnosticsPublisher, Health
+from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
+from tack_ros.newest import NewestWorker
+from tack_ros.node import TackNode, run
+
+NOTHING_ENROLLED = "nothing is annotated yet: click a point, or name a set with 'annotations'"
+
+
+@dataclasses.dataclass(frozen=True)
+class DetectorConfig(FrameInputConfig):
+    """Parameters of the detector node beside those of the lifting."""
+
+    method: str = setting(DETECTORS[0], "how points are found again", choices=DETECTORS)
+    annotations: str = setting(
+        "", "folder of the annotation set to start with; empty: wait for the annotation node"
+    )
+
+
+class DetectorNode(TackNode):
+    """The node `detector`.
+
+    Raises:
+        TackError: a parameter is refused, or the set named at start-up cannot be used.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("detector", **options)
+        fixed = ("slop", "method", "annotations")
+        self._config = self.parameters.declare(DetectorConfig, fixed=fixed)
+        self._lifting = self.parameters.declare(
+            LiftingConfig, "lifting", on_change=self._on_lifting
+        )
+        self.parameters.warn_of_unknown()
+        self._announced: str | None = None
+        self._problem = NOTHING_ENROLLED
+        self._refusals: dict[str, str] = {}
+        self._pipeline = self._fresh_pipeline()
+        if self._config.value.annotations:
+            self._enroll(self._config.value.annotations)
+        self._detections = self.create_publisher(Detection3DArray, "~/detections", qos.RESULT)
+        self._markers = self.create_publisher(MarkerArray, "~/markers", qos.RESULT)
+        self._overlay = self.create_publisher(Image, "~/overlay", qos.SENSOR)
+        worker = NewestWorker[FrameMessages](self._handle, self.drops, "detector")
+        self.at_end(worker.close)
+        FrameSubscriber(self, worker.offer, lambda: self._config.value, self.drops, self.monitor)
+        self.create_subscription(VisionInfo, "annotation_set", self._on_announcement, qos.LATCHED)
+        DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
+
+    def _fresh_pipeline(self) -> PerceptionPipeline:
+        return PerceptionPipeline(make_detector(self._config.value.method), self._lifting.value)
+
+    def _on_lifting(self, config: LiftingConfig) -> None:
+        self._pipeline.lifting = config
+
+    def _on_announcement(self, message: VisionInfo) -> None:
+        # Enrolling may take a while: the worker does it, before the next image.
+        self._announced = message.database_location
+
+    def _enroll(self, folder: str) -> None:
+        """Replace all that is enrolled by a set; on an error what was enrolled stays.
+
+        Raises:
+            TackError: the set cannot be read, or a shot of it cannot be used.
+        """
+        shots = load_annotations(Path(folder).expanduser())
+        pipeline = self._fresh_pipeline()
+        if shots:
+            pipeline.enroll(shots)
+        self._pipeline = pipeline
+        self._problem = "" if shots else NOTHING_ENROLLED
+        labels = ", ".join(pipeline.detector.labels) or "nothing"
+        self.get_logger().info(f"enrolled {len(shots)} annotations of {folder}: {labels}")
+
+    def _handle(self, messages: FrameMessages) -> None:
+        """Work on one image. Runs on the worker's thread."""
+        announced, self._announced = self._announced, None
+        if announced is not None:
+            try:
+                self._enroll(announced)
+            except TackError as error:
+                self._problem = f"the annotation set could not be used: {error}"
+                self.get_logger().error(self._problem)
+        if not self._pipeline.detector.labels:
+            self.drops.add(NOTHING_ENROLLED, expected=True)
+            return
+        frame = messages.frame()
+        keypoints = self._pipeline.perceive(frame)
+        self._refusals = {k.label: k.refusal for k in keypoints if k.refusal}
+        self._publish(frame, keypoints)
+        self.monitor.handled(frame.stamp_ns)
+
+    def _publish(self, frame: RGBDFrame, keypoints: list[Keypoint]) -> None:
+        header = to_header(frame.stamp_ns, frame.frame_id)
+        labels = self._pipeline.detector.labels
+        self._detections.publish(to_detections(keypoints, header))
+        if self._markers.get_subscription_count():
+            self._markers.publish(keypoint_markers(keypoints, header, labels))
+        if self._overlay.get_subscription_count():
+            drawn = draw_keypoints(frame.color, keypoints, colors=palette(labels))
+            self._overlay.publish(to_color_image(drawn, header))
+
+    def _health(self) -> Health:
+        times = self._pipeline.times
+        values = {"labels": ", ".join(self._pipeline.detector.labels)}
+        for stage, seconds in sorted(times.seconds.items()):
+            values[f"{stage}, mean [ms]"] = f"{seconds / max(times.frames, 1) * 1e3:.1f}"
+        for label, why in sorted(self._refusals.items()):
+            values[f"refused: {label}"] = why
+        return Health(self._problem, values)
+
+
+def main() -> int:
+    """Run the node."""
+    return run(DetectorNode)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
