@@ -218,6 +218,8 @@ class AnnotationSet:
             base: id → entry as both sides last knew it.
             theirs: id → entry as the other side has it now.
         """
+        if _outline(theirs) == _outline(base):
+            return
         merged: dict[str, Entry] = {}
         for name, their in theirs.items():
             ours = self._entries.get(name)
@@ -244,6 +246,10 @@ class AnnotationSet:
             else:
                 self._entries[change.id] = change.after
         self._history.append((title, changes))
+
+
+def _outline(entries: Mapping[str, Entry]) -> list[tuple[str, tuple[str, float, float, str]]]:
+    return [(name, entry.content) for name, entry in entries.items()]
 
 
 def _pinned(entry: Entry | None) -> Entry | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tack_perception.annotations.records import Entry, FrameRecord
+from tack_perception.annotations.records import ORIGINS, Entry, FrameRecord
 from tack_perception.annotations.yaml_nodes import CorruptFileError, Value
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.errors import FileFormatError, InvalidInputError
@@ -124,12 +124,13 @@ def _entry(value: Value, pictures: dict[str, FrameRecord]) -> Entry:
         )
     name = _name(items["id"])
     depth = items["depth_m"].number() if "depth_m" in items else None
+    origin = items["origin"].text()
+    if origin not in ORIGINS:
+        raise items["origin"].fault(f"{origin!r}: one of {', '.join(ORIGINS)} is expected")
     try:
-        return Entry(
-            name, items["label"].text(), u, v, pictures[key], items["origin"].text(), depth
-        )
+        return Entry(name, items["label"].text(), u, v, pictures[key], origin, depth)
     except InvalidInputError as error:
-        raise value.fault(str(error)) from error
+        raise items["label"].fault(str(error)) from error
 
 
 def _picture(key: str, value: Value, folder: Path) -> FrameRecord:

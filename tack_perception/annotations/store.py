@@ -183,7 +183,7 @@ class AnnotationStore:
             self._write_images(annotations, written)
             if text is None and self._main.exists():
                 self._set_aside()
-            self._keep_version(text)
+            self._keep_version(text, written)
             write_atomically(self._main, new)
         except TackError:
             for path in written:
@@ -204,13 +204,14 @@ class AnnotationStore:
                 if is_new:
                     written.append(target)
 
-    def _keep_version(self, text: str | None) -> None:
+    def _keep_version(self, text: str | None, written: list[Path]) -> None:
         newest = next(iter(self._previous()), None)
         if text is None and newest is not None:
             return  # the file was damaged: the newest sound version is there already
         number = int(newest.stem) + 1 if newest else 1
         path = self._folder / PREVIOUS / f"{number:06d}.yaml"
         write_atomically(path, dump(()) if text is None else text)
+        written.append(path)
 
     def _set_aside(self) -> None:
         """Keep a damaged main file under another name before it is replaced."""

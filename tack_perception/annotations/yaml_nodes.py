@@ -11,6 +11,7 @@ import yaml
 
 from tack_perception.errors import FileFormatError
 
+_DEEPEST = 20
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster
 
 
@@ -40,11 +41,12 @@ class Value:
             CorruptFileError: the text is empty, not YAML, or holds several documents.
         """
         try:
+            _check_depth(text, file)
             node = yaml.compose(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
             raise CorruptFileError(f"{file}{line}: not YAML: {error.problem}") from error
-        except (yaml.YAMLError, RecursionError) as error:
+        except yaml.YAMLError as error:
             raise CorruptFileError(f"{file}: not YAML: {error}") from error
         if node is None:
             raise CorruptFileError(f"{file}: empty")
@@ -152,3 +154,13 @@ class Value:
         if count is not None and len(values) != count:
             raise self.fault(f"{len(values)} numbers; {count} are expected")
         return values
+
+
+def _check_depth(text: str, file: str) -> None:
+    """Refuse nesting that would overflow the stack of the composer, which recurses."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise CorruptFileError(f"{file}: nested more than {_DEEPEST} deep")
