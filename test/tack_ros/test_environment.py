@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tack_perception.errors import DependencyError
+from tack_ros import environment
+from tack_ros.environment import DISCOVERY_VARIABLE, PROFILE_VARIABLES, graph_environment
+
+
+def test_the_share_folder_holds_launch_files_and_settings() -> None:
+    assert (environment.share_folder() / "package.xml").is_file()
+    assert environment.profile_path().is_relative_to(environment.share_folder())
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({}, None),
+        ({"ROS_DISTRO": "humble"}, "humble"),
+        ({"LD_LIBRARY_PATH": "/usr/lib:/opt/ros/jazzy/lib"}, "jazzy"),
+        ({"PYTHONPATH": "/opt/ros/kilted/lib/python3.12/site-packages"}, "kilted"),
+        ({"AMENT_PREFIX_PATH": "/opt/ros/"}, "unknown"),
+        ({"LD_LIBRARY_PATH": "/home/me/opt/ros/lib", "ROS_DISTRO": ""}, None),
+    ],
+)
+def test_a_sourced_ros_is_recognised_and_refuses_wheels(
+    variables: dict[str, str], name: str | None
+) -> None:
+    assert environment.sourced_ros(variables) == name
+    if name:
+        with pytest.raises(DependencyError, match=rf"\({name}\) is sourced.*colcon"):
+            environment.refuse_mixed_ros(variables)
+    else:
+        environment.refuse_mixed_ros(variables)
+
+
+def test_a_graph_is_closed_to_other_hosts_unless_the_user_opens_it() -> None:
+    closed = graph_environment({"KEPT": "1"})
+    assert closed["KEPT"] == "1"
+    assert closed[DISCOVERY_VARIABLE] == "LOCALHOST"
+    assert {closed[name] for name in PROFILE_VARIABLES} == {str(environment.profile_path())}
+    opened = graph_environment({DISCOVERY_VARIABLE: "SUBNET"})
+    assert not opened.keys() & set(PROFILE_VARIABLES)
+
+
+@pytest.mark.parametrize("name", PROFILE_VARIABLES)
+def test_a_profile_of_the_user_is_kept_under_both_names(name: str) -> None:
+    result = graph_environment({name: "mine.xml"})
+    assert [result[variable] for variable in PROFILE_VARIABLES] == ["mine.xml"] * 2
+
+
+def test_humble_is_kept_local_by_its_own_variable() -> None:
+    assert graph_environment({"ROS_DISTRO": "humble"})["ROS_LOCALHOST_ONLY"] == "1"
+    assert "ROS_LOCALHOST_ONLY" not in graph_environment({"ROS_DISTRO": "jazzy"})
+
+
+def test_the_wheels_announce_their_index_once() -> None:
+    if environment.wheels_version() is None:
+        pytest.skip("needs the rclpy wheels")
+    once = graph_environment({"AMENT_PREFIX_PATH": "/somewhere"})
+    assert once["AMENT_PREFIX_PATH"] == f"{sys.prefix}:/somewhere"
+    assert graph_environment(once) == once
+
+
+@pytest.mark.parametrize("domain", [-1, 102])
+def test_a_domain_outside_the_range_is_refused(domain: int) -> None:
+    with pytest.raises(ValueError, match="0 to 101"):
+        graph_environment({}, domain_id=domain)
+    assert graph_environment({}, domain_id=101)["ROS_DOMAIN_ID"] == "101"
+
+
+def test_private_domains_of_one_process_differ() -> None:
+    domains = {environment.private_domain_id(offset) for offset in range(environment.DOMAINS)}
+    assert domains == set(range(environment.DOMAINS))
+
+
+def test_it_speaks_before_anything_is_installed() -> None:
+    root = Path(environment.__file__).parents[1]
+    code = f"import sys; sys.path.insert(0, {str(root)!r}); import tack_ros.environment"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
