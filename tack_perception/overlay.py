@@ -131,7 +131,9 @@ def mark_keypoints(
         draw_label(canvas, text, anchor, colors[keypoint.label], scale=scale, taken=taken)
 
 
-def draw_click(canvas: Image, pixel: ArrayLike, color: Color, *, scale: int = 1) -> None:
+def draw_click(
+    canvas: Image, pixel: ArrayLike, color: Color, *, scale: int = 1, size: float = 1.0
+) -> None:
     """Draw a cross-hair where a person clicked, in place.
 
     Args:
@@ -139,11 +141,13 @@ def draw_click(canvas: Image, pixel: ArrayLike, color: Color, *, scale: int = 1)
         pixel: (2,) pixel (u, v) of the original image.
         color: RGB.
         scale: the factor by which `canvas` is enlarged.
+        size: of the mark; 1 is about 30 px of the original image.
     """
     u, v = _place(np.asarray(pixel, dtype=np.float64), scale)
-    near, far = 5.0 * scale, 15.0 * scale
+    unit = scale * size
+    near, far = 5.0 * unit, 15.0 * unit
     for width, ink in ((3.2, _INK), (1.4, color)):
-        thickness = max(1, round(width * scale))
+        thickness = max(1, round(width * unit))
         for du, dv in ((1, 0), (-1, 0), (0, 1), (0, -1)):
             _line(
                 canvas,
@@ -152,8 +156,8 @@ def draw_click(canvas: Image, pixel: ArrayLike, color: Color, *, scale: int = 1)
                 ink,
                 thickness,
             )
-        _circle(canvas, (u, v), 9.0 * scale, ink, thickness)
-    _circle(canvas, (u, v), 1.4 * scale, color, -1)
+        _circle(canvas, (u, v), 9.0 * unit, ink, thickness)
+    _circle(canvas, (u, v), 1.4 * unit, color, -1)
 
 
 def draw_axes(

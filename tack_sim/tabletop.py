@@ -141,7 +141,7 @@ def make_items(rng: np.random.Generator) -> list[Item]:
         _package("tea", (0.105, 0.065, 0.15), _TEA, _standing(0.635, 0.115, -72, rng), rng),
         _soup_can(_standing(0.60, -0.085, -90, rng), rng),
         _coffee_mug(_standing(0.485, 0.045, 205, rng), rng),
-        _flat_book(_standing(0.49, -0.13, -105, rng), rng),
+        _flat_book(_standing(0.505, -0.125, -105, rng), rng),
     ]
 
 
@@ -217,7 +217,7 @@ def _flat_book(pose: FloatArray, rng: np.random.Generator) -> Item:
         "bottom": cover,
     }
     texture = np.concatenate([order[name] for name in shapes.BOX_CELLS], axis=1)
-    points = {"book_corner": mesh.point_at((4 + 0.86) / 6, 0.86)}
+    points = {"book_barcode": mesh.point_at((4 + 0.86) / 6, 0.86)}
     return Item("book", mesh, texture, pose, points, 0.1)
 
 

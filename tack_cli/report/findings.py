@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 
 import numpy as np
@@ -72,7 +73,8 @@ class Track:
         position, sigma: (N, 3) in the goal frame, m.
         goals: number of candidates in all frames.
         best: the best candidate of all frames.
-        refusals: why there is no 3D point or no goal, counted.
+        refusals: why there is no 3D point or no goal, counted; refusals that differ in their
+            numbers alone count together under the first of them.
     """
 
     label: str
@@ -148,6 +150,7 @@ class Findings:
         position, sigma = np.full((count, 3), np.nan), np.full((count, 3), np.nan)
         visible = np.zeros(count, dtype=bool)
         refusals: Counter[str] = Counter()
+        first: dict[str, str] = {}
         best: PickPlaceGoal | None = None
         goals = 0
         for i, frame in enumerate(self.frames):
@@ -165,7 +168,8 @@ class Findings:
             goals += len(plan.goals)
             reason = plan.refusal or keypoint.refusal
             if reason:
-                refusals[without_numbers(reason, label)] += 1
+                sentence = reason.removeprefix(f"{label}: ")
+                refusals[first.setdefault(_kind(sentence), sentence)] += 1
             candidate = frame.best_goal(label)
             if candidate and (best is None or candidate.score > best.score):
                 best = candidate
@@ -176,18 +180,6 @@ class Findings:
         )
 
 
-def without_numbers(reason: str, label: str) -> str:
-    """A refusal without its label and with its measured numbers as "…", so that equal ones count.
-
-    The limit that was crossed is a setting and stays: only the first number is a measurement.
-    """
-    sentence = reason.removeprefix(f"{label}: ")
-    words, replaced = [], False
-    for word in sentence.split(" "):
-        bare = word.strip("()[],;:%°").replace(".", "", 1)
-        if not replaced and bare.isdigit():
-            words.append(word.replace(word.strip("()[],;:%°"), "…"))
-            replaced = True
-        else:
-            words.append(word)
-    return " ".join(words)
+def _kind(reason: str) -> str:
+    """A reason without its numbers: what makes two of them the same kind."""
+    return re.sub(r"[-\u2212]?\d+(\.\d+)?", "#", reason)

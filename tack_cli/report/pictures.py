@@ -66,7 +66,7 @@ def click_picture(shot: Annotation, color: Color) -> Image:
     patch = np.asarray(padded[v : v + 2 * radius + 1, u : u + 2 * radius + 1], dtype=np.uint8)
     zoom = overlay.enlarged(np.ascontiguousarray(patch), _ZOOM * scale)
     local = (radius + shot.u - u, radius + shot.v - v)
-    overlay.draw_click(zoom, local, color, scale=_ZOOM * scale // 2 * 2)
+    overlay.draw_click(zoom, local, color, scale=_ZOOM * scale, size=1.3 / _ZOOM)
     edge = 2 * scale
     zoom = np.asarray(
         cv2.copyMakeBorder(zoom, *(edge,) * 4, cv2.BORDER_CONSTANT, value=color), dtype=np.uint8
@@ -75,6 +75,24 @@ def click_picture(shot: Annotation, color: Color) -> Image:
     left = margin if shot.u > image.shape[1] / 2 else canvas.shape[1] - side - margin
     top = margin if shot.v > image.shape[0] / 2 else canvas.shape[0] - side - margin
     canvas[top : top + side, left : left + side] = zoom
+    return canvas
+
+
+def grid_picture(frame: RGBDFrame, step: int = 40) -> Image:
+    """The colour image under a grid with pixel numbers, to read off a click without a mouse."""
+    scale = drawing_scale(frame.intrinsics.width)
+    canvas = overlay.enlarged(np.asarray(frame.color), scale)
+    lines = canvas.copy()
+    for place in range(step * scale, max(canvas.shape), step * scale):
+        lines[place : place + 1, :] = 255
+        lines[:, place : place + 1] = 255
+    canvas = np.asarray(cv2.addWeighted(lines, 0.45, canvas, 0.55, 0.0), dtype=np.uint8)
+    for u in range(2 * step, frame.intrinsics.width, 2 * step):
+        anchor = ((u - 14.0) * scale, 0.0)
+        overlay.draw_label(canvas, str(u), anchor, overlay.PALETTE[0], scale=scale)
+    for v in range(2 * step, frame.intrinsics.height, 2 * step):
+        anchor = (-14.0 * scale, v * scale)
+        overlay.draw_label(canvas, str(v), anchor, overlay.PALETTE[1], scale=scale)
     return canvas
 
 
@@ -101,7 +119,7 @@ class Selection:
 
 def png(picture: Image) -> bytes:
     """Encode an (H, W, 3) uint8 RGB image as PNG."""
-    return _encoded(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    return _encoded(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
 def jpeg_uri(picture: Image, width: int, quality: int = 86) -> str:

@@ -64,7 +64,7 @@ def table(findings: Findings, tracks: Sequence[Track]) -> str:
         f"<th>position in {escape(findings.goal_frame)}<br>median, m</th><th>spread<br>mm</th>"
         "<th>predicted σ<br>mm</th>"
         + ("<th>error<br>median, mm</th><th>error<br>p95, mm</th>" if truth else "")
-        + '<th>goals</th><th>best<br>score</th><th class="words">best candidate</th></tr>'
+        + "<th>grasp<br>candidates</th></tr>"
     )
     rows = "".join(_row(findings, track, truth) for track in tracks)
     return (
@@ -95,9 +95,15 @@ def _row(findings: Findings, track: Track, truth: bool) -> str:
         ]
     if truth:
         cells += _error_cells(track, findings.truth.get(track.label))
-    cells += [str(track.goals), f"{track.best.score:.2f}" if track.best else "–"]
+    cells.append(str(track.goals))
     row = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr>{row}<td class="words">{escape(track.best.why) if track.best else "–"}</td></tr>'
+    best = (
+        f"best candidate: score {track.best.score:.2f}, {escape(track.best.why)}"
+        if track.best
+        else "no candidate"
+    )
+    below = f'<td class="words" colspan="{len(cells)}">{best}</td>'
+    return f'<tr class="numbers">{row}</tr><tr>{below}</tr>'
 
 
 def _error_cells(track: Track, truth: FloatArray | None) -> list[str]:
@@ -186,7 +192,8 @@ def losses(findings: Findings, tracks: Sequence[Track]) -> str:
     else:
         body = (
             '<div class="card scroll"><table><tr><th>where</th><th>times</th>'
-            f'<th class="words">why</th></tr>{"".join(rows)}</table></div>'
+            '<th class="words">why (with the numbers of the first time)</th></tr>'
+            f"{''.join(rows)}</table></div>"
         )
     return f"<section><h2>What was left out, and why</h2>{body}</section>"
 
