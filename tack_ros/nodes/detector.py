@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class DetectorNode(TackNode):
             LiftingConfig, "lifting", on_change=self._on_lifting
         )
         self.parameters.warn_of_unknown()
-        self._announced: str | None = None
+        self._announced: deque[str] = deque(maxlen=1)
         self._problem = NOTHING_ENROLLED
         self._refusals: dict[str, str] = {}
         self._pipeline = self._fresh_pipeline()
@@ -81,7 +82,7 @@ class DetectorNode(TackNode):
 
     def _on_announcement(self, message: VisionInfo) -> None:
         # Enrolling may take a while: the worker does it, before the next image.
-        self._announced = message.database_location
+        self._announced.append(message.database_location)
 
     def _enroll(self, folder: str) -> None:
         """Replace all that is enrolled by a set; on an error what was enrolled stays.
@@ -100,10 +101,9 @@ class DetectorNode(TackNode):
 
     def _handle(self, messages: FrameMessages) -> None:
         """Work on one image. Runs on the worker's thread."""
-        announced, self._announced = self._announced, None
-        if announced is not None:
+        if self._announced:
             try:
-                self._enroll(announced)
+                self._enroll(self._announced.popleft())
             except TackError as error:
                 self._problem = f"the annotation set could not be used: {error}"
                 self.get_logger().error(self._problem)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts launch/*.launch.yaml where `ros2 launch` is not installed: a documented subset of it."""
