@@ -96,7 +96,7 @@ def pixel_from_click(
             f" {frame.frame_id!r} at stamp {frame.stamp_ns}; click on a surface that it sees"
         )
     u, v = (float(value) for value in frame.intrinsics.project(in_camera))
-    if not frame.intrinsics.contains(u, v):
+    if not (frame.intrinsics.contains(u, v) and _is_seen(frame, u, v, in_camera)):
         raise InvalidInputError(
             f"click {_metres(xyz)} in {point_frame!r} falls on pixel ({u:.1f}, {v:.1f}), outside"
             f" the {frame.intrinsics.width}×{frame.intrinsics.height} picture of stamp"
@@ -126,6 +126,12 @@ def _in_camera(
             f" its picture's stamp {frame.stamp_ns}: {error}"
         ) from error
     return camera_from_click[:3, :3] @ xyz + camera_from_click[:3, 3]
+
+
+def _is_seen(frame: RGBDFrame, u: float, v: float, xyz: NDArray[np.float64]) -> bool:
+    """Whether the pixel's ray meets the point: lens polynomials fold far points into the image."""
+    back = frame.intrinsics.deproject((u, v), xyz[2])
+    return bool(np.linalg.norm(back - xyz) <= 1e-3 * float(np.linalg.norm(xyz)))
 
 
 def _on_surface(
