@@ -24,11 +24,19 @@ class NewestWorker(Generic[T]):
         handle: called with each item that is handled, on the worker's thread.
         drops: where dropped items are counted.
         name: of the thread.
+        alive: False once the graph is gone; an error after that is no fault.
     """
 
-    def __init__(self, handle: Callable[[T], None], drops: DropCounter, name: str) -> None:
+    def __init__(
+        self,
+        handle: Callable[[T], None],
+        drops: DropCounter,
+        name: str,
+        alive: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._handle = handle
         self._drops = drops
+        self._alive = alive
         self._waiting: T | None = None
         self._open = True
         self._changed = threading.Condition()
@@ -64,5 +72,5 @@ class NewestWorker(Generic[T]):
             except TackError as error:
                 self._drops.add(str(error))
             except Exception as error:
-                if self._open:  # a publisher may vanish under our hands while shutting down
+                if self._open and self._alive():
                     self._drops.add_fault(error)

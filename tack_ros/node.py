@@ -6,7 +6,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -15,7 +15,11 @@ from rclpy.node import Node
 from tack_perception.errors import TackError
 from tack_ros.diagnostics import StreamMonitor
 from tack_ros.drops import DropCounter
+from tack_ros.newest import NewestWorker
 from tack_ros.parameters import NodeParameters
+
+
+T = TypeVar("T")
 
 
 class TackNode(Node):
@@ -32,6 +36,12 @@ class TackNode(Node):
         self.drops = DropCounter(self.get_logger())
         self.monitor = StreamMonitor(self.get_clock())
         self._at_end: list[Callable[[], None]] = []
+
+    def worker(self, handle: Callable[[T], None], name: str) -> NewestWorker[T]:
+        """A worker that ends with the node."""
+        worker = NewestWorker(handle, self.drops, name, self.context.ok)
+        self.at_end(worker.close)
+        return worker
 
     def at_end(self, close: Callable[[], None]) -> None:
         """Have a function called when the node ends, the last one given first."""

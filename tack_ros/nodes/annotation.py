@@ -42,7 +42,6 @@ from tack_ros.conversions.stamps import to_header, to_ns
 from tack_ros.conversions.transforms import from_point
 from tack_ros.diagnostics import DiagnosticsPublisher, Health
 from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
-from tack_ros.newest import NewestWorker
 from tack_ros.node import TackNode, run
 from tack_ros.transform_listener import TransformListener
 
@@ -89,8 +88,7 @@ class AnnotationNode(TackNode):
         self._load()
         self._history = FrameHistory(self._config.value.history)
         self._transforms = TransformListener(self, self.drops)
-        worker = NewestWorker[FrameMessages](self._keep, self.drops, "annotation images")
-        self.at_end(worker.close)
+        worker = self.worker(self._keep, "annotation images")
         FrameSubscriber(
             self,
             worker.offer,

@@ -22,8 +22,9 @@ from tack_perception.configuration import Configuration, setting
 from tack_perception.encodings import encode_depth
 from tack_perception.errors import TackError
 from tack_perception.frame import RGBDFrame
-from tack_perception.sources import open_source
 from tack_perception.sources.base import FrameSource
+from tack_perception.sources.opening import open_source
+from tack_perception.sources.rosbag2 import BagConfiguration
 from tack_perception.transforms import TransformBuffer, TransformError
 from tack_ros import qos
 from tack_ros.conversions.images import to_camera_info, to_color_image, to_image
@@ -33,15 +34,17 @@ from tack_ros.diagnostics import DiagnosticsPublisher, Health
 from tack_ros.node import TackNode, run
 from tack_ros.playback import Playback
 
+REALSENSE = "realsense:"
+
 
 @dataclasses.dataclass(frozen=True)
 class CameraConfig(Configuration):
     """Parameters of the camera node. All are read at start-up."""
 
     source: str = setting(
-        "realsense",
-        "what to publish: 'realsense', 'realsense:SERIAL', or the path of a bag, a RealSense"
-        " recording or a folder",
+        "realsense:",
+        "what to publish: 'realsense:' (the only camera), 'realsense:SERIAL', or the path of a bag,"
+        " a RealSense recording or a folder",
     )
     depth_encoding: str = setting(
         "16UC1",
@@ -75,11 +78,11 @@ class CameraNode(TackNode):
     def __init__(self, source: FrameSource | None = None, **options: Any) -> None:
         super().__init__("camera", **options)
         self._config = self.parameters.declare(CameraConfig, fixed="*").value
+        self._source = source or self._open()
         self.parameters.warn_of_unknown()
-        self._source = source or open_source(self._config.source)
         self._source.__enter__()
         self.at_end(lambda: self._source.__exit__(None, None, None))
-        self._recorded = len(self._source) > 0
+        self._recorded = source is not None or not self._config.source.startswith(REALSENSE)
         self._images = {
             name: self.create_publisher(kind, f"~/{name}", qos.SENSOR)
             for name, kind in (
@@ -102,22 +105,41 @@ class CameraNode(TackNode):
         self._thread.start()
         self.at_end(self._join)
 
+    def _open(self) -> FrameSource:
+        """The source that the parameters name; they include its own settings."""
+        name = self._config.source
+        if not name.startswith(REALSENSE):
+            return open_source(
+                name, self.parameters.declare(BagConfiguration, "bag", fixed="*").value
+            )
+        # Imported here: a recording must play where librealsense is not installed.
+        from tack_perception.sources.realsense import RealSenseConfiguration, RealSenseSource
+
+        camera = self.parameters.declare(RealSenseConfiguration, "realsense", fixed="*").value
+        serial = name.removeprefix(REALSENSE).strip() or camera.serial
+        return RealSenseSource(dataclasses.replace(camera, serial=serial))
+
     def _join(self) -> None:
         self._stop.set()
         self._thread.join(5.0)
+
+    def _ending(self) -> bool:
+        return self._stop.is_set() or not self.context.ok()
 
     def _run(self) -> None:
         try:
             self._wait_for_subscribers()
             for frame in self._frames():
-                if self._stop.is_set():
+                if self._ending():
                     return
                 self._publish(frame)
+            if self._ending():
+                return
             self._say(f"{self._source.name} has ended after {self.monitor.handled_total} frames")
         except TackError as error:
             self._fail(str(error))
         except Exception as error:
-            if not self._stop.is_set():  # a publisher may vanish under our hands at the end
+            if not self._ending():  # a publisher may vanish under our hands at the end
                 self.drops.add_fault(error)
                 self._fail(f"internal error: {type(error).__name__}: {error}")
 

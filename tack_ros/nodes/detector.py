@@ -28,7 +28,6 @@ from tack_ros.conversions.markers import keypoint_markers
 from tack_ros.conversions.stamps import to_header
 from tack_ros.diagnostics import DiagnosticsPublisher, Health
 from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
-from tack_ros.newest import NewestWorker
 from tack_ros.node import TackNode, run
 
 NOTHING_ENROLLED = "nothing is annotated yet: click a point, or name a set with 'annotations'"
@@ -68,8 +67,7 @@ class DetectorNode(TackNode):
         self._detections = self.create_publisher(Detection3DArray, "~/detections", qos.RESULT)
         self._markers = self.create_publisher(MarkerArray, "~/markers", qos.RESULT)
         self._overlay = self.create_publisher(Image, "~/overlay", qos.SENSOR)
-        worker = NewestWorker[FrameMessages](self._handle, self.drops, "detector")
-        self.at_end(worker.close)
+        worker = self.worker(self._handle, "detector")
         FrameSubscriber(self, worker.offer, lambda: self._config.value, self.drops, self.monitor)
         self.create_subscription(VisionInfo, "annotation_set", self._on_announcement, qos.LATCHED)
         DiagnosticsPublisher(self, self.monitor, self.drops, self._health)

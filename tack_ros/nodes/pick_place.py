@@ -77,8 +77,7 @@ class PickPlaceNode(TackNode):
             name: self.create_publisher(PoseStamped, f"~/{name}_pose", qos.RESULT) for name in POSES
         }
         self._markers = self.create_publisher(MarkerArray, "~/markers", qos.RESULT)
-        worker = NewestWorker[Detection3DArray](self._handle, self.drops, "pick_place planner")
-        self.at_end(worker.close)
+        worker = self.worker(self._handle, "pick_place planner")
         self.create_subscription(
             Detection3DArray,
             "detections",
