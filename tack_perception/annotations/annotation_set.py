@@ -7,7 +7,14 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
 from tack_perception.annotation import Annotation, check_label
-from tack_perception.annotations.records import Entry, FrameRecord, depth_at, entry_id, frame_key
+from tack_perception.annotations.records import (
+    Entry,
+    FrameRecord,
+    cropped,
+    depth_at,
+    entry_id,
+    frame_key,
+)
 from tack_perception.errors import FileFormatError, InvalidInputError
 
 
@@ -41,12 +48,14 @@ class AnnotationSet:
 
     Args:
         entries: what it holds at first.
+        crop_px: edge of the window that `add` keeps around a click, px; 0 for the whole frame.
 
     Raises:
         InvalidInputError: two entries have one id.
     """
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[Entry] = (), crop_px: int = 0) -> None:
+        self._crop_px = crop_px
         self._entries: dict[str, Entry] = {}
         for entry in entries:
             if entry.id in self._entries:
@@ -109,6 +118,8 @@ class AnnotationSet:
         Raises:
             InvalidInputError: an unknown origin.
         """
+        if self._crop_px:
+            annotation = cropped(annotation, self._crop_px)
         key = frame_key(annotation.frame)
         same = {entry.picture.key: entry.picture for entry in self}.get(key)
         content = (annotation.label, annotation.u, annotation.v, key)

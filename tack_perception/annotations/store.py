@@ -37,6 +37,14 @@ class StoreSettings(Configuration):
     previous_versions: int = setting(
         10, "how many older versions of the set are kept, for undo and against damage", low=1
     )
+    crop_px: int = setting(
+        0,
+        "edge of the window that is kept around a click; 0 keeps the whole frame, which gives a"
+        " detector the surroundings",
+        unit="px",
+        low=0,
+        high=65535,
+    )
     lock_timeout_s: float = setting(
         10.0, "how long to wait for another process that writes the set", unit="s", low=0
     )
@@ -83,7 +91,7 @@ class AnnotationStore:
         """
         entries, _ = self._read()
         self._base = {entry.id: entry for entry in entries}
-        return AnnotationSet(entries)
+        return AnnotationSet(entries, self._settings.crop_px)
 
     def save(self, annotations: AnnotationSet) -> None:
         """Write the set, with what others changed on disk brought into `annotations`.
@@ -130,7 +138,7 @@ class AnnotationStore:
                 if used >= path:
                     used.unlink()
         self._base = {entry.id: entry for entry in entries}
-        return AnnotationSet(entries)
+        return AnnotationSet(entries, self._settings.crop_px)
 
     @property
     def _main(self) -> Path:
