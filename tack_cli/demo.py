@@ -28,7 +28,7 @@ from tack_cli.report.clicks import Click
 from tack_cli.report.job import Outcome
 from tack_perception.errors import InvalidInputError, SourceError
 from tack_perception.files import write_atomically
-from tack_perception.sources import open_source
+from tack_perception.sources.opening import open_source
 
 BAG = "tabletop"
 _FIRST_FRAME = "first_frame.png"

@@ -34,7 +34,7 @@ from tack_perception.detectors import DETECTORS, make_detector
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.lifting import LiftingConfig
 from tack_perception.pipeline import PerceptionPipeline
-from tack_perception.sources import open_source
+from tack_perception.sources.opening import open_source
 from tack_perception.sources.base import FrameSource
 
 SECTIONS = ("detector", "lifting", "planner")

@@ -14,8 +14,8 @@ from tack_perception.errors import InvalidInputError, SourceError
 from tack_perception.frame import RGBDFrame
 from tack_perception.sources.base import FrameSource
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
-_POINT = re.compile(rf"(?:(\d+)|@({_NUMBER})):({_NUMBER}),({_NUMBER})")
+_NUMBER = r"(?:\d+\.?\d*|\.\d+)"
+_POINT = re.compile(rf"(?:(\d+)|@({_NUMBER})):(-?{_NUMBER}),(-?{_NUMBER})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,9 +101,9 @@ def find_shots(source: FrameSource, clicks: list[Click]) -> list[tuple[int, Anno
     length = (previous[1].stamp_ns - first.stamp_ns) * 1e-9
     reach = length + (float(np.median(steps)) / 2 if steps else 0.0)
     for number, click in enumerate(clicks):
-        if number not in found and click.index is None and 0 <= click.seconds <= reach:
+        if number not in found and click.index is None and click.seconds <= reach:
             found[number] = previous
-        if number not in found or click.seconds < 0:
+        if number not in found:
             raise InvalidInputError(
                 f"--point {click.text}: {source.name} has {previous[0] + 1} frames (0 to"
                 f" {previous[0]}, or @0 to @{math.floor(length * 100) / 100:g})"
