@@ -131,7 +131,8 @@ def run(camera: Camera, z: float, frames: int, seed: int) -> list[dict[str, obje
         rng = np.random.default_rng((seed, len(rows)))
         seen = analytic.view(trial.surfaces, camera.intrinsics, rng)
         truth = np.array([_truth(trial, camera, click) for click in trial.clicks])
-        errors, raw, refused, background = [], [], Counter[str](), 0
+        own = camera.noise.depth_sigma(truth[:, 2], camera.intrinsics)
+        errors, ratios, raw, refused, background = [], [], [], Counter[str](), 0
         started, lifts = 0.0, 0
         for _ in range(frames):
             depth = noisy_depth(seen.depth, camera.intrinsics, camera.noise, rng)
@@ -141,7 +142,7 @@ def run(camera: Camera, z: float, frames: int, seed: int) -> list[dict[str, obje
                 centres = trial.clicks - (trial.hole_offset_px, 0.0)
                 depth = analytic.with_holes(depth, centres, trial.hole_px)
             frame = seen.frame(depth)
-            for (u, v), true in zip(trial.clicks, truth, strict=True):
+            for (u, v), true, sigma in zip(trial.clicks, truth, own, strict=True):
                 clock = time.perf_counter()
                 result = lift(frame, u, v, config=camera.config)
                 started += time.perf_counter() - clock
@@ -150,10 +151,12 @@ def run(camera: Camera, z: float, frames: int, seed: int) -> list[dict[str, obje
                     refused[result.reason.value] += 1
                     continue
                 errors.append(float(np.linalg.norm(result.xyz - true)))
+                ratios.append(errors[-1] / sigma)
                 background += _is_background(trial, camera, (u, v), result.xyz, true)
-        theory = float(np.median(camera.noise.depth_sigma(truth[:, 2], camera.intrinsics)))
+        theory = float(np.median(own))
         simulated = float(np.sqrt(np.mean(np.concatenate(raw).astype(np.float64) ** 2)))
         median = float(np.median(errors)) if errors else float("nan")
+        relative = float(np.median(ratios)) if ratios else float("nan")
         rows.append(
             {
                 "camera": camera.name,
@@ -164,7 +167,7 @@ def run(camera: Camera, z: float, frames: int, seed: int) -> list[dict[str, obje
                 "p95_mm": 1e3 * float(np.percentile(errors, 95)) if errors else float("nan"),
                 "noise_theory_mm": 1e3 * theory,
                 "noise_simulated_mm": 1e3 * simulated,
-                "ratio": median / theory,
+                "ratio": relative,
                 "refused": sum(refused.values()) / lifts,
                 "background": background / lifts,
                 "reasons": dict(refused),

@@ -15,18 +15,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_perception.lifting.fit import fit
+from tack_perception.lifting.fit import SMALLEST, fit
 from tack_perception.lifting.patch import Patch, layers
 from tack_perception.lifting.result import Refusal, RefusalReason
 from tack_perception.lifting.settings import LiftingConfig
 
 Mask = NDArray[np.bool_]
 
-_SMALLEST = 4  # pixels that make a surface
 _TOUCHING_PX = 1.5  # a hole this near may hide the surface that the pixel is on
 _DECISIVE = 0.8  # share of the colour evidence that settles a doubt
 _ALIKE = 0.1  # least colour evidence that counts at all
-_COPLANAR_SIGMAS = 3.0
+_COPLANAR_SIGMAS = 2.0
+_REMNANTS = 2  # flying pixels that tell of something in front
+_REMNANT_LINKS = 1.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,8 +39,18 @@ class Candidate:
     likeness: float
 
 
-def choose(patch: Patch, focal: float, pixel_sigma: float, config: LiftingConfig) -> Mask | Refusal:
-    """The pixels of the surface that the patch's pixel is on.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Choice:
+    """The surface that was settled on: (h, w) pixels known to be of it, and of others."""
+
+    seeds: Mask
+    others: Mask
+
+
+def choose(
+    patch: Patch, focal: float, pixel_sigma: float, config: LiftingConfig
+) -> Choice | Refusal:
+    """The surface that the patch's pixel is on.
 
     Args:
         patch: the window.
@@ -48,7 +59,7 @@ def choose(patch: Patch, focal: float, pixel_sigma: float, config: LiftingConfig
         config: reach and tolerances.
 
     Returns:
-        (h, w) pixels of the surface near the pixel, or why none can be told.
+        The surface, or why none can be told.
     """
     gate = min(max(config.edge_px, 2 * pixel_sigma), config.search_px)
     hole = _hole(patch, config.search_px)
@@ -57,7 +68,8 @@ def choose(patch: Patch, focal: float, pixel_sigma: float, config: LiftingConfig
     near = ring & patch.solid & (patch.distance <= config.search_px + 1)
     if not near.any():
         return _nothing(patch, config)
-    candidates = _candidates(patch, near, focal, config)
+    wide = near | (patch.solid & (patch.distance <= gate + config.fit_px))
+    candidates = _candidates(patch, near, wide, focal, config)
     if not candidates:
         return Refusal(
             RefusalReason.SCATTERED_DEPTH,
@@ -73,7 +85,17 @@ def choose(patch: Patch, focal: float, pixel_sigma: float, config: LiftingConfig
             f"no depth at the pixel, and the nearest surface ({chosen.gap_px:.1f} px away) is of"
             " another colour",
         )
-    return chosen.seeds
+    if _nearer_remnants(patch, chosen, config) >= _REMNANTS:
+        return Refusal(
+            RefusalReason.AMBIGUOUS_SURFACE,
+            f"isolated nearer depths within {config.edge_px:g} px: something too thin to measure"
+            " may be in front of the surface behind it",
+        )
+    others = np.zeros_like(near)
+    for candidate in candidates:
+        if candidate is not chosen:
+            others |= candidate.seeds
+    return Choice(chosen.seeds, others)
 
 
 def _settle(candidates: list[Candidate], gate: float, config: LiftingConfig) -> Candidate | Refusal:
@@ -124,12 +146,17 @@ def _hole(patch: Patch, search: float) -> Mask:
     return np.asarray(np.isin(labels, touching) & (empty > 0))
 
 
-def _candidates(patch: Patch, near: Mask, focal: float, config: LiftingConfig) -> list[Candidate]:
-    positions = np.flatnonzero(near)
+def _candidates(
+    patch: Patch, near: Mask, wide: Mask, focal: float, config: LiftingConfig
+) -> list[Candidate]:
+    """The surfaces seen in the wide region that reach into the near one, near to far."""
+    positions = np.flatnonzero(wide)
     found: list[Candidate] = []
-    for group in layers(patch.inverse_depth.flat[positions], patch.link, _SMALLEST):
+    for group in layers(patch.inverse_depth.flat[positions], patch.link, SMALLEST):
         seeds = np.zeros(near.shape, dtype=np.bool_)
         seeds.flat[positions[group]] = True
+        if not (seeds & near).any():
+            continue
         if found and _coplanar(patch, found[-1].seeds, seeds, focal, config):
             seeds |= found.pop().seeds
         found.append(
@@ -141,15 +168,23 @@ def _candidates(patch: Patch, near: Mask, focal: float, config: LiftingConfig) -
 def _coplanar(patch: Patch, first: Mask, second: Mask, focal: float, config: LiftingConfig) -> bool:
     """Whether two patches of depth are parts of one plane: each must predict the other."""
     for known, other in ((first, second), (second, first)):
-        plane = fit(patch, known, focal, config)
-        if plane is None:
+        surface = fit(patch.without(other), known, focal, config)
+        if surface is None:
             return False
-        predicted, variance = plane.predict(patch.slope[other])
-        doubt = float(np.sqrt(np.median(variance) + plane.sigma**2))
-        error = float(np.median(np.abs(predicted - patch.inverse_depth[other])))
-        if doubt > patch.link or error > _COPLANAR_SIGMAS * doubt:
+        predicted, variance = surface.predict(patch.slope[other])
+        doubt = float(np.sqrt(np.median(variance) + surface.sigma**2))
+        error = abs(float(np.median(predicted - patch.inverse_depth[other])))
+        # The bound on the error keeps a vague prediction from agreeing with anything.
+        if error > min(_COPLANAR_SIGMAS * doubt, patch.link / 2):
             return False
     return True
+
+
+def _nearer_remnants(patch: Patch, chosen: Candidate, config: LiftingConfig) -> int:
+    """Number of flying pixels in front of a surface, at the pixel."""
+    level = float(patch.inverse_depth[chosen.seeds].max()) + _REMNANT_LINKS * patch.link
+    in_front = ~patch.solid & (patch.inverse_depth > level)
+    return int(np.count_nonzero(in_front & (patch.distance <= config.edge_px)))
 
 
 def _likeness(patch: Patch, seeds: Mask, config: LiftingConfig) -> float:

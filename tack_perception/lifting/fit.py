@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A local plane in inverse depth, with the covariance that correlated noise really gives."""
+"""A local surface in inverse depth, with the covariance that correlated noise really gives.
+
+The surface is a plane with a little curvature. Slope and curvature have weak priors, so that few
+or one-sided pixels still give a sane surface, and so that the covariance grows by what the surface
+may do where no depth was measured.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +20,23 @@ from tack_perception.lifting.settings import LiftingConfig
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+SMALLEST = 4
+"""Pixels that make a surface."""
+
 _RADII = (0.35, 0.45, 0.6, 0.8, 1.0)  # shares of the largest radius
 _GATE_SIGMAS = 3.5
-_INTERVAL_SIGMAS = 1.5
+_INTERVAL_SIGMAS = 1.0
 _PRIOR_SLOPE = 2.0  # tangent of the incidence angle that is one sigma before any data
 _PRIOR_DEGREES = 4.0  # weight of the configured noise against the residuals, degrees of freedom
-_SMALLEST = 4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Plane:
-    """w = a + b·s + c·t around the pixel, (s, t) being `Patch.slope`.
+class LocalSurface:
+    """w = a + b·s + c·t + d·s²/2 + e·s·t + f·t²/2, (s, t) being `Patch.slope`.
 
     Attributes:
-        coefficients: (3,) a (1/m), b and c (1/m/px).
-        covariance: (3, 3) of the coefficients.
+        coefficients: (6,) a (1/m), b, c (1/m/px), d, e, f (1/m/px²).
+        covariance: (6, 6) of the coefficients.
         sigma: noise of one pixel's inverse depth as found from the residuals, 1/m.
         inliers: (h, w) the pixels it was fitted to.
     """
@@ -45,12 +53,12 @@ class Plane:
         return design @ self.coefficients, variance
 
 
-def fit(patch: Patch, seeds: Mask, focal: float, config: LiftingConfig) -> Plane | None:
-    """The plane through a surface at the patch's pixel.
+def fit(patch: Patch, seeds: Mask, focal: float, config: LiftingConfig) -> LocalSurface | None:
+    """The surface through the patch's pixel.
 
     The neighbourhood grows for as long as the estimates from the smaller ones agree with that of
-    the larger (the rule of intersecting confidence intervals), so that a flat surface is averaged
-    widely and a curved one is not flattened.
+    the larger (the rule of intersecting confidence intervals), so that a smooth surface is
+    averaged widely and a crease is not rounded off.
 
     Args:
         patch: the window.
@@ -59,87 +67,94 @@ def fit(patch: Patch, seeds: Mask, focal: float, config: LiftingConfig) -> Plane
         config: noise and radii.
 
     Returns:
-        The plane, or None where the seeds do not lie on one.
+        The surface, or None where the seeds do not lie on one.
     """
     gap = float(patch.distance[seeds].min())
-    plane: Plane | None = None
+    surface: LocalSurface | None = None
     low, high = -np.inf, np.inf
     for share in _RADII:
         disc = patch.solid & (patch.distance <= gap + share * config.fit_px)
-        if plane is None:
-            plane = _start(patch, seeds & disc, focal, config)
-            if plane is None:
-                continue
-        grown = _refit(patch, disc, plane, focal, config)
+        if surface is None:
+            surface = _start(patch, seeds & disc, focal, config)
+        if surface is None:
+            continue
+        grown = _refit(patch, disc, surface, focal, config)
         if grown is None:
             continue
-        half = _INTERVAL_SIGMAS * float(np.sqrt(grown.covariance[0, 0]))
-        low = max(low, float(grown.coefficients[0]) - half)
-        high = min(high, float(grown.coefficients[0]) + half)
+        half = _INTERVAL_SIGMAS * math.sqrt(grown.covariance[0, 0])
+        low = max(low, grown.coefficients[0] - half)
+        high = min(high, grown.coefficients[0] + half)
         if low > high:
             break
-        plane = grown
-    return plane
+        surface = grown
+    return surface
 
 
-def _start(patch: Patch, seeds: Mask, focal: float, config: LiftingConfig) -> Plane | None:
-    """The first plane, from seeds alone: the level of most of them, the slope left to the prior."""
-    if np.count_nonzero(seeds) < _SMALLEST:
+def _start(patch: Patch, seeds: Mask, focal: float, config: LiftingConfig) -> LocalSurface | None:
+    """The first surface, from the seeds around their median alone."""
+    if np.count_nonzero(seeds) < SMALLEST:
         return None
     level = float(np.median(patch.inverse_depth[seeds]))
-    spread = np.abs(patch.inverse_depth[seeds] - level) <= 2 * patch.link
-    if np.count_nonzero(spread) < max(_SMALLEST, 0.5 * spread.size):
+    near = np.abs(patch.inverse_depth[seeds] - level) <= 3 * patch.link
+    if np.count_nonzero(near) < max(SMALLEST, 0.5 * near.size):
         return None
     chosen = np.zeros_like(seeds)
-    chosen[seeds] = spread
-    return solve(patch, chosen, level, focal, config)
+    chosen[seeds] = near
+    return _solve(patch, chosen, level, focal, config)
 
 
 def _refit(
-    patch: Patch, disc: Mask, plane: Plane, focal: float, config: LiftingConfig
-) -> Plane | None:
+    patch: Patch, disc: Mask, surface: LocalSurface, focal: float, config: LiftingConfig
+) -> LocalSurface | None:
     for _ in range(2):
-        predicted, variance = plane.predict(patch.slope[disc])
-        gate = _GATE_SIGMAS * np.sqrt(plane.sigma**2 + variance)
+        predicted, variance = surface.predict(patch.slope[disc])
+        gate = _GATE_SIGMAS * np.sqrt(surface.sigma**2 + variance)
+        # An uncertain prediction must not open the gate to another surface.
+        gate = np.minimum(gate, max(_GATE_SIGMAS * surface.sigma, patch.link))
         chosen = np.zeros_like(disc)
         chosen[disc] = np.abs(patch.inverse_depth[disc] - predicted) <= gate
-        if np.count_nonzero(chosen) < _SMALLEST:
+        if np.count_nonzero(chosen) < SMALLEST:
             return None
-        plane = solve(patch, chosen, float(plane.coefficients[0]), focal, config)
-    return plane
+        surface = _solve(patch, chosen, float(surface.coefficients[0]), focal, config)
+    return surface
 
 
-def solve(patch: Patch, chosen: Mask, level: float, focal: float, config: LiftingConfig) -> Plane:
-    """Least squares over the chosen pixels, with a weak prior on the slope.
+def _solve(
+    patch: Patch, chosen: Mask, level: float, focal: float, config: LiftingConfig
+) -> LocalSurface:
+    """Least squares over the chosen pixels under the priors.
 
     Args:
         patch: the window.
         chosen: (h, w) at least one pixel.
         level: inverse depth around which the prior slope is scaled, 1/m.
         focal: px.
-        config: correlation of the noise.
+        config: correlation of the noise and expected curvature.
     """
     design = _design(patch.slope[chosen])
     w = patch.inverse_depth[chosen]
-    prior_slope = _PRIOR_SLOPE * max(level, patch.sigma) / focal
-    ridge = np.diag([0.0, 1.0, 1.0]) * (patch.sigma / prior_slope) ** 2
-    inverse = np.linalg.inv(design.T @ design + ridge)
+    slope = _PRIOR_SLOPE * max(level, patch.sigma) / focal
+    bend = 1 / (config.curvature_radius_m * focal**2)
+    prior = np.array([np.inf, slope, slope, bend, bend, bend])
+    # Correlated pixels tell less than they count: as if each had this many times its variance.
+    redundancy = max(1.0, 4 * math.pi * config.noise_correlation_px**2)
+    ridge = redundancy * (patch.sigma / prior) ** 2
+    inverse = np.linalg.inv(design.T @ design + np.diag(ridge))
     gain = inverse @ design.T
     coefficients = gain @ w
     residuals = w - design @ coefficients
-    correlation = _correlation(patch.offset[chosen], config.noise_correlation_px)
-    blurred = gain @ correlation
-    # Expected residual sum for unit noise: correlated pixels tell less than they count.
+    blurred = gain @ _correlation(patch.offset[chosen], config.noise_correlation_px)
     degrees = max(0.0, len(w) - float(np.einsum("in,ni->", blurred, design)))
     found = (_PRIOR_DEGREES * patch.sigma**2 + residuals @ residuals) / (_PRIOR_DEGREES + degrees)
-    sigma = max(float(np.sqrt(found)), patch.sigma)
-    pull = inverse @ ridge * prior_slope
+    sigma = max(math.sqrt(found), patch.sigma)
+    pull = (inverse * ridge)[:, 1:] * prior[1:]
     covariance = sigma**2 * blurred @ gain.T + pull @ pull.T
-    return Plane(coefficients, covariance, sigma, chosen)
+    return LocalSurface(coefficients, covariance, sigma, chosen)
 
 
 def _design(slope: FloatArray) -> FloatArray:
-    return np.concatenate([np.ones_like(slope[:, :1]), slope], axis=1)
+    s, t = slope[:, 0], slope[:, 1]
+    return np.stack([np.ones_like(s), s, t, s * s / 2, s * t, t * t / 2], axis=1)
 
 
 def _correlation(offset: FloatArray, sigma: float) -> FloatArray:

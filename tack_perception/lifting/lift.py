@@ -14,8 +14,8 @@ from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint, check_covariance
 from tack_perception.lifting.choose import choose
-from tack_perception.lifting.fit import Plane, fit
-from tack_perception.lifting.patch import Patch, cut
+from tack_perception.lifting.fit import LocalSurface, fit
+from tack_perception.lifting.patch import cut
 from tack_perception.lifting.result import Lifted, Refusal, RefusalReason
 from tack_perception.lifting.settings import LiftingConfig
 
@@ -63,29 +63,27 @@ def lift(
     patch = cut(frame, u, v, ray, config)
     focal = math.sqrt(camera.fx * camera.fy)
     pixel_sigma = math.sqrt(max(0.0, float(np.linalg.eigvalsh(covariance)[1])))
-    seeds = choose(patch, focal, pixel_sigma, config)
-    if isinstance(seeds, Refusal):
-        return seeds
-    plane = fit(patch, seeds, focal, config)
-    if plane is None or plane.coefficients[0] <= 0:
+    choice = choose(patch, focal, pixel_sigma, config)
+    if isinstance(choice, Refusal):
+        return choice
+    surface = fit(patch.without(choice.others), choice.seeds, focal, config)
+    if surface is None or surface.coefficients[0] <= 0:
         return Refusal(
             RefusalReason.SCATTERED_DEPTH, "the depths around the pixel are not on one surface"
         )
-    depth = 1 / float(plane.coefficients[0])
+    depth = 1 / float(surface.coefficients[0])
     if not config.min_depth_m <= depth <= config.max_depth_m:
         return Refusal(
             RefusalReason.OUT_OF_RANGE,
             f"depth {depth:.3f} m is outside"
             f" {config.min_depth_m:g} to {config.max_depth_m:g} m (min_depth_m, max_depth_m)",
         )
-    gap = float(patch.distance[plane.inliers].min())
+    gap = float(patch.distance[surface.inliers].min())
     return Lifted(
         ray * depth,
-        _covariance(
-            plane, patch, camera, ray, ray_from_pixel @ covariance @ ray_from_pixel.T, gap, config
-        ),
-        _normal(plane, camera, ray),
-        int(np.count_nonzero(plane.inliers)),
+        _covariance(surface, camera, ray, ray_from_pixel @ covariance @ ray_from_pixel.T, config),
+        _normal(surface, camera, ray),
+        int(np.count_nonzero(surface.inliers)),
         gap,
     )
 
@@ -144,24 +142,20 @@ def _ray(camera: CameraIntrinsics, u: float, v: float) -> tuple[FloatArray, Floa
 
 
 def _covariance(
-    plane: Plane,
-    patch: Patch,
+    surface: LocalSurface,
     camera: CameraIntrinsics,
     ray: FloatArray,
     ray_covariance: FloatArray,
-    gap: float,
     config: LiftingConfig,
 ) -> FloatArray:
     """(3, 3): the ray's uncertainty moved along the surface, plus the depth's along the ray."""
-    a, b, c = plane.coefficients
+    a, b, c = surface.coefficients[:3]
     depth = 1 / a
     gradient = np.array([b * camera.fx, c * camera.fy])
     by_ray = np.vstack([np.eye(2), np.zeros(2)]) * depth - np.outer(ray, gradient) * depth**2
-    variance = plane.covariance[0, 0]
+    variance = surface.covariance[0, 0]
     variance += _dither_variance(a, config)
-    # Across a hole the surface may bend by as much as its sagitta.
-    sagitta = (max(0.0, gap - 1) * depth / camera.fx) ** 2 / (2 * config.curvature_radius_m)
-    along = variance * depth**4 + sagitta**2
+    along = variance * depth**4
     covariance = by_ray @ ray_covariance @ by_ray.T + along * np.outer(ray, ray)
     symmetric: FloatArray = (covariance + covariance.T) / 2
     return symmetric
@@ -180,8 +174,8 @@ def _dither_variance(inverse_depth: float, config: LiftingConfig) -> float:
     return 0.5 * (step / math.pi * math.exp(-2 * math.pi**2 * ratio**2)) ** 2
 
 
-def _normal(plane: Plane, camera: CameraIntrinsics, ray: FloatArray) -> FloatArray:
-    a, b, c = plane.coefficients
+def _normal(surface: LocalSurface, camera: CameraIntrinsics, ray: FloatArray) -> FloatArray:
+    a, b, c = surface.coefficients[:3]
     b, c = b * camera.fx, c * camera.fy
     towards = -np.array([b, c, a - b * ray[0] - c * ray[1]])
     unit: FloatArray = towards / np.linalg.norm(towards)
