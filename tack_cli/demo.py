@@ -122,7 +122,7 @@ def _ask_for_click(bag: str, output: Path) -> int:
     if _has_display():
         annotations = output / "annotations"
         print("Opening `tack annotate`: click on the points, then close the window.")
-        command = [sys.executable, "-m", "tack_cli.main", "annotate", bag, "--output"]
+        command = [sys.executable, "-m", "tack_cli.main", "annotate", bag, "--set"]
         code = subprocess.run([*command, str(annotations)], check=False).returncode
         if code == 0:
             print(f"Now: tack replay {bag} --annotations {annotations} --output {output}")

@@ -34,8 +34,8 @@ from tack_perception.detectors import DETECTORS, make_detector
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.lifting import LiftingConfig
 from tack_perception.pipeline import PerceptionPipeline
-from tack_perception.sources.opening import open_source
 from tack_perception.sources.base import FrameSource
+from tack_perception.sources.opening import open_source
 
 SECTIONS = ("detector", "lifting", "planner")
 
