@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private ROS graph for each test that asks for one."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tack_perception.camera import CameraIntrinsics
+from tack_perception.frame import RGBDFrame
+from tack_ros.environment import graph_environment, private_domain_id
+
+FRAME_ID = "camera_color_optical_frame"
+WAIT_S = 10.0
+
+
+class Graph:
+    """Nodes of one context, spun on a thread of their own."""
+
+    def __init__(self) -> None:
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self._nodes: list[Any] = []
+        self._thread = threading.Thread(target=self.executor.spin)
+        self.probe = self.add(rclpy.create_node("probe", context=self.context))
+        self._thread.start()
+
+    def add(self, node: Any) -> Any:
+        self._nodes.append(node)
+        self.executor.add_node(node)
+        return node
+
+    def start(self, kind: Callable[..., Any], *args: Any, **parameters: Any) -> Any:
+        """Start a node of tack with parameters; "planner.turns" is written planner__turns."""
+        from rclpy.parameter import Parameter
+
+        overrides = [Parameter(n.replace("__", "."), value=v) for n, v in parameters.items()]
+        return self.add(kind(*args, context=self.context, parameter_overrides=overrides))
+
+    def listen(self, kind: Any, topic: str, profile: Any) -> list[Any]:
+        """The messages of a topic, in a list that grows."""
+        messages: list[Any] = []
+        self.probe.create_subscription(kind, topic, messages.append, profile)
+        return messages
+
+    def publisher(self, kind: Any, topic: str, profile: Any) -> Any:
+        """A publisher that already has its subscriber."""
+        publisher = self.probe.create_publisher(kind, topic, profile)
+        self.wait(lambda: publisher.get_subscription_count() > 0, f"a subscriber of {topic}")
+        return publisher
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        client = self.probe.create_client(kind, name)
+        assert client.wait_for_service(WAIT_S), f"no service {name}"
+        future = client.call_async(request)
+        self.wait(future.done, f"an answer of {name}")
+        return future.result()
+
+    def set_parameter(self, node: Any, name: str, value: Any) -> Any:
+        """Set it over the graph, as `ros2 param set` does."""
+        from rcl_interfaces.srv import SetParameters
+        from rclpy.parameter import Parameter
+
+        message = Parameter(name, value=value).to_parameter_msg()
+        service = f"{node.get_fully_qualified_name()}/set_parameters"
+        return self.call(
+            SetParameters, service, SetParameters.Request(parameters=[message])
+        ).results[0]
+
+    def wait(self, condition: Callable[[], Any], what: str) -> Any:
+        """Wait until the condition holds; its value."""
+        end = time.monotonic() + WAIT_S
+        while time.monotonic() < end:
+            if value := condition():
+                return value
+            time.sleep(0.01)
+        raise AssertionError(f"waited {WAIT_S:g} s in vain for {what}")
+
+    def close(self) -> None:
+        self.executor.shutdown()
+        self._thread.join()
+        for node in reversed(self._nodes):
+            node.destroy_node()
+        self.context.try_shutdown()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_graph() -> None:
+    os.environ.update(graph_environment(domain_id=private_domain_id()))
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+    graph = Graph()
+    try:
+        yield graph
+    finally:
+        graph.close()
+
+
+@pytest.fixture
+def make_frame() -> Callable[..., RGBDFrame]:
+    """A small textured plane at 0.5 m that faces the camera."""
+
+    def make(stamp_ns: int = 1_000_000_000, frame_id: str = FRAME_ID, seed: int = 0) -> RGBDFrame:
+        camera = CameraIntrinsics(160, 120, 150.0, 150.0, 79.5, 59.5)
+        blocks = np.random.default_rng(seed).integers(0, 255, (15, 20, 3), dtype=np.uint8)
+        color = np.kron(blocks, np.ones((8, 8, 1), np.uint8))
+        depth = np.full((120, 160), 0.5, np.float32)
+        return RGBDFrame(color, depth, camera, stamp_ns, frame_id)
+
+    return make
