@@ -37,12 +37,31 @@ def to_pixel(x: float, y: float, scale: int) -> tuple[float, float]:
     return (x + 0.5) / scale - 0.5, (y + 0.5) / scale - 0.5
 
 
-def render(editor: Editor) -> Image:
-    """The window's content: frame, points, lens and status bar.
+class View:
+    """Draws the window's content; the picture part again only where it has changed.
 
-    Returns:
-        (H·scale + `BAR_HEIGHT`, W·scale, 3) uint8 RGB.
+    While a label is typed only the bar changes, which keeps up with any typist: OpenCV keeps one
+    key, and drops those that arrive while a frame is drawn.
     """
+
+    def __init__(self) -> None:
+        self._drawn: tuple[object, ...] = ()
+        self._picture: Image = np.zeros((0, 0, 3), np.uint8)
+
+    def render(self, editor: Editor) -> Image:
+        """Frame, points, lens and status bar.
+
+        Returns:
+            (H·scale + `BAR_HEIGHT`, W·scale, 3) uint8 RGB.
+        """
+        marks = tuple(entry.content for entry in editor.annotations)
+        state = (editor.index, editor.show_depth, editor.show_help, editor.cursor, editor.zoom)
+        if self._drawn != (state, marks):
+            self._drawn, self._picture = (state, marks), _picture(editor)
+        return np.vstack([self._picture, _bar(editor, self._picture.shape[1])])
+
+
+def _picture(editor: Editor) -> Image:
     frame = editor.frame
     scale = window_scale(frame.intrinsics.width, frame.intrinsics.height)
     picture = depth_picture(frame.depth) if editor.show_depth else frame.color
@@ -57,7 +76,7 @@ def render(editor: Editor) -> Image:
         _draw_lens(canvas, picture, editor.cursor, editor.zoom, scale)
     if editor.show_help:
         _draw_help(canvas)
-    return np.vstack([canvas, _bar(editor, canvas.shape[1])])
+    return canvas
 
 
 def depth_picture(depth: NDArray[np.float32]) -> Image:

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 
 from tack_perception.annotations.editor import Editor
-from tack_perception.annotations.view import render, to_pixel, window_scale
+from tack_perception.annotations.view import View, to_pixel, window_scale
 
 _WAIT_MS = 20
 _PROBE = "import cv2; cv2.namedWindow('tack'); cv2.waitKey(1); cv2.destroyAllWindows()"
@@ -45,7 +45,7 @@ def display_trouble() -> str:
 
 
 def run_window(editor: Editor) -> None:
-    """Show the window until the person is done.
+    """Show the window until the person is done. Closing it, and Ctrl-C, save what was clicked.
 
     Raises:
         TackError: the window was closed from outside and the set could not be saved.
@@ -66,20 +66,31 @@ def run_window(editor: Editor) -> None:
 
     cv2.namedWindow(title, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
     cv2.setMouseCallback(title, on_mouse)
-    shown = 0
+    view, shown = View(), 0
     try:
         while not editor.finished:
-            if shown != events:
-                shown = events
-                cv2.imshow(title, cv2.cvtColor(render(editor), cv2.COLOR_RGB2BGR))
-            code = cv2.waitKeyEx(_WAIT_MS)
+            code = cv2.waitKeyEx(_WAIT_MS if shown == events else 1)
             if code >= 0:
+                # Drawing waits until no key is left: a slow frame must not swallow typed letters.
                 events += 1
                 editor.press(key_name(code))
-            elif cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1:
+            elif shown != events:
+                shown = events
+                cv2.imshow(title, cv2.cvtColor(view.render(editor), cv2.COLOR_RGB2BGR))
+            elif not _is_open(title):
                 editor.close()
+    except KeyboardInterrupt:
+        editor.close()
+        raise
     finally:
         cv2.destroyAllWindows()
+
+
+def _is_open(title: str) -> bool:
+    try:
+        return bool(cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) >= 1)
+    except cv2.error:  # Qt: the last window was closed
+        return False
 
 
 def key_name(code: int) -> str:
