@@ -53,17 +53,17 @@ class StampCheck:
         age_s = (now_ns - stamp_ns) * 1e-9
         config = self._config()
         if stamp_ns <= 0:
-            return f"{what} without a stamp"
+            return f"{what}: no stamp"
         if isinstance(self._clock, ROSClock) and self._clock.ros_time_is_active and not now_ns:
             return "use_sim_time is set, but no time has come on /clock yet"
         if config.max_age and age_s > config.max_age:
             return (
-                f"{what} is {age_s:.3f} s old, max_age is {config.max_age:g} s (for a bag set"
+                f"{what}: {age_s:.3f} s old, max_age is {config.max_age:g} s (for a bag set"
                 " use_sim_time and play it with its clock; max_age 0 accepts any age)"
             )
         if -age_s > config.max_lead:
             return (
-                f"{what} is stamped {-age_s:.3f} s in the future, max_lead is {config.max_lead:g} s"
+                f"{what}: stamped {-age_s:.3f} s in the future, max_lead is {config.max_lead:g} s"
                 " (are the clocks of camera and computer in step?)"
             )
         return ""

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from geometry_msgs.msg import PoseWithCovariance
+from geometry_msgs.msg import PoseWithCovariance, Quaternion
 from numpy.typing import NDArray
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
@@ -20,7 +20,7 @@ from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithP
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_perception.keypoint import Keypoint
-from tack_ros.conversions.transforms import from_point, from_pose, to_pose
+from tack_ros.conversions.transforms import from_point, to_pose
 
 FloatArray = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def from_detection(message: Detection3D) -> Keypoint:
         confidence=best.hypothesis.score,
         xyz=from_point(best.pose.pose.position),
         xyz_covariance=covariance[:3, :3],
-        normal=from_pose(best.pose.pose)[:3, 2] if known else None,
+        normal=_z_axis(best.pose.pose.orientation) if known else None,
     )
 
 
@@ -90,6 +90,10 @@ def _to_detection(keypoint: Keypoint, header: Header) -> Detection3D:
     detection = Detection3D(header=header, results=[result], id=keypoint.label)
     detection.bbox.center = result.pose.pose
     return detection
+
+
+def _z_axis(q: Quaternion) -> FloatArray:
+    return geometry.from_quaternion((q.x, q.y, q.z, q.w))[:3, 2]
 
 
 def _comparable(score: float) -> float:

@@ -35,6 +35,7 @@ from tack_ros.node import TackNode, run
 from tack_ros.playback import Playback
 
 REALSENSE = "realsense:"
+RETRY_S = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,11 +79,12 @@ class CameraNode(TackNode):
     def __init__(self, source: FrameSource | None = None, **options: Any) -> None:
         super().__init__("camera", **options)
         self._config = self.parameters.declare(CameraConfig, fixed="*").value
-        self._source = source or self._open()
+        self._source = self._open() if source is None else source
         self.parameters.warn_of_unknown()
-        self._source.__enter__()
-        self.at_end(lambda: self._source.__exit__(None, None, None))
-        self._recorded = source is not None or not self._config.source.startswith(REALSENSE)
+        self._recorded = not self._config.source.startswith(REALSENSE)
+        if self._recorded:
+            self._source.__enter__()  # a recording that cannot be read is told at once
+            self.at_end(lambda: self._source.__exit__(None, None, None))
         self._images = {
             name: self.create_publisher(kind, f"~/{name}", qos.SENSOR)
             for name, kind in (
@@ -127,21 +129,32 @@ class CameraNode(TackNode):
         return self._stop.is_set() or not self.context.ok()
 
     def _run(self) -> None:
-        try:
-            self._wait_for_subscribers()
-            for frame in self._frames():
-                if self._ending():
+        """Publish until the source ends; a camera that is lost is opened again and again."""
+        while not self._ending():
+            try:
+                if self._recorded:
+                    self._wait_for_subscribers()
+                    self._publish_all()
+                    self._say(f"{self._source.name} has ended")
                     return
-                self._publish(frame)
+                with self._source:
+                    self._say(f"camera {self._source.name}")
+                    self._publish_all()
+            except TackError as error:
+                self._fail(str(error))
+            except Exception as error:
+                if not self._ending():  # a publisher may vanish under our hands at the end
+                    self.drops.add_fault(error)
+                    self._fail(f"internal error: {type(error).__name__}: {error}")
+            if self._recorded:
+                return
+            self._stop.wait(RETRY_S)
+
+    def _publish_all(self) -> None:
+        for frame in self._frames():
             if self._ending():
                 return
-            self._say(f"{self._source.name} has ended after {self.monitor.handled_total} frames")
-        except TackError as error:
-            self._fail(str(error))
-        except Exception as error:
-            if not self._ending():  # a publisher may vanish under our hands at the end
-                self.drops.add_fault(error)
-                self._fail(f"internal error: {type(error).__name__}: {error}")
+            self._publish(frame)
 
     def _frames(self) -> Iterable[RGBDFrame]:
         transforms = self._source.transforms
@@ -198,6 +211,8 @@ class CameraNode(TackNode):
                 return
 
     def _say(self, sentence: str) -> None:
+        if self._ending():
+            return
         self._state = Health(values={"state": sentence})
         self.get_logger().info(sentence)
 
