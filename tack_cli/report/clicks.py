@@ -97,7 +97,7 @@ def find_shots(source: FrameSource, clicks: list[Click]) -> list[tuple[int, Anno
         if len(found) == len(clicks):
             break
     if first is None or previous is None:
-        raise SourceError(f"{source.name} holds no frame" + _drop_hint(source))
+        raise SourceError(f"{source.name} holds no frame" + drop_hint(source))
     length = (previous[1].stamp_ns - first.stamp_ns) * 1e-9
     reach = length + (float(np.median(steps)) / 2 if steps else 0.0)
     for number, click in enumerate(clicks):
@@ -128,5 +128,6 @@ def _annotation(click: Click, frame: RGBDFrame) -> Annotation:
         raise InvalidInputError(f"--point {click.text}: {error}") from error
 
 
-def _drop_hint(source: FrameSource) -> str:
+def drop_hint(source: FrameSource) -> str:
+    """What a source dropped, as the end of an error message; "" where it dropped nothing."""
     return "".join(f"; {count} dropped: {reason}" for reason, count in source.drops.items())

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import re
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,12 +14,13 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from tack_cli.report import pictures, records
+from tack_cli.report.clicks import drop_hint
+from tack_cli.report.film import Clock, Film
 from tack_cli.report.findings import Findings, FloatArray, FrameFindings
 from tack_cli.report.goal_frame import GoalFrame
 from tack_cli.report.page import build_page
-from tack_cli.report.video import VideoWriter
 from tack_grasping.surface_planner import GraspPlan, SurfacePlannerConfig, plan_surface_grasps
-from tack_perception.errors import InvalidInputError
+from tack_perception.errors import InvalidInputError, SourceError
 from tack_perception.files import open_atomically, write_atomically
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -100,46 +99,40 @@ def run_job(
         raise InvalidInputError(
             f"--place {place.label}: no such point; named are {', '.join(findings.labels)}"
         )
-    clock = _Clock()
+    clock = Clock()
     colors = palette(findings.labels)
-    selection = pictures.Selection()
     with contextlib.ExitStack() as stack:
         keypoint_file, goal_file, video_file = (
             stack.enter_context(open_atomically(output / name))
             for name in (KEYPOINTS, GOALS, VIDEO)
         )
-        film = io.BytesIO()
-        with VideoWriter(film) as video:
+        with Film(colors) as film:
             for index, frame in _timed(source, clock, progress):
                 keypoints = pipeline.perceive(frame)
                 clock.start()
                 found = _plan(index, frame, keypoints, goal_frame, planner, place)
                 findings.frames.append(found)
                 clock.stop("plan")
-                seconds = (frame.stamp_ns - findings.frames[0].stamp_ns) * 1e-9
-                picture = pictures.frame_picture(frame, found, colors, seconds)
-                selection.offer(index, picture)
-                clock.stop("draw")
-                video.add(picture, frame.stamp_ns)
-                clock.stop("video")
                 _write_lines(keypoint_file, records.keypoint_lines(found))
                 _write_lines(goal_file, records.goal_lines(found))
                 clock.stop("write")
+                film.add(frame, found)
+                clock.stop("wait")
+        if not findings.frames:
+            raise SourceError(f"{source.name} holds no frame" + drop_hint(source))
         clock.start()
-        video_file.write(film.getvalue())
+        video_file.write(film.video)
         findings.drops.update(source.drops)
         clicks = [pictures.click_picture(shot, colors[shot.label]) for _, shot in findings.shots]
         images = {f"click_{i:02d}.png": picture for i, picture in enumerate(clicks, 1)}
-        images |= {f"frame_{i:06d}.png": image for i, image in selection.pictures.items()}
+        images |= {f"frame_{i:06d}.png": image for i, image in film.pictures.items()}
         clock.stop("draw")
-        page = build_page(
-            findings, clicks, selection.pictures, film.getvalue(), [VIDEO, KEYPOINTS, GOALS]
-        )
+        page = build_page(findings, clicks, film.pictures, film.video, [VIDEO, KEYPOINTS, GOALS])
         _write_pictures(output / PICTURES, images)
         write_atomically(output / REPORT, page)
         clock.stop("write")
     files = [REPORT, VIDEO, KEYPOINTS, GOALS, *(f"{PICTURES}/{name}" for name in sorted(images))]
-    return Outcome(findings, clock.seconds + pipeline.times.seconds, files)
+    return Outcome(findings, clock.seconds + pipeline.times.seconds + film.seconds, files)
 
 
 def own_files(output: Path) -> list[Path]:
@@ -183,7 +176,7 @@ def _plan(
     return found
 
 
-def _timed(source: FrameSource, clock: _Clock, progress: bool) -> Iterator[tuple[int, RGBDFrame]]:
+def _timed(source: FrameSource, clock: Clock, progress: bool) -> Iterator[tuple[int, RGBDFrame]]:
     """The frames with their index, a progress bar, and the time that the source takes."""
     bar = tqdm(
         total=len(source) or None, unit="frame", desc="replay", leave=False, disable=not progress
@@ -198,22 +191,6 @@ def _timed(source: FrameSource, clock: _Clock, progress: bool) -> Iterator[tuple
                 return
             yield index, frame
             bar.update()
-
-
-class _Clock:
-    """Books wall time to stages."""
-
-    def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
-        self._since = time.perf_counter()
-
-    def start(self) -> None:
-        self._since = time.perf_counter()
-
-    def stop(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.seconds[stage] += now - self._since  # type: ignore[assignment]
-        self._since = now
 
 
 def _write_lines(stream: BinaryIO, lines: Iterable[str]) -> None:
