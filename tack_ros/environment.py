@@ -126,7 +126,7 @@ def graph_environment(
         Variables to hand to a child process, or to `os.environ.update` before `rclpy.init`.
 
     Raises:
-        DependencyError: the Fast DDS profile is missing.
+        DependencyError: the Fast DDS profile is missing, or two ROS would be mixed.
         ValueError: `domain_id` is outside 0 to 101.
     """
     result = dict(os.environ if environ is None else environ)
@@ -140,7 +140,8 @@ def graph_environment(
         result.update(dict.fromkeys(PROFILE_VARIABLES, profile))
         if result.get("ROS_DISTRO") == "humble":  # it does not know the discovery range yet
             result.setdefault("ROS_LOCALHOST_ONLY", "1")
-    if sourced_ros(result) is None and wheels_version() is not None:
+    if wheels_version() is not None:
+        refuse_mixed_ros(result)
         # The wheels install an ament index into the environment but do not announce it.
         prefixes = [sys.prefix, *result.get("AMENT_PREFIX_PATH", "").split(os.pathsep)]
         result["AMENT_PREFIX_PATH"] = os.pathsep.join(dict.fromkeys(filter(None, prefixes)))

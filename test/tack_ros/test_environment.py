@@ -54,7 +54,8 @@ def test_a_profile_of_the_user_is_kept_under_both_names(name: str) -> None:
     assert [result[variable] for variable in PROFILE_VARIABLES] == ["mine.xml"] * 2
 
 
-def test_humble_is_kept_local_by_its_own_variable() -> None:
+def test_humble_is_kept_local_by_its_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "wheels_version", lambda: None)
     assert graph_environment({"ROS_DISTRO": "humble"})["ROS_LOCALHOST_ONLY"] == "1"
     assert "ROS_LOCALHOST_ONLY" not in graph_environment({"ROS_DISTRO": "jazzy"})
 
@@ -65,6 +66,13 @@ def test_the_wheels_announce_their_index_once() -> None:
     once = graph_environment({"AMENT_PREFIX_PATH": "/somewhere"})
     assert once["AMENT_PREFIX_PATH"] == f"{sys.prefix}:/somewhere"
     assert graph_environment(once) == once
+
+
+def test_no_graph_is_started_on_two_ros_at_once() -> None:
+    if environment.wheels_version() is None:
+        pytest.skip("needs the rclpy wheels")
+    with pytest.raises(DependencyError, match="jazzy"):
+        graph_environment({"ROS_DISTRO": "jazzy"})
 
 
 @pytest.mark.parametrize("domain", [-1, 102])
