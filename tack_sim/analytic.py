@@ -228,7 +228,7 @@ def with_holes(
     """
     height, width = depth.shape
     v, u = np.mgrid[0:height, 0:width]
-    result = depth.copy()
+    result: NDArray[np.float32] = depth.copy()
     for cu, cv in centres:
         result[(u - cu) ** 2 + (v - cv) ** 2 <= radius**2] = np.nan
     return result

@@ -174,7 +174,7 @@ def _jittered(disparity: FloatArray, sigma: float, rng: np.random.Generator) -> 
     # Beside emptiness there is nothing to mix with: a depth between here and infinity is no depth.
     nearest = ndimage.map_coordinates(disparity, positions, order=0, mode="nearest")
     empty = ndimage.map_coordinates((disparity <= 0).astype(float), positions, order=1) > 0
-    result = disparity.copy()
+    result: FloatArray = disparity.copy()
     result[rows, columns] = np.where(empty, nearest, sampled)
     return result
 
