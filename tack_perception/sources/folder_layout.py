@@ -25,7 +25,7 @@ FIRST_STAMP_NS = 1_000_000_000
 PERIOD_NS = 100_000_000
 """Pictures without stamps get 1.0 s, 1.1 s, …: 0 would mean "no stamp" to ROS."""
 
-_CAMERA_FILES = ("camera.yaml", "camera.json")
+CAMERA_FILES = ("camera.yaml", "camera.json")
 _CAMERA_KEYS = ("width", "height", "fx", "fy", "cx", "cy", "model", "coefficients")
 _FOLDER_KEYS = ("depth_unit", "frame_id", "frames")
 _FRAME_KEYS = ("name", "stamp_ns", "world_from_camera")
@@ -66,10 +66,10 @@ def read_folder(path: Path) -> FolderContent:
         InvalidInputError: a file is missing, is not YAML, or holds a wrong value.
         OSError: a file cannot be read.
     """
-    file = next((path / name for name in _CAMERA_FILES if (path / name).exists()), None)
+    file = next((path / name for name in CAMERA_FILES if (path / name).exists()), None)
     if file is None:
         raise InvalidInputError(
-            f"no {' or '.join(_CAMERA_FILES)} (nor case.json): a folder of pictures needs one"
+            f"no {' or '.join(CAMERA_FILES)} (nor case.json): a folder of pictures needs one"
         )
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))  # JSON is YAML

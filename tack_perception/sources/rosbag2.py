@@ -26,6 +26,7 @@ from tack_perception.encodings import (
 )
 from tack_perception.errors import InvalidInputError, SourceError
 from tack_perception.frame import RGBDFrame
+from tack_perception.registration import register_depth
 from tack_perception.sources import bag_messages
 from tack_perception.sources.bag_reader import BagReader, BagTopic
 from tack_perception.sources.bag_topics import CameraTopics, find_topics
@@ -209,8 +210,6 @@ class BagSource:
         frame_id: str,
         stamp: int,
     ) -> NDArray[np.float32]:
-        from tack_perception.registration import register_depth
-
         topics = self.topics
         if not self._depth_info:
             raise InvalidInputError(

@@ -427,7 +427,6 @@ def test_use_before_opening_is_refused(tmp_path):
 
 @pytest.mark.parametrize("through", ["extrinsics", "tf"])
 def test_depth_of_its_own_frame_is_registered(tmp_path, through):
-    pytest.importorskip("tack_perception.registration")
     # A wall at 1 m, seen by a depth camera 10 mm to the left of colour, of half the resolution.
     depth_camera = CameraIntrinsics(64, 48, 60.0, 60.0, 31.5, 23.5)
     color_from_depth = geometry.make_transform(np.eye(3), (-0.01, 0, 0))
