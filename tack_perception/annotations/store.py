@@ -119,6 +119,9 @@ class AnnotationStore:
             InvalidInputError: there is no previous version.
             FileFormatError, TackError: as `save`.
         """
+        nothing = InvalidInputError(f"{self._folder}: nothing to undo, no older version is kept")
+        if not self.exists:
+            raise nothing
         with self._locked():
             _, current = self._read({})
             for path in self._previous():
@@ -128,9 +131,7 @@ class AnnotationStore:
                     if text != current:
                         break
             else:
-                raise InvalidInputError(
-                    f"{self._folder}: nothing to undo, no older version is kept"
-                )
+                raise nothing
             if current is None:
                 self._set_aside()
             write_atomically(self._main, text)

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tack_perception.annotation import Annotation
+from tack_perception.annotations import AnnotationStore
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.frame import RGBDFrame
 
@@ -35,3 +37,19 @@ def click(make_frame: FrameMaker) -> ClickMaker:
         return Annotation(label, u, v, make_frame(seed))
 
     return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "mug"
+
+
+@pytest.fixture
+def store(folder: Path, click) -> AnnotationStore:
+    """A store whose set holds "a" and "b", saved one after the other."""
+    store = AnnotationStore(folder)
+    annotations = store.load()
+    for u, label in enumerate("ab"):
+        annotations.add(click(label, float(u), seed=u))
+        store.save(annotations)
+    return store

@@ -5,14 +5,14 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tack_perception.annotation import Annotation
 from tack_perception.annotations import AnnotationSet, Entry
 from tack_perception.annotations.records import FrameRecord
 from tack_perception.camera import CameraIntrinsics
-from tack_perception.errors import InvalidInputError
+from tack_perception.errors import FileFormatError, InvalidInputError
 from tack_perception.frame import RGBDFrame
 
 
@@ -157,6 +157,15 @@ def test_merge_tells_apart_two_pictures_with_one_handwritten_key(click) -> None:
     assert ours.merge(named(1)).duplicates == 1
 
 
+def test_merge_with_a_lost_picture_changes_nothing(click, tmp_path) -> None:
+    record = dataclasses.replace(FrameRecord.of(click().frame), color=tmp_path / "gone.png")
+    ours = AnnotationSet()
+    ours.add(click("a", seed=1))
+    with pytest.raises(FileFormatError, match=r"gone\.png: cannot be read"):
+        ours.merge(AnnotationSet([Entry("x", "b", 2, 2, record)]))
+    assert ours.labels == ("a",)
+
+
 def test_reconcile_brings_in_what_others_did(click) -> None:
     start = AnnotationSet()
     a, b, c, d = (start.add(click(label, float(i))) for i, label in enumerate("abcd"))
@@ -183,6 +192,7 @@ OPERATIONS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(OPERATIONS)
 def test_undoing_everything_leads_back_through_the_same_states(operations) -> None:
     color = np.zeros((4, 8, 3), np.uint8)

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tack_perception.annotations import ClickSettings, FrameHistory, pixel_from_click
@@ -60,6 +60,7 @@ def in_map(u: float, v: float, z: float, stamp_ns: int) -> np.ndarray:
     return pose[:3, :3] @ CAMERA.deproject([u, v], z) + pose[:3, 3]
 
 
+@settings(deadline=None)
 @given(u=st.floats(0, 63), v=st.floats(5, 47), second=st.sampled_from([1, 2, 3]))
 def test_a_click_in_the_map_leads_to_its_pixel_in_its_picture(history, transforms, u, v, second):
     z = float(frame(0).depth[round(v), int(u + 0.5)])
@@ -119,9 +120,9 @@ def test_beside_a_silhouette_or_in_a_hole_the_nearest_pixel_of_the_surface_is_ta
 def test_a_click_that_fits_nothing_is_refused_with_the_reason(
     history, transforms, point, where, stamp_ns, message
 ) -> None:
-    settings = ClickSettings(search_radius_px=1)
+    narrow = ClickSettings(search_radius_px=1)
     with pytest.raises(InvalidInputError, match=message):
-        pixel_from_click(point, where, stamp_ns, history, transforms, settings)
+        pixel_from_click(point, where, stamp_ns, history, transforms, narrow)
 
 
 def test_missing_and_late_transforms_are_named(history, transforms) -> None:

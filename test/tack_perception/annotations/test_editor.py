@@ -16,6 +16,7 @@ from tack_perception.annotations.reel import FrameReel
 from tack_perception.annotations.view import (
     BAR_HEIGHT,
     View,
+    _draw_lens,
     contact_sheet,
     depth_picture,
     to_pixel,
@@ -240,8 +241,6 @@ def test_the_view_shows_points_lens_depth_and_help(editor) -> None:
 def test_the_lens_has_the_cursor_in_its_middle(editor) -> None:
     color = np.zeros((48, 64, 3), np.uint8)
     color[10, 50] = 255
-    from tack_perception.annotations.view import _draw_lens
-
     canvas = np.zeros((400, 600, 3), np.uint8)
     _draw_lens(canvas, color, (50.0, 10.0), 8, 1)
     lens = canvas[8 + 96 - 3 : 8 + 96 + 3, 600 - 200 + 96 - 3 : 600 - 200 + 96 + 3]

@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tack_perception.annotations import FrameHistory
@@ -16,8 +17,6 @@ CAMERA = CameraIntrinsics(2, 1, 1, 1, 0.5, 0)
 
 
 def frame(stamp_ns: int) -> RGBDFrame:
-    import numpy as np
-
     return RGBDFrame(
         np.zeros((1, 2, 3), np.uint8), np.ones((1, 2), np.float32), CAMERA, stamp_ns, "camera"
     )
@@ -33,6 +32,7 @@ def test_an_empty_history_says_so() -> None:
         FrameHistory(0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.integers(1, 9))
 def test_it_keeps_the_newest_stamps_in_any_order_of_arrival(stamps, capacity) -> None:
     history = FrameHistory(capacity)

@@ -10,6 +10,7 @@ import pytest
 from tack_perception.annotation import Annotation
 from tack_perception.annotations import FrameRecord, cropped, frame_key
 from tack_perception.annotations.records import Entry
+from tack_perception.camera import CameraIntrinsics
 from tack_perception.errors import FileFormatError
 from tack_perception.frame import RGBDFrame
 
@@ -34,8 +35,6 @@ def test_a_picture_that_was_stored_once_keeps_its_key_and_bytes(make_frame) -> N
 
 
 def test_every_count_of_depth_survives() -> None:
-    from tack_perception.camera import CameraIntrinsics
-
     counts = np.arange(256 * 256, dtype=np.uint32).reshape(256, 256)
     depth = (counts * 1e-4).astype(np.float32)
     depth[0, 0] = np.nan
