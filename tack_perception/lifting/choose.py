@@ -63,9 +63,8 @@ def choose(
     """
     gate = min(max(config.edge_px, 2 * pixel_sigma), config.search_px)
     hole = _hole(patch, config.search_px)
-    around = hole | (patch.distance <= gate)
-    ring = np.asarray(cv2.dilate(around.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
-    near = ring & patch.solid & (patch.distance <= config.search_px + 1)
+    rim = np.asarray(cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+    near = (rim | (patch.distance <= gate)) & patch.solid
     if not near.any():
         return _nothing(patch, config)
     wide = near | (patch.solid & (patch.distance <= gate + config.fit_px))
