@@ -76,12 +76,12 @@ def line_chart(
         f'<svg viewBox="0 0 {width} {height}" class="chart" role="img"'
         f' aria-label="{escape(y_label)} over {escape(x_label)}">'
     ]
-    for tick in _ticks(y_low, y_high, 4):
+    for tick in ticks(y_low, y_high, 4):
         y = place(x_low, tick)[1]
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text(_number(tick), _LEFT - 7, y + 3.5, anchor="end"))
-    for tick in _ticks(x_low, x_high, 6):
-        parts.append(_text(_number(tick), place(tick, y_low)[0], floor + 15))
+        parts.append(_text(number(tick), _LEFT - 7, y + 3.5, anchor="end"))
+    for tick in ticks(x_low, x_high, 6):
+        parts.append(_text(number(tick), place(tick, y_low)[0], floor + 15))
     parts.append(f'<line class="axis" x1="{_LEFT}" x2="{right}" y1="{floor}" y2="{floor}"/>')
     parts.append(_text(x_label, middle_x, height - 4, kind="name"))
     upright = _text(y_label, 0, 0, kind="name")
@@ -157,7 +157,7 @@ def _padded(limits: tuple[float, float]) -> tuple[float, float]:
     return limits[0] - margin, limits[1] + margin
 
 
-def _ticks(low: float, high: float, count: int) -> list[float]:
+def ticks(low: float, high: float, count: int) -> list[float]:
     """Round numbers inside the range, about `count` of them."""
     raw = (high - low) / count
     decade = 10.0 ** math.floor(math.log10(raw))
@@ -166,5 +166,6 @@ def _ticks(low: float, high: float, count: int) -> list[float]:
     return [i * step for i in range(first, last + 1)]
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A tick's number as text, with a typographic minus."""
     return f"{value:.4g}".replace("-", "\u2212") if abs(value) > 1e-12 else "0"

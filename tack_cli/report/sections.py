@@ -14,6 +14,7 @@ from tack_cli.report import charts
 from tack_cli.report.charts import Series
 from tack_cli.report.findings import Findings, FloatArray, Track
 from tack_cli.report.pictures import Image, jpeg_uri
+from tack_cli.report.plan_view import plan_view
 from tack_perception.overlay import PALETTE
 
 EMBED_LIMIT = 12_000_000
@@ -154,9 +155,18 @@ def over_time(findings: Findings, tracks: Sequence[Track]) -> str:
             f'<h3>{title}</h3><p class="legend">{legend}</p>'
             + charts.line_chart(lines, y_label=label, y_range=limits)
         )
-    body = "".join(f'<div class="card">{card}</div>' for card in cards)
+    colors = {label: _color(findings, label) for label in findings.labels}
+    above = plan_view(findings, tracks, colors)
+    if above:
+        crosses = " Crosses are the truth." if findings.truth else ""
+        above = (
+            '<div class="card wide"><h3>Seen from above</h3><p class="legend">The camera\'s way,'
+            " the points, and from where the best candidate of each comes in."
+            f"{crosses}</p>{above}</div>"
+        )
+    body = above + "".join(f'<div class="card">{card}</div>' for card in cards)
     return (
-        "<section><h2>Over time</h2>"
+        "<section><h2>In space and time</h2>"
         f'<p class="note">Positions in <code>{escape(findings.goal_frame)}</code>; bands are the'
         f' predicted ±1σ.</p><div class="grid-2">{body}</div></section>'
     )

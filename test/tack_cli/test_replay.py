@@ -124,7 +124,7 @@ def test_the_report_needs_nothing_else_and_tells_nothing_of_this_machine(
     page = (output / "report.html").read_text(encoding="utf-8")
     for label in LABELS:
         assert label in page
-    for section in ("What was asked", "What was found", "Over time", "What was left out"):
+    for section in ("What was asked", "What was found", "In space and time", "What was left out"):
         assert section in page
     assert page.count("<svg") >= 2 + len(LABELS)
     assert page.count("data:image/jpeg;base64,") == len(LABELS) + 8
