@@ -109,13 +109,15 @@ def installed_version() -> str | None:
 
 
 def wheel_key(lists: FieldLists) -> str:
-    """The cache key: field lists, builder, ROS wheels, numpy's major version, Python, machine."""
+    """The cache key: field lists, builder, rosidl and what is linked, numpy, Python, machine."""
     parts = {str(interface): text for interface, text in lists.texts.items()}
     for package in lists.packages:
         manifest = lists.folder / package / "package.xml"
         parts[f"{package}/package.xml"] = manifest.read_text(encoding="utf-8")
     parts["builder"] = str(VERSION)
-    parts["ros"] = " ".join(f"{name}=={version}" for name, version in ros_versions().items())
+    versions = {name: pin for name, pin in ros_versions().items() if name.startswith("ros-rosidl")}
+    versions |= _requirements(lists)
+    parts["ros"] = " ".join(f"{name}=={versions[name]}" for name in sorted(versions))
     parts["numpy"] = importlib.metadata.version("numpy").partition(".")[0]
     parts["tag"] = f"{wheel.python_tag()}-{wheel.platform_tag()}"
     return cache.cache_key(parts)

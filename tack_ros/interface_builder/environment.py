@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -59,7 +60,7 @@ def require_wheels() -> None:
 
 def require_toolchain(
     headers: Path | None = None, environment: Mapping[str, str] = os.environ
-) -> tuple[str, str]:
+) -> tuple[list[str], list[str]]:
     """Find the C and the C++ compiler.
 
     Args:
@@ -67,29 +68,28 @@ def require_toolchain(
         environment: where `CC`, `CXX` and `PATH` are looked up.
 
     Returns:
-        The paths of both compilers.
+        The commands of both, as lists of words: `CC` may hold `ccache gcc`.
 
     Raises:
         DependencyError: a compiler or Python's headers are missing; the message names the package.
     """
-    compilers = []
+    commands = []
     for variable, default in (("CC", "gcc"), ("CXX", "g++")):
-        name = environment.get(variable, default)
+        name, *options = shlex.split(environment.get(variable, "")) or [default]
         path = shutil.which(name, path=environment.get("PATH"))
         if path is None:
             raise DependencyError(
                 f"the compiler {name!r} is not on the PATH; install it with "
-                "'sudo apt-get install g++', or name another in CC and CXX"
+                f"'sudo apt-get install g++', or name another in {variable}"
             )
-        compilers.append(path)
+        commands.append([path, *options])
     folder = headers or Path(sysconfig.get_path("include"))
     if not (folder / "Python.h").is_file():
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
         raise DependencyError(
             f"Python.h is not in {folder}; install the headers with "
-            f"'sudo apt-get install python{version}-dev'"
+            f"'sudo apt-get install python{sysconfig.get_python_version()}-dev'"
         )
-    return compilers[0], compilers[1]
+    return commands[0], commands[1]
 
 
 def ros_versions() -> dict[str, str]:

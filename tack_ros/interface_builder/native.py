@@ -79,16 +79,16 @@ class Toolchain:
     """The compilers and the folders that they work in.
 
     Attributes:
-        cc: the C compiler.
-        cxx: the C++ compiler.
+        cc: the command of the C compiler.
+        cxx: the command of the C++ compiler.
         generated: the folder with `<generator>/<package>/…`.
         objects: gets the object files.
         libraries: gets the shared libraries.
         modules: gets `<package>/<module>.so`.
     """
 
-    cc: str
-    cxx: str
+    cc: Sequence[str]
+    cxx: Sequence[str]
     generated: Path
     objects: Path
     libraries: Path
@@ -116,7 +116,7 @@ def compile_unit(
     unit = folder / f"{number:03d}{sources[0].suffix}"
     unit.write_text("".join(f'#include "{path}"\n' for path in sources), encoding="utf-8")
     command = [
-        *([tools.cxx, "-std=c++17"] if is_cpp else [tools.cc, "-std=gnu11"]),
+        *((*tools.cxx, "-std=c++17") if is_cpp else (*tools.cc, "-std=gnu11")),
         *("-c", _OPTIMISATION, "-fPIC", "-w", "-DNDEBUG"),
         f"-ffile-prefix-map={tools.generated}=.",
         *(f"-I{tools.generated / name}" for name in GENERATORS),
@@ -138,7 +138,8 @@ def link(tools: Toolchain, package: str, library: Library) -> None:
     others = sorted(name for suffix in suffixes for name in _libraries(tools, suffix))
     is_python = library.generator == "python"
     command = [
-        *(tools.cxx if library.pattern.endswith("cpp") else tools.cc, "-shared", "-o", str(target)),
+        *(tools.cxx if library.pattern.endswith("cpp") else tools.cc),
+        *("-shared", "-o", str(target)),
         *(str(path) for path in sorted(folder.glob("*.o"))),
         f"-L{tools.libraries}",
         f"-L{Path(sys.prefix) / 'lib'}",

@@ -77,6 +77,17 @@ def test_a_compiler_of_the_users_choice_is_looked_for(tmp_path):
         require_toolchain(environment={"PATH": str(tmp_path), "CC": "my-cc"})
 
 
+def test_a_compiler_may_come_with_words_of_its_own(tmp_path):
+    for name in ("ccache", "g++"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "Python.h").write_text("", encoding="utf-8")
+    environment = {"PATH": str(tmp_path), "CC": "ccache gcc", "CXX": ""}
+    cc, cxx = require_toolchain(tmp_path, environment)
+    assert cc == [str(tmp_path / "ccache"), "gcc"]
+    assert cxx == [str(tmp_path / "g++")]
+
+
 def test_missing_headers_are_named_with_their_package(tmp_path):
     for name in ("gcc", "g++"):
         (tmp_path / name).write_text("", encoding="utf-8")
