@@ -21,16 +21,19 @@ _OPTICAL_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # MuJoCo's cameras look 
 
 
 def import_mujoco() -> Any:
-    """The mujoco module, set up to render without a display where there is none.
+    """The mujoco module, set up to render without a display unless MUJOCO_GL says otherwise.
 
     Raises:
         DependencyError: MuJoCo or the OpenGL libraries are missing; says what to install.
     """
-    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+    if sys.platform == "linux":
         os.environ.setdefault("MUJOCO_GL", "egl")
     try:
         import mujoco
-    except ImportError as error:
+    except (
+        ImportError,
+        AttributeError,
+    ) as error:  # PyOpenGL meets a missing libEGL with the latter
         raise DependencyError(
             f"rendering needs MuJoCo ({error}): pip install 'tack[sim]'"
             " and, on Debian or Ubuntu, apt-get install libegl1 libgl1"

@@ -230,7 +230,7 @@ def _compile(items: list[Item], rng: np.random.Generator) -> Any:
         INTRINSICS.width,
         INTRINSICS.height,
     )
-    spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 4096, 4
+    spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 2048, 4
     spec.visual.headlight.ambient = [0.38, 0.38, 0.40]
     spec.visual.headlight.diffuse = [0.12, 0.12, 0.12]
     spec.visual.headlight.specular = [0.0, 0.0, 0.0]
