@@ -18,7 +18,6 @@ from tack_ros.drops import DropCounter
 from tack_ros.newest import NewestWorker
 from tack_ros.parameters import NodeParameters
 
-
 T = TypeVar("T")
 
 

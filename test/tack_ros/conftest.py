@@ -77,14 +77,14 @@ class Graph:
             SetParameters, service, SetParameters.Request(parameters=[message])
         ).results[0]
 
-    def wait(self, condition: Callable[[], Any], what: str) -> Any:
+    def wait(self, condition: Callable[[], Any], what: str, seconds: float = WAIT_S) -> Any:
         """Wait until the condition holds; its value."""
-        end = time.monotonic() + WAIT_S
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             if value := condition():
                 return value
             time.sleep(0.01)
-        raise AssertionError(f"waited {WAIT_S:g} s in vain for {what}")
+        raise AssertionError(f"waited {seconds:g} s in vain for {what}")
 
     def close(self) -> None:
         self.executor.shutdown()
