@@ -261,7 +261,7 @@ def main() -> int:
         return 130
     except (SetupError, ImportError, OSError) as error:
         print(f"\nSet-up stopped: {error}", file=sys.stderr)
-        print("The same command continues from here.", file=sys.stderr)
+        print("Once that is solved, the same command continues.", file=sys.stderr)
         return 1
     return 0
 

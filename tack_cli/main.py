@@ -72,8 +72,6 @@ def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     asked = next((word for word in arguments if not word.startswith("-")), None)
     for name in COMMANDS:
-        if not Path(__file__).with_name(f"{name}.py").is_file():
-            continue
         # Without its arguments a command is quick to list: nothing of it is imported.
         help_text = summary(name)
         if name != asked:
