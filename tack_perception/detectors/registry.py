@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Detectors by name, so that a command line or a parameter can choose one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tack_perception.detectors.base import KeypointDetector
+from tack_perception.detectors.dense import DenseDescriptorDetector
+from tack_perception.detectors.settings import DenseDescriptorConfig
+from tack_perception.errors import ConfigurationError
+
+
+def _dense(settings: Mapping[str, Any]) -> KeypointDetector:
+    return DenseDescriptorDetector(DenseDescriptorConfig.from_mapping(settings, "detector dense"))
+
+
+_MAKERS: dict[str, Callable[[Mapping[str, Any]], KeypointDetector]] = {"dense": _dense}
+
+DETECTORS: tuple[str, ...] = tuple(_MAKERS)
+"""The names that `make_detector` knows."""
+
+
+def make_detector(
+    name: str = "dense", settings: Mapping[str, Any] | None = None
+) -> KeypointDetector:
+    """A new detector without any shots.
+
+    Args:
+        name: one of `DETECTORS`.
+        settings: setting name → value; missing ones keep their default.
+
+    Raises:
+        ConfigurationError: an unknown detector or setting, or a value outside its range.
+    """
+    if name not in _MAKERS:
+        raise ConfigurationError(f"detector {name!r}: known are {', '.join(DETECTORS)}")
+    return _MAKERS[name](settings or {})
