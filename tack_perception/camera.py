@@ -151,14 +151,18 @@ class CameraIntrinsics:
             points: (..., 3) in the camera frame, m.
 
         Returns:
-            (..., 2) pixels (u, v), float64; NaN for points at or behind the camera plane and for
-            NaN points. Pixels may lie outside the image.
+            (..., 2) pixels (u, v), float64; NaN for points at or behind the camera plane, for NaN
+            points, and for points so far outside the view that the lens polynomial turns back and
+            would fold them into the image. Pixels may lie outside the image.
         """
         xyz = _with_last_axis(points, 3, "points")
         z = xyz[..., 2:3]
         with np.errstate(divide="ignore", invalid="ignore"):
             seen = (z > 0) & np.isfinite(xyz).all(axis=-1, keepdims=True)
             normalised = np.where(seen, xyz[..., :2] / z, np.nan)
+            if self.model != "none":
+                radius = np.linalg.norm(normalised, axis=-1, keepdims=True)
+                normalised = np.where(radius < _turning_radius(self), normalised, np.nan)
         distorted = self._distort(normalised)
         return distorted * (self.fx, self.fy) + (self.cx, self.cy)
 
@@ -261,3 +265,13 @@ def _image_rays(intrinsics: CameraIntrinsics) -> NDArray[np.float32]:
     rays = intrinsics.rays(np.stack([u, v], axis=-1)).astype(np.float32)
     rays.flags.writeable = False
     return rays
+
+
+@functools.lru_cache(maxsize=8)
+def _turning_radius(intrinsics: CameraIntrinsics) -> float:
+    """The normalised radius up to which the distortion grows with it; a lens is valid so far."""
+    radius = np.tan(np.linspace(0, np.radians(89), 4001))
+    along_x = np.column_stack([radius, np.zeros_like(radius)])
+    distorted = intrinsics._distort(along_x)[:, 0]
+    turns = np.flatnonzero(np.diff(distorted) <= 0)
+    return float(radius[turns[0]]) if turns.size else math.inf

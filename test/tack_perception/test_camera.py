@@ -68,6 +68,20 @@ def test_no_answer_where_there_is_none():
     assert np.isfinite(strong.rays((320, 200))).all()
 
 
+def test_a_lens_polynomial_does_not_fold_the_outside_into_the_image():
+    lens = CameraIntrinsics(640, 480, 615, 615, 320, 240, "plumb_bob", (-0.3, 0, 0, 0, 0))
+    folded, _ = cv2.projectPoints(
+        np.array([[1.7, 0, 1.0]]),
+        np.zeros(3),
+        np.zeros(3),
+        lens.matrix,
+        np.array(lens.coefficients),
+    )
+    assert lens.contains(*folded.ravel())
+    assert np.isnan(lens.project((1.7, 0, 1))).all()
+    assert np.isfinite(lens.project((0.9, 0, 1))).all()
+
+
 def test_image_deprojection_is_the_point_deprojection():
     lens = camera("plumb_bob")
     depth = np.full((480, 640), 0.8, np.float32)
