@@ -39,7 +39,7 @@ COLOR_FROM_DEPTH = geometry.make_transform(np.eye(3), (-0.015, 0, 0))
 def scene() -> tuple[encodings.raw.ColorArray, encodings.raw.DepthArray]:
     rng = np.random.default_rng(0)
     smooth = cv2.GaussianBlur(rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8), (0, 0), 5)
-    color = cv2.normalize(smooth, None, 0, 245, cv2.NORM_MINMAX)
+    color = np.interp(smooth, (smooth.min(), smooth.max()), (0, 245))
     color = (color + rng.integers(0, 10, color.shape, np.uint8)).astype(np.uint8)
     v, u = np.mgrid[0:HEIGHT, 0:WIDTH]
     depth = 0.6 + 0.4 * v / HEIGHT + 0.25 * ((u // 80) % 2)

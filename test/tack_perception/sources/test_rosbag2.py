@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -22,6 +24,7 @@ from tack_perception.frame import RGBDFrame
 from tack_perception.sources import bag_messages
 from tack_perception.sources.bag_writer import BagWriter
 from tack_perception.sources.base import FrameSource
+from tack_perception.sources.folder import FolderSource
 from tack_perception.sources.rosbag2 import BagConfiguration, BagSource
 
 DATA = Path(os.environ.get("TACK_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -551,8 +554,6 @@ def test_ros1_bags_are_read(tmp_path):
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.exists(), reason=f"needs the recordings in {DATA} (or TACK_DATA)")
 def test_the_real_recording_is_read():
-    from tack_perception.sources.folder import FolderSource
-
     with (
         BagSource(DATA / "apc_shelf" / "rosbag2_apc") as bag,
         FolderSource(DATA / "apc_shelf") as folder,
@@ -567,3 +568,42 @@ def test_the_real_recording_is_read():
         known = np.isfinite(frame.depth)
         np.testing.assert_allclose(frame.depth[known], original.depth[known], atol=0.00055)
     np.testing.assert_allclose(pose[:3, 3], (1.1461966, -0.0923773, 1.1563401), atol=1e-6)
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA.exists(), reason=f"needs the recordings in {DATA} (or TACK_DATA)")
+def test_real_depth_of_its_own_frame_is_registered(tmp_path):
+    case = json.loads((DATA / "apc_shelf" / "case.json").read_text())
+    depth_camera = CameraIntrinsics.from_camera_info(640, 480, case["depth_camera"]["K"])
+    color_from_depth = geometry.nearest_transform(case["depth_camera"]["T_color_depth"])
+    raw = cv2.imread(str(DATA / "apc_shelf" / case["images"][0]["depth_raw"]), cv2.IMREAD_UNCHANGED)
+    with FolderSource(DATA / "apc_shelf") as folder:
+        original = next(iter(folder))
+    own, prefix = "camera_depth_optical_frame", "/camera/camera"
+    image = RawImage(480, 640, "16UC1", 1280, raw.tobytes())
+    color = bag_messages.image_message(encode_color(original.color), START, FRAME)
+    path = write_messages(
+        tmp_path / "bag",
+        [
+            (
+                f"{prefix}/extrinsics/depth_to_color",
+                bag_messages.extrinsics_message(color_from_depth),
+                0,
+            ),
+            (INFO, info_message(0, original.intrinsics), 0),
+            (COLOR, color, 0),
+            (
+                f"{prefix}/depth/camera_info",
+                bag_messages.camera_info_message(depth_camera, START, own),
+                0,
+            ),
+            (f"{prefix}/depth/image_rect_raw", bag_messages.image_message(image, START, own), 0),
+        ],
+    )
+    (frame,), drops = read(path, depth_unit=0.0001)
+    assert not drops
+    both = np.isfinite(frame.depth) & np.isfinite(original.depth)
+    assert both.sum() > 0.9 * np.isfinite(original.depth).sum()
+    error = np.abs(frame.depth - original.depth)[both]
+    assert np.median(error) < 0.001
+    assert np.quantile(error, 0.9) < 0.005
