@@ -32,7 +32,7 @@ from tack_perception.annotations import (
     pixel_from_click,
 )
 from tack_perception.configuration import setting
-from tack_perception.errors import InvalidInputError, TackError
+from tack_perception.errors import ConfigurationError, InvalidInputError, TackError
 from tack_perception.frame import RGBDFrame
 from tack_perception.overlay import draw_click, draw_label, enlarged, palette
 from tack_ros import qos
@@ -64,6 +64,15 @@ class AnnotationConfig(FrameInputConfig):
     )
     autosave: bool = setting(True, "save after each operation")
     history: int = setting(60, "how many images are kept for clicks", low=1, high=1000)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.pixel) != 2:
+            raise ConfigurationError(f"pixel = {list(self.pixel)}: two numbers [u, v] are expected")
+        try:
+            check_label(self.label)
+        except InvalidInputError as error:
+            raise ConfigurationError(str(error)) from error
 
 
 class AnnotationNode(TackNode):
@@ -150,8 +159,6 @@ class AnnotationNode(TackNode):
 
     def _annotate(self) -> str:
         config = self._config.value
-        if len(config.pixel) != 2:
-            raise InvalidInputError(f"pixel {list(config.pixel)}: two numbers [u, v] are expected")
         u, v = config.pixel
         stamp_ns, tolerance_s = config.pixel_stamp, self._click.value.stamp_tolerance_s
         frame = self._history.nearest(stamp_ns, tolerance_s) if stamp_ns else self._history.newest()
@@ -182,7 +189,7 @@ class AnnotationNode(TackNode):
         return self._changed(f"deleted {entry.id} ({entry.label})")
 
     def _rename(self) -> str:
-        entry = self._set.rename(self._selected(), check_label(self._config.value.label))
+        entry = self._set.rename(self._selected(), self._config.value.label)
         return self._changed(f"{entry.id} is now {entry.label}", entry)
 
     def _selected(self) -> str:

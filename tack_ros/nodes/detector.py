@@ -14,7 +14,7 @@ from visualization_msgs.msg import MarkerArray
 
 from tack_perception.annotations import load_annotations
 from tack_perception.configuration import setting
-from tack_perception.detectors import DETECTORS, make_detector
+from tack_perception.detectors import DETECTORS, DenseDescriptorConfig, make_detector
 from tack_perception.errors import TackError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -57,6 +57,7 @@ class DetectorNode(TackNode):
         self._lifting = self.parameters.declare(
             LiftingConfig, "lifting", on_change=self._on_lifting
         )
+        self._dense = self.parameters.declare(DenseDescriptorConfig, "dense", fixed="*")
         self.parameters.warn_of_unknown()
         self._announced: deque[str] = deque(maxlen=1)
         self._problem = NOTHING_ENROLLED
@@ -73,7 +74,9 @@ class DetectorNode(TackNode):
         DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
 
     def _fresh_pipeline(self) -> PerceptionPipeline:
-        return PerceptionPipeline(make_detector(self._config.value.method), self._lifting.value)
+        settings = dataclasses.asdict(self._dense.value)
+        detector = make_detector(self._config.value.method, settings)
+        return PerceptionPipeline(detector, self._lifting.value)
 
     def _on_lifting(self, config: LiftingConfig) -> None:
         self._pipeline.lifting = config

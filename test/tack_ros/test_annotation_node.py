@@ -164,8 +164,6 @@ def test_the_whole_job_without_a_mouse(desk, make_frame):
     ("name", "value", "words"),
     [
         ("pixel", [500.0, 20.0], "outside the 160×120 image"),
-        ("pixel", [1.0], "two numbers"),
-        ("label", "a/b", "letters, digits"),
         ("pixel_stamp", 5, "before the oldest"),
     ],
 )
@@ -176,6 +174,23 @@ def test_a_wrong_request_is_answered_with_a_reason(desk, make_frame, name, value
     assert not answer.success
     assert words in answer.message
     assert len(desk.node._set) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("pixel", [1.0], "two numbers"),
+        ("pixel", [float("inf"), 1.0], "finite"),
+        ("label", "a/b", "letters, digits"),
+        ("label", "", "letters, digits"),
+        ("click.surface_tolerance_m", -1.0, "at least 0 m"),
+        ("history", 10, "read-only"),
+    ],
+)
+def test_a_wrong_parameter_is_refused(desk, graph, name, value, words):
+    result = graph.set_parameter(desk.node, name, value)
+    assert not result.successful
+    assert words in result.reason
 
 
 def test_nothing_is_lost_when_saving_fails(desk, make_frame):

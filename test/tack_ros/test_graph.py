@@ -77,7 +77,7 @@ def test_from_a_bag_to_grasps_and_a_clean_end(graph, recording):
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            output, _ = process.communicate(timeout=30)
+            print(process.communicate(timeout=30)[0])
     assert process.returncode == 0, output
     for name in ("camera", "annotation", "detector", "pick_place"):
         assert any(
