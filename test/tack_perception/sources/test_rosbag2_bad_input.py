@@ -7,7 +7,6 @@ import os
 import numpy as np
 import pytest
 
-from tack_perception.camera import CameraIntrinsics
 from tack_perception.encodings import (
     CompressedImage,
     encode_compressed_color,
@@ -20,7 +19,6 @@ from tack_perception.sources.rosbag2 import BagConfiguration, BagSource
 FRAME = "camera_color_optical_frame"
 START = 1_700_000_000_000_000_000
 STEP = 33_000_000
-CAMERA = CameraIntrinsics(32, 24, 30.0, 31.0, 15.5, 11.5, "plumb_bob", (0.1, -0.05, 1e-3, 0, 0))
 COLOR, DEPTH = "/camera/camera/color/image_raw", "/camera/camera/aligned_depth_to_color/image_raw"
 INFO = "/camera/camera/color/camera_info"
 
