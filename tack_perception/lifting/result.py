@@ -23,6 +23,7 @@ class RefusalReason(enum.Enum):
     OUT_OF_RANGE = "out_of_range"
     AMBIGUOUS_SURFACE = "ambiguous_surface"
     UNLIKE_SURFACE = "unlike_surface"
+    ONE_SIDED_SURFACE = "one_sided_surface"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -155,6 +155,15 @@ def test_an_object_without_depth_is_not_its_background():
         assert reason is RefusalReason.UNLIKE_SURFACE
 
 
+def test_a_surface_is_not_continued_into_thin_air():
+    seen = view([Plane((0, 0, 0.5), edge=(1.0, 0.0, 0.0))], CAMERA)
+    seen.color[:] = 128
+    assert lifted(seen.frame(), 158.7 + 1.5, 100.0).xyz[2] == pytest.approx(0.5, abs=1e-3)
+    for outside in (7.0, 10.0):
+        reason = refusal(seen.frame(), 158.7 + outside, 100.0)
+        assert reason is RefusalReason.ONE_SIDED_SURFACE
+
+
 def test_flying_pixels_are_no_surface():
     seen = view(step(0.4, 0.7, (BLUE, BLUE)), CAMERA)
     depth = seen.depth.copy()
