@@ -11,12 +11,13 @@ With --bag and --point it is `tack replay` on your own recording.
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -149,26 +150,19 @@ def _say(args: argparse.Namespace, text: str) -> None:
         print(text)
 
 
-@dataclasses.dataclass(frozen=True)
-class _fresh:  # noqa: N801 - a context manager that reads as a word
-    """A folder beside the wanted one, which takes its place when the block ends well."""
+@contextlib.contextmanager
+def _fresh(wanted: Path) -> Iterator[Path]:
+    """A path of the same name in a hidden folder; what lies there at the end takes its place.
 
-    wanted: Path
-
-    def __enter__(self) -> Path:
-        self._remove()
-        self.wanted.parent.mkdir(parents=True, exist_ok=True)
-        return self._draft
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            shutil.rmtree(self.wanted, ignore_errors=True)
-            self._draft.rename(self.wanted)
-        self._remove()
-
-    @property
-    def _draft(self) -> Path:
-        return self.wanted.with_name(f".{self.wanted.name}.part")
-
-    def _remove(self) -> None:
-        shutil.rmtree(self._draft, ignore_errors=True)
+    The name is the same because a bag repeats it in the names of the files inside.
+    """
+    drafts = wanted.parent / ".part"
+    shutil.rmtree(drafts, ignore_errors=True)
+    drafts.mkdir(parents=True)
+    try:
+        yield drafts / wanted.name
+        shutil.rmtree(wanted, ignore_errors=True)
+        for made in drafts.iterdir():
+            made.replace(wanted.parent / made.name)
+    finally:
+        shutil.rmtree(drafts, ignore_errors=True)
