@@ -13,7 +13,7 @@ import math
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from tack_perception.camera import CameraIntrinsics
@@ -52,7 +52,7 @@ class StereoNoise(Configuration):
         0.3, "cosine of incidence below which depth gets lost", low=0, high=1
     )
 
-    def depth_sigma(self, depth: FloatArray | float, intrinsics: CameraIntrinsics) -> FloatArray:
+    def depth_sigma(self, depth: ArrayLike, intrinsics: CameraIntrinsics) -> FloatArray:
         """RMS depth noise of one pixel seen head-on, m, at depth (...) m: z²·σ / (f·B)."""
         z = np.asarray(depth, dtype=np.float64)
         return z**2 * self.subpixel_px / (intrinsics.fx * self.baseline_m)
