@@ -118,22 +118,22 @@ class FrameSubscriber:
             self._drops.add(f"camera info: {error}")
 
     def _on_color(self, message: Image) -> None:
-        stamp_ns = self._accepted(message, "colour image")
-        if stamp_ns is None:
+        self._on_image("colour", message)
+
+    def _on_depth(self, message: Image) -> None:
+        self._on_image("depth", message)
+
+    def _on_image(self, stream: str, message: Image) -> None:
+        stamp_ns = to_ns(message.header.stamp)
+        refusal = self._stamps.refusal(stamp_ns, f"{stream} image")
+        if refusal:
+            self._drops.add(refusal)
             return
         if stamp_ns < self._newest_ns - RESTART_NS:
-            self._drops.add("colour stamps jumped back: the camera or the bag was started again")
+            self._drops.add("stamps jumped back: the camera or the bag was started again")
             self._synchroniser = self._fresh_synchroniser()
             self._newest_ns = -1
         self._newest_ns = max(self._newest_ns, stamp_ns)
-        self._match("colour", stamp_ns, message)
-
-    def _on_depth(self, message: Image) -> None:
-        stamp_ns = self._accepted(message, "depth image")
-        if stamp_ns is not None:
-            self._match("depth", stamp_ns, message)
-
-    def _match(self, stream: str, stamp_ns: int, message: Image) -> None:
         matches = self._synchroniser.add(stream, stamp_ns, message)
         for reason, count in self._synchroniser.drops.items():
             self._drops.add(reason, count)
@@ -148,15 +148,6 @@ class FrameSubscriber:
             self._on_frame(
                 FrameMessages(color, depth, self._intrinsics, to_ns(color.header.stamp), unit)
             )
-
-    def _accepted(self, message: Image, what: str) -> int | None:
-        """The stamp in ns, or None (and a drop) where it cannot be right."""
-        stamp_ns = to_ns(message.header.stamp)
-        refusal = self._stamps.refusal(stamp_ns, what)
-        if refusal:
-            self._drops.add(refusal)
-            return None
-        return stamp_ns
 
     def _on_jump(self, jump: TimeJump) -> None:
         self._synchroniser = self._fresh_synchroniser()

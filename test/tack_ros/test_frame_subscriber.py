@@ -24,7 +24,7 @@ class Consumer(TackNode):
         super().__init__("consumer", **options)
         self.frames, self.jumps = [], []
         config = self.parameters.declare(FrameInputConfig)
-        FrameSubscriber(
+        self.subscriber = FrameSubscriber(
             self,
             self.frames.append,
             lambda: config.value,
@@ -174,8 +174,8 @@ def test_a_stream_that_starts_again_is_followed(graph, make_frame):
     camera = Camera(graph, consumer)
     frame = make_frame()
     camera.send_info(frame)
-    for second in (100, 50):
-        camera.send(frame, second * 1000 * MS)
-        camera.send(frame, second * 1000 * MS + 33 * MS)
-    graph.wait(lambda: len(consumer.frames) == 4, "the frames of both runs")
+    graph.wait(lambda: consumer.subscriber._intrinsics, "the camera info")
+    for sent, stamp_ms in enumerate((100_000, 100_033, 50_000, 50_033), 1):
+        camera.send(frame, stamp_ms * MS)
+        graph.wait(lambda n=sent: len(consumer.frames) == n, f"frame {sent}")
     assert dropped(consumer, "started again") == 1
