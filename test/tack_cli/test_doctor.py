@@ -138,9 +138,7 @@ def test_segments_nobody_holds_are_leftovers(tmp_path: Path) -> None:
 
 
 def test_a_realsense_is_recognised_on_usb(tmp_path: Path) -> None:
-    for number, product in enumerate(
-        ["USB Keyboard\n", "Intel RealSense 435\n"]
-    ):
+    for number, product in enumerate(["USB Keyboard\n", "Intel RealSense 435\n"]):
         assert not devices.realsense_on_usb(tmp_path)
         (tmp_path / f"1-{number}").mkdir()
         (tmp_path / f"1-{number}" / "product").write_text(product)
