@@ -83,7 +83,7 @@ def test_any_pixel_of_any_plane(u, v, z, tilt, direction):
         assert result.reason is RefusalReason.OUT_OF_RANGE
         assert truth[2] > 3.9
         return
-    assert_allclose(result.xyz, truth, rtol=2e-3)
+    assert_allclose(result.xyz, truth, rtol=5e-3)
     assert result.normal @ ray < 0
     assert np.linalg.norm(result.normal) == pytest.approx(1)
     assert np.linalg.eigvalsh(result.covariance)[0] > 0
