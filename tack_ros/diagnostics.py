@@ -56,11 +56,17 @@ class StreamMonitor:
             self._received += 1
             self.received_total += 1
 
-    def handled(self, stamp_ns: int) -> None:
-        """The result for one input is out; `stamp_ns` is the stamp of the input."""
-        age_s = (self._clock.now().nanoseconds - stamp_ns) * 1e-9
+    def handled(self, stamp_ns: int, now_ns: int | None = None) -> None:
+        """The result for one input is out.
+
+        Args:
+            stamp_ns: stamp of the input, ns.
+            now_ns: the time on the clock of the stamps; by default that of the node's clock.
+        """
+        if now_ns is None:
+            now_ns = self._clock.now().nanoseconds
         with self._lock:
-            self._ages_s.append(age_s)
+            self._ages_s.append((now_ns - stamp_ns) * 1e-9)
             self.handled_total += 1
 
     def report(self) -> dict[str, str]:

@@ -6,9 +6,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from rclpy.clock import JumpThreshold, TimeJump
-from rclpy.duration import Duration
-from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
 from tack_perception.camera import CameraIntrinsics
@@ -19,8 +16,7 @@ from tack_perception.synchroniser import ApproximateTimeSynchroniser
 from tack_ros import qos
 from tack_ros.conversions.images import to_frame, to_intrinsics
 from tack_ros.conversions.stamps import to_ns
-from tack_ros.diagnostics import StreamMonitor
-from tack_ros.drops import DropCounter
+from tack_ros.node import TackNode
 from tack_ros.stamp_check import RESTART_NS, StampCheck, StampConfig
 
 COLOR_TOPIC = "color/image_raw"
@@ -65,29 +61,23 @@ class FrameSubscriber:
     The newest valid camera info serves every image: cameras repeat it, and some send it rarely.
 
     Args:
-        node: its subscriptions are made here, on the relative topics of realsense-ros.
+        node: its subscriptions are made here, on the relative topics of realsense-ros; matches
+            are counted in its `monitor`, and what is dropped in its `drops`.
         on_frame: called with each match on the executor's thread; must return at once.
         config: returns the settings in force.
-        drops: where dropped images are counted.
-        monitor: counts the matches as received.
-        on_time_jump: called when simulated time jumps back (a bag that starts again).
     """
 
     def __init__(
         self,
-        node: Node,
+        node: TackNode,
         on_frame: Callable[[FrameMessages], None],
         config: Callable[[], FrameInputConfig],
-        drops: DropCounter,
-        monitor: StreamMonitor,
-        on_time_jump: Callable[[], None] | None = None,
     ) -> None:
         self._stamps = StampCheck(node.get_clock(), config)
         self._on_frame = on_frame
         self._config = config
-        self._drops = drops
-        self._monitor = monitor
-        self._on_time_jump = on_time_jump
+        self._drops = node.drops
+        self._monitor = node.monitor
         self._info: CameraInfo | None = None
         self._intrinsics: CameraIntrinsics | None = None
         self._newest_ns = -1
@@ -101,10 +91,7 @@ class FrameSubscriber:
             )
         ]
         """The resolved names of the topics that are listened to."""
-        back = JumpThreshold(
-            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
-        )
-        self._jumps = node.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        node.when_time_jumps_back(self._forget)
 
     def _on_info(self, message: CameraInfo) -> None:
         old = self._info
@@ -131,8 +118,7 @@ class FrameSubscriber:
             return
         if stamp_ns < self._newest_ns - RESTART_NS:
             self._drops.add("stamps jumped back: the camera or the bag was started again")
-            self._synchroniser = self._fresh_synchroniser()
-            self._newest_ns = -1
+            self._forget()
         self._newest_ns = max(self._newest_ns, stamp_ns)
         matches = self._synchroniser.add(stream, stamp_ns, message)
         for reason, count in self._synchroniser.drops.items():
@@ -149,11 +135,9 @@ class FrameSubscriber:
                 FrameMessages(color, depth, self._intrinsics, to_ns(color.header.stamp), unit)
             )
 
-    def _on_jump(self, jump: TimeJump) -> None:
+    def _forget(self) -> None:
         self._synchroniser = self._fresh_synchroniser()
         self._newest_ns = -1
-        if self._on_time_jump is not None:
-            self._on_time_jump()
 
     def _fresh_synchroniser(self) -> ApproximateTimeSynchroniser:
         slop_ns = round(self._config().slop * 1e9)

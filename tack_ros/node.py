@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import rclpy
+from rclpy.clock import JumpHandle, JumpThreshold
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -35,12 +37,22 @@ class TackNode(Node):
         self.drops = DropCounter(self.get_logger())
         self.monitor = StreamMonitor(self.get_clock())
         self._at_end: list[Callable[[], None]] = []
+        self._jumps: list[JumpHandle] = []
 
     def worker(self, handle: Callable[[T], None], name: str) -> NewestWorker[T]:
         """A worker that ends with the node."""
         worker = NewestWorker(handle, self.drops, name, self.context.ok)
         self.at_end(worker.close)
         return worker
+
+    def when_time_jumps_back(self, forget: Callable[[], None]) -> None:
+        """Have a function called when simulated time jumps back (a bag starts again) or begins."""
+        back = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
+        clock = self.get_clock()
+        handle = clock.create_jump_callback(back, post_callback=lambda jump: forget())
+        self._jumps.append(handle)  # it ends with its last reference
 
     def at_end(self, close: Callable[[], None]) -> None:
         """Have a function called when the node ends, the last one given first."""

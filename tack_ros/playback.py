@@ -12,7 +12,9 @@ from tack_perception.sources.base import FrameSource
 
 CLOCK_PERIOD_S = 0.02
 LEAD_S = 0.2
-"""The clock starts this long before the first frame, so that it has arrived when the frame does."""
+"""The clock starts this long before the first frame, so that it has arrived when the frame does.
+
+As long it stands still at the end: the last frame must not arrive after the jump back."""
 
 
 class Playback:
@@ -41,8 +43,8 @@ class Playback:
         self._loop = loop
         self._tick = tick
         self._stop = stop
-        self.late_s = 0.0
-        """By how much the newest frame was late."""
+        self.now_ns = 0
+        """The time of the recording."""
 
     def __iter__(self) -> Iterator[RGBDFrame]:
         """Yield each frame when its time has come.
@@ -60,17 +62,16 @@ class Playback:
                     return
                 yield frame
                 played += 1
-            if not self._loop or not played:
+            if not self._loop or not played or self._stop.wait(LEAD_S):
                 return
 
     def _wait(self, started_s: float, first_ns: int, stamp_ns: int) -> bool:
         due_s = started_s + (stamp_ns - first_ns) * 1e-9 / self._rate
         while not self._stop.is_set():
             now_s = time.monotonic()
-            recorded_ns = first_ns + round((now_s - started_s) * self._rate * 1e9)
-            self._tick(max(min(recorded_ns, stamp_ns), 1))
+            self.now_ns = max(first_ns + round((now_s - started_s) * self._rate * 1e9), 1)
+            self._tick(min(self.now_ns, stamp_ns))
             if now_s >= due_s:
-                self.late_s = now_s - due_s
                 return True
             self._stop.wait(min(due_s - now_s, CLOCK_PERIOD_S))
         return False

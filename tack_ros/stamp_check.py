@@ -75,6 +75,10 @@ class OrderCheck:
     def __init__(self) -> None:
         self._newest_ns = -1
 
+    def forget(self) -> None:
+        """Take any stamp next: time has jumped back."""
+        self._newest_ns = -1
+
     def refusal(self, stamp_ns: int, what: str) -> str:
         """Why the stamp is refused, or "" (and it is the newest one from then on)."""
         if self._newest_ns - RESTART_NS <= stamp_ns <= self._newest_ns:

@@ -7,7 +7,6 @@ import threading
 
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.node import Node
 from tf2_msgs.msg import TFMessage
 
 from tack_perception.errors import InvalidInputError
@@ -15,20 +14,20 @@ from tack_perception.transforms import TransformBuffer
 from tack_ros import qos
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.conversions.transforms import from_transform
-from tack_ros.drops import DropCounter
+from tack_ros.node import TackNode
 
 
 class TransformListener:
     """Keeps a `TransformBuffer` filled, and waits for transforms that are on their way.
 
     Args:
-        node: its subscriptions are made here.
-        drops: where refused transforms are counted.
+        node: its subscriptions are made here, and refused transforms are counted in its `drops`.
     """
 
-    def __init__(self, node: Node, drops: DropCounter) -> None:
+    def __init__(self, node: TackNode) -> None:
         self.buffer = TransformBuffer()
-        self._drops = drops
+        self._drops = node.drops
+        node.when_time_jumps_back(self.buffer.clear)
         self._arrived = threading.Condition()
         node.create_subscription(TFMessage, "/tf", self._on_moving, qos.TF)
         node.create_subscription(TFMessage, "/tf_static", self._on_static, qos.TF_STATIC)
@@ -51,10 +50,6 @@ class TransformListener:
                 lambda: self.buffer.can_transform(target, source, stamp_ns), timeout_s
             )
         return self.buffer.lookup(target, source, stamp_ns)
-
-    def clear(self) -> None:
-        """Forget everything: time has jumped back."""
-        self.buffer.clear()
 
     def _on_moving(self, message: TFMessage) -> None:
         self._add(message, static=False)

@@ -22,7 +22,7 @@ import yaml
 from tack_perception.errors import InvalidInputError
 from tack_ros.launching.description import NodeDescription
 
-GRACE_S = 5.0
+GRACE_S = 10.0
 """How long a node may take to end before it is asked more firmly."""
 _FIRMER = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _COLORS = (36, 33, 35, 32, 34, 96, 93, 95)

@@ -96,16 +96,10 @@ class AnnotationNode(TackNode):
         self._places: dict[str, tuple[Header, NDArray[np.float64]]] = {}
         self._load()
         self._history = FrameHistory(self._config.value.history)
-        self._transforms = TransformListener(self, self.drops)
+        self.when_time_jumps_back(self._history.clear)
+        self._transforms = TransformListener(self)
         worker = self.worker(self._keep, "annotation images")
-        FrameSubscriber(
-            self,
-            worker.offer,
-            lambda: self._config.value,
-            self.drops,
-            self.monitor,
-            self._on_time_jump,
-        )
+        FrameSubscriber(self, worker.offer, lambda: self._config.value)
         self.create_subscription(PointStamped, "/clicked_point", self._on_click, qos.RESULT)
         operations: dict[str, Callable[[], str]] = {
             "annotate": self._annotate,
@@ -124,10 +118,6 @@ class AnnotationNode(TackNode):
         frame = messages.frame()
         self._history.add(frame)
         self.monitor.handled(frame.stamp_ns)
-
-    def _on_time_jump(self) -> None:
-        self._history.clear()
-        self._transforms.clear()
 
     def _on_click(self, message: PointStamped) -> None:
         """A click in RViz; its answer goes to the log, because a topic has none."""

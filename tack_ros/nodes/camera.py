@@ -164,7 +164,10 @@ class CameraNode(TackNode):
         if not self._recorded:
             return self._source
         config = self._config
-        return Playback(self._source, config.rate, config.loop, self._publish_clock, self._stop)
+        self._playback = Playback(
+            self._source, config.rate, config.loop, self._publish_clock, self._stop
+        )
+        return self._playback
 
     def _publish(self, frame: RGBDFrame) -> None:
         self.monitor.received()
@@ -177,7 +180,8 @@ class CameraNode(TackNode):
         self._images["aligned_depth_to_color/camera_info"].publish(info)
         self._images["color/image_raw"].publish(to_color_image(frame.color, header))
         self._images["aligned_depth_to_color/image_raw"].publish(depth)
-        self.monitor.handled(frame.stamp_ns)
+        now_ns = None if self._playback is None else self._playback.now_ns
+        self.monitor.handled(frame.stamp_ns, now_ns)
         drops = Counter(self._source.drops)
         for reason, count in (drops - self._source_drops).items():
             self.drops.add(reason, count)

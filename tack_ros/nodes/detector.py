@@ -12,7 +12,8 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection3DArray, VisionInfo
 from visualization_msgs.msg import MarkerArray
 
-from tack_perception.annotations import load_annotations
+from tack_perception.annotation import Annotation
+from tack_perception.annotations import AnnotationStore, load_annotations
 from tack_perception.configuration import setting
 from tack_perception.detectors import DETECTORS, DenseDescriptorConfig, make_detector
 from tack_perception.errors import TackError
@@ -64,12 +65,13 @@ class DetectorNode(TackNode):
         self._refusals: dict[str, str] = {}
         self._pipeline = self._fresh_pipeline()
         if self._config.value.annotations:
-            self._enroll(self._config.value.annotations)
+            folder = self._config.value.annotations
+            self._enroll(load_annotations(Path(folder).expanduser()), folder)
         self._detections = self.create_publisher(Detection3DArray, "~/detections", qos.RESULT)
         self._markers = self.create_publisher(MarkerArray, "~/markers", qos.RESULT)
         self._overlay = self.create_publisher(Image, "~/overlay", qos.SENSOR)
         worker = self.worker(self._handle, "detector")
-        FrameSubscriber(self, worker.offer, lambda: self._config.value, self.drops, self.monitor)
+        FrameSubscriber(self, worker.offer, lambda: self._config.value)
         self.create_subscription(VisionInfo, "annotation_set", self._on_announcement, qos.LATCHED)
         DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
 
@@ -85,13 +87,12 @@ class DetectorNode(TackNode):
         # Enrolling may take a while: the worker does it, before the next image.
         self._announced.append(message.database_location)
 
-    def _enroll(self, folder: str) -> None:
-        """Replace all that is enrolled by a set; on an error what was enrolled stays.
+    def _enroll(self, shots: list[Annotation], folder: str) -> None:
+        """Replace all that is enrolled; on an error what was enrolled stays.
 
         Raises:
-            TackError: the set cannot be read, or a shot of it cannot be used.
+            TackError: a shot cannot be used.
         """
-        shots = load_annotations(Path(folder).expanduser())
         pipeline = self._fresh_pipeline()
         if shots:
             pipeline.enroll(shots)
@@ -104,7 +105,9 @@ class DetectorNode(TackNode):
         """Work on one image. Runs on the worker's thread."""
         if self._announced:
             try:
-                self._enroll(self._announced.popleft())
+                folder = self._announced.popleft()
+                # A set that was just begun is not on disk yet: it is empty.
+                self._enroll(AnnotationStore(folder).load().annotations(), folder)
             except TackError as error:
                 self._problem = f"the annotation set could not be used: {error}"
                 self.get_logger().error(self._problem)

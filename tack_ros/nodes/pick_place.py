@@ -67,9 +67,10 @@ class PickPlaceNode(TackNode):
         self._config = self.parameters.declare(PickPlaceConfig)
         self._planner = self.parameters.declare(SurfacePlannerConfig, "planner")
         self.parameters.warn_of_unknown()
-        self._transforms = TransformListener(self, self.drops)
+        self._transforms = TransformListener(self)
         self._stamps = StampCheck(self.get_clock(), lambda: self._config.value)
         self._order = OrderCheck()
+        self.when_time_jumps_back(self._order.forget)
         self._place: PointStamped | None = None
         self._refusals: dict[str, str] = {}
         self._candidates = self.create_publisher(PoseArray, "~/grasp_candidates", qos.RESULT)
