@@ -37,9 +37,7 @@ class ConfiguredNode(TackNode):
     def __init__(self, **options):
         super().__init__("configured", **options)
         self.changes = []
-        self.plain = self.parameters.declare(
-            Config, fixed=("name",), on_change=self.changes.append
-        )
+        self.plain = self.parameters.declare(Config, fixed=("name",), on_change=self.changes.append)
         self.nested = self.parameters.declare(Config, "inner")
 
 
