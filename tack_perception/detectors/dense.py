@@ -10,18 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_perception.annotation import Annotation
-from tack_perception.detectors.gradients import GradientPyramid
+from tack_perception.detectors.features import DenseFeatures
+from tack_perception.detectors.refinement import Match, refine
 from tack_perception.detectors.settings import DenseDescriptorConfig
-from tack_perception.detectors.whitening import Whitening
+from tack_perception.detectors.template import Pose, Template, make_template
+from tack_perception.detectors.voting import peaks, vote
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 
-FloatArray = NDArray[np.float32]
+_COARSE_ANCHORS = 16
+_POSES_KEPT = 2
+_PLACES_KEPT = 3
 
 
 class DenseDescriptorDetector:
-    """Finds each label where the frame looks most like one of its shots.
+    """Finds each label where the frame looks most like the surroundings of one of its clicks.
+
+    How it works and how good it is: `docs/methods/baseline.md`.
 
     Args:
         config: settings; None takes the defaults.
@@ -29,7 +35,7 @@ class DenseDescriptorDetector:
 
     def __init__(self, config: DenseDescriptorConfig | None = None) -> None:
         self.config = config or DenseDescriptorConfig()
-        self._templates: dict[str, list[FloatArray]] = {}
+        self._templates: dict[str, list[Template]] = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -43,28 +49,31 @@ class DenseDescriptorDetector:
             InvalidInputError: the image around a click has no texture to recognise; none of the
                 given shots is enrolled.
         """
-        described = [(shot.label, self._describe_shot(shot)) for shot in shots]
-        for label, templates in described:
-            self._templates.setdefault(label, []).append(templates)
+        features: dict[int, DenseFeatures] = {}  # of the frames, which several shots may share
+        made = []
+        for shot in shots:
+            if id(shot.frame) not in features:
+                features[id(shot.frame)] = self._features(shot.frame)
+            template = make_template(shot, features[id(shot.frame)], self.config)
+            made.append((shot.label, template))
+        for label, template in made:
+            self._templates.setdefault(label, []).append(template)
 
     def detect(self, frame: RGBDFrame) -> list[Keypoint]:
         """Find every enrolled label in one frame.
 
         Returns:
             One `Keypoint` for each label, in the order of `labels`, in pixels and with
-            `pixel_covariance`, not lifted.
+            `pixel_covariance`, not lifted. A label that is believed hidden or absent comes with
+            `visible=False`, at its most likely pixel.
         """
         if not self._templates:
             return []
-        pixels, shape = _grid(frame, self.config.step_px)
-        raw = self._describe(GradientPyramid(frame.color), pixels)
-        whitening = Whitening(raw[::2])
-        searched = whitening(raw)
-        found = []
-        for label, shots in self._templates.items():
-            similarity = searched @ whitening(np.concatenate(shots)).T
-            found.append(self._pick(label, similarity.max(axis=1).reshape(shape)))
-        return found
+        features = self._features(frame)
+        return [
+            self._keypoint(label, [_find(features, template) for template in templates], frame)
+            for label, templates in self._templates.items()
+        ]
 
     def forget(self, label: str | None = None) -> None:
         """Drop all shots of one label, or of all labels.
@@ -80,59 +89,50 @@ class DenseDescriptorDetector:
             known = ", ".join(self._templates) or "none"
             raise InvalidInputError(f"label {label!r} is not enrolled; enrolled are: {known}")
 
-    def _describe(self, pyramid: GradientPyramid, pixels: FloatArray) -> FloatArray:
-        return np.hstack([pyramid.describe(pixels, cell) for cell in self.config.cells_px])
+    def _features(self, frame: RGBDFrame) -> DenseFeatures:
+        return DenseFeatures(frame.color, self.config.step_px, self.config.cells_px)
 
-    def _describe_shot(self, shot: Annotation) -> FloatArray:
-        limit, step = self.config.roll_deg, self.config.roll_step_deg
-        count = int(limit // step)
-        pixel = shot.pixel.astype(np.float32)[None]
-        templates = [
-            self._describe(GradientPyramid(shot.frame.color, math.radians(step * i)), pixel)
-            for i in range(-count, count + 1)
-        ]
-        if float(np.linalg.norm(templates[count])) < 0.3 * math.sqrt(len(self.config.cells_px)):
-            raise InvalidInputError(
-                f"{shot.label}: the image around ({shot.u:.0f}, {shot.v:.0f}) has no texture to"
-                " recognise; click on a corner, a print or an edge"
-            )
-        return np.concatenate(templates)
+    def _keypoint(self, label: str, matches: list[Match], frame: RGBDFrame) -> Keypoint:
+        best = max(matches, key=lambda match: match.evidence)
+        confidence = _confidence(best)
+        camera = frame.intrinsics
+        u, v = np.clip(best.pixel, -0.5, (camera.width - 0.501, camera.height - 0.501))
+        sigma = math.hypot(self.config.step_px / 3, best.spread_px / 2)
+        visible = confidence >= self.config.visible_confidence
+        return Keypoint(label, u, v, confidence, visible, np.eye(2) * sigma**2)
 
-    def _pick(self, label: str, similarity: FloatArray) -> Keypoint:
-        step = self.config.step_px
-        row, column = np.unravel_index(int(similarity.argmax()), similarity.shape)
-        best = float(similarity[row, column])
-        rivals = similarity.copy()
-        rivals[max(row - 4, 0) : row + 5, max(column - 4, 0) : column + 5] = -1
-        margin = best - float(rivals.max())
-        confidence = 1 / (1 + math.exp(-(8 * (best - 0.5) + 12 * (margin - 0.05))))
-        first = step / 2 - 0.5
-        u = first + step * (column + _peak(similarity[row], int(column)))
-        v = first + step * (row + _peak(similarity[:, column], int(row)))
-        sigma = step / 2
-        return Keypoint(
-            label,
-            u,
-            v,
-            confidence,
-            confidence >= self.config.visible_confidence,
-            np.eye(2) * sigma**2,
+
+def _find(features: DenseFeatures, template: Template) -> Match:
+    """The best match of one shot over all poses."""
+    matches = []
+    for pose in _promising(features, template):
+        similarity = features.similarity(pose.raw)
+        votes = vote(similarity, pose.offsets, template.weights, features.step)
+        places = peaks(votes, _PLACES_KEPT, apart=16 // features.step)
+        places += peaks(similarity[0], 1, apart=0)
+        for row, column in places:
+            start: NDArray[np.float64] = features.pixels[row, column].astype(np.float64)
+            matches.append(refine(similarity, pose.offsets, template.weights, start, features.step))
+    return max(matches, key=lambda match: match.evidence)
+
+
+def _promising(features: DenseFeatures, template: Template) -> list[Pose]:
+    """The poses that find the strongest votes on a coarser grid, with the first anchors only."""
+    if len(template.poses) <= _POSES_KEPT:
+        return list(template.poses)
+    heights = []
+    for pose in template.poses:
+        similarity = features.similarity(pose.raw[:_COARSE_ANCHORS], coarse=True)
+        votes = vote(
+            similarity,
+            pose.offsets[:_COARSE_ANCHORS],
+            template.weights[:_COARSE_ANCHORS],
+            2 * features.step,
         )
+        heights.append(float(votes.max()))
+    order = np.argsort(-np.array(heights), kind="stable")[:_POSES_KEPT]
+    return [template.poses[index] for index in order]
 
 
-def _grid(frame: RGBDFrame, step: int) -> tuple[FloatArray, tuple[int, int]]:
-    """(N, 2) pixels row by row, and (rows, columns)."""
-    u = np.arange(step / 2 - 0.5, frame.intrinsics.width, step)
-    v = np.arange(step / 2 - 0.5, frame.intrinsics.height, step)
-    columns, rows = np.meshgrid(u, v)
-    pixels = np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(np.float32)
-    return pixels, columns.shape
-
-
-def _peak(values: FloatArray, index: int) -> float:
-    """Where between the neighbours the parabola through three values has its top, −0.5 to 0.5."""
-    if not 0 < index < len(values) - 1:
-        return 0.0
-    left, middle, right = (float(value) for value in values[index - 1 : index + 2])
-    bend = left - 2 * middle + right
-    return 0.0 if bend >= 0 else float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5))
+def _confidence(match: Match) -> float:
+    return 1 / (1 + math.exp(-(12 * (match.evidence - 0.7))))

@@ -36,11 +36,12 @@ class GradientPyramid:
 
     def __init__(self, color: NDArray[np.uint8], angle: float = 0.0) -> None:
         self._angle = angle
-        grey = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        grey = cv2.GaussianBlur(grey, (0, 0), 0.8)
+        grey = _float(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY))
+        grey = _float(cv2.GaussianBlur(grey, (0, 0), 0.8))
         across = cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=1) / 2
         down = cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=1) / 2
-        magnitude = cv2.magnitude(across, down) + np.float32(1e-6)
+        # cv2.magnitude rounds differently with the alignment of its arrays in memory.
+        magnitude = np.sqrt(across * across + down * down) + np.float32(1e-6)
         across, down = across / magnitude, down / magnitude
         layers = []
         for direction in angle + np.arange(BINS) * (2 * math.pi / BINS):

@@ -10,16 +10,33 @@ from tack_perception.configuration import Configuration, setting
 
 @dataclasses.dataclass(frozen=True)
 class DenseDescriptorConfig(Configuration):
-    """What a descriptor covers, where it is looked for, and when a match is believed."""
+    """What a shot remembers, where it is looked for, and when a match is believed."""
 
     step_px: int = setting(4, "grid on which the frame is searched", unit="px", low=2, high=16)
     cells_px: tuple[float, ...] = setting(
         (3.0, 6.0, 12.0), "cell sizes of the stacked descriptors", unit="px", low=2, high=32
     )
-    roll_deg: float = setting(
-        0.0, "largest in-plane rotation to search for, both ways", unit="°", low=0, high=180
+    support_m: float = setting(
+        0.1, "radius around a click whose look is remembered", unit="m", low=0.01, high=1
     )
-    roll_step_deg: float = setting(15.0, "step of that search", unit="°", low=5, high=45)
+    support_depth_m: float = setting(
+        0.05,
+        "how much nearer or farther than the click that surrounding may be: it should be the"
+        " object, not the background",
+        unit="m",
+        low=0.005,
+        high=1,
+    )
+    support_px: float = setting(
+        64.0, "that radius where the shot has no depth", unit="px", low=16, high=256
+    )
+    anchors: int = setting(48, "number of surrounding points that are remembered", low=8, high=256)
+    roll_deg: float = setting(
+        30.0, "largest in-plane rotation to search for, both ways", unit="°", low=0, high=180
+    )
+    scale: float = setting(
+        1.5, "largest change of apparent size to search for, both ways", low=1, high=4
+    )
     visible_confidence: float = setting(
         0.5, "confidence from which a point counts as visible", low=0, high=1
     )

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered of a shot: the click and a constellation of anchors around it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_perception.annotation import Annotation
+from tack_perception.detectors.features import DenseFeatures, describe
+from tack_perception.detectors.gradients import GradientPyramid
+from tack_perception.detectors.settings import DenseDescriptorConfig
+from tack_perception.errors import InvalidInputError
+from tack_perception.frame import RGBDFrame
+
+FloatArray = NDArray[np.float32]
+
+_SPACING = 9  # anchors from the click to the rim of the support, before the best are chosen
+_NEAR_PX = 10  # around a click at a silhouette the nearer surface is the one that is meant
+_OWN_PX = 16.0  # what is this close to an anchor is the anchor itself, not a rival
+_ROLL_STEP_DEG = 15.0  # descriptors bear half of it without loss
+_SCALE_STEP = math.sqrt(2)
+_LEAST_TEXTURE = 0.4  # length of a raw descriptor; 1 is full texture, 0 a blank wall
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pose:
+    """One in-plane rotation and size under which the constellation is looked for.
+
+    Attributes:
+        offsets: (M, 2) anchors relative to the click, px; the click itself is the first.
+        raw: (M, D) descriptors before whitening.
+    """
+
+    offsets: FloatArray
+    raw: FloatArray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Template:
+    """A shot as it is looked for.
+
+    Attributes:
+        weights: (M,) of the anchors: high if distinctive and close to the click; they sum to 1.
+        poses: upright at original size first.
+    """
+
+    weights: FloatArray
+    poses: tuple[Pose, ...]
+
+
+def make_template(
+    shot: Annotation, features: DenseFeatures, config: DenseDescriptorConfig
+) -> Template:
+    """Remember a shot.
+
+    Args:
+        shot: the click.
+        features: of the shot's frame.
+        config: settings.
+
+    Raises:
+        InvalidInputError: there is no texture around the click.
+    """
+    pixels, radius = _support(shot, config)
+    raw = describe(features.pyramid, pixels, features.cells)
+    texture = np.linalg.norm(raw.reshape(len(raw), len(features.cells), -1), axis=2).max(axis=1)
+    if texture.max() < _LEAST_TEXTURE:
+        raise InvalidInputError(
+            f"{shot.label}: the image around ({shot.u:.0f}, {shot.v:.0f}) has no texture that could"
+            " be recognised; click nearer to a corner, a print or an edge"
+        )
+    distinct = _distinctness(pixels, raw, features) * np.minimum(texture, 1)
+    distinct[0] = max(distinct[0], 0.1)
+    chosen = np.concatenate([[0], 1 + np.argsort(-distinct[1:], kind="stable")])[: config.anchors]
+    offsets = pixels[chosen] - pixels[0]
+    closeness = 1 / (1 + (np.linalg.norm(offsets, axis=1) / radius) ** 2)
+    weights = np.maximum(distinct[chosen], 0.02) * closeness
+    return Template(
+        (weights / weights.sum()).astype(np.float32),
+        _poses(shot, pixels[chosen], offsets, features, config),
+    )
+
+
+def _support(shot: Annotation, config: DenseDescriptorConfig) -> tuple[FloatArray, float]:
+    """(N, 2) candidate anchors, the click first, and the radius they are in, px."""
+    frame = shot.frame
+    depth = _depth_of_click(frame, shot.u, shot.v)
+    radius = config.support_px
+    if depth is not None:
+        radius = float(np.clip(frame.intrinsics.fx * config.support_m / depth, 24, 128))
+    line = np.linspace(-radius, radius, 2 * _SPACING + 1)
+    x, y = np.meshgrid(line, line)
+    offsets = np.stack([x, y], axis=-1).reshape(-1, 2)
+    away = np.linalg.norm(offsets, axis=1)
+    offsets = offsets[(away > 1) & (away <= radius)]
+    around = shot.pixel + offsets
+    limit = np.array([frame.intrinsics.width, frame.intrinsics.height]) - 5
+    around = around[((around > 4) & (around < limit)).all(axis=1)]
+    if depth is not None:
+        # NaN compares false, so that what has no depth (a gripper close to the lens) is left out.
+        same = np.abs(_depths(frame, around) - depth) < config.support_depth_m
+        around = around[same] if np.count_nonzero(same) >= config.anchors // 4 else around
+    return np.vstack([shot.pixel, around]).astype(np.float32), radius
+
+
+def _depth_of_click(frame: RGBDFrame, u: float, v: float) -> float | None:
+    column, row = round(u), round(v)
+    rows = slice(max(row - _NEAR_PX, 0), row + _NEAR_PX + 1)
+    columns = slice(max(column - _NEAR_PX, 0), column + _NEAR_PX + 1)
+    known = frame.depth[rows, columns]
+    known = known[np.isfinite(known)]
+    return float(np.percentile(known, 15)) if known.size > 5 else None
+
+
+def _depths(frame: RGBDFrame, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Median depth in the 7 × 7 pixels around each, m, NaN where none is known."""
+    height, width = frame.depth.shape
+    near = np.arange(-3, 4)
+    columns = np.clip(np.rint(pixels[:, 0, None, None]).astype(int) + near, 0, width - 1)
+    rows = np.clip(np.rint(pixels[:, 1, None, None]).astype(int) + near[:, None], 0, height - 1)
+    patches = frame.depth[rows, columns].reshape(len(pixels), -1).astype(np.float64)
+    known = np.isfinite(patches).any(axis=1)
+    result = np.full(len(pixels), np.nan)
+    result[known] = np.nanmedian(patches[known], axis=1)
+    return result
+
+
+def _distinctness(pixels: FloatArray, raw: FloatArray, features: DenseFeatures) -> FloatArray:
+    """(N,) one minus the similarity of the best rival elsewhere in the shot's own picture."""
+    similarity = features.similarity(raw, coarse=True)
+    grid = features.pixels[::2, ::2]
+    for index, pixel in enumerate(pixels):
+        similarity[index][np.abs(grid - pixel).max(axis=-1) <= _OWN_PX] = -1
+    return np.asarray(1 - similarity.max(axis=(1, 2)), dtype=np.float32)
+
+
+def _poses(
+    shot: Annotation,
+    pixels: FloatArray,
+    offsets: FloatArray,
+    features: DenseFeatures,
+    config: DenseDescriptorConfig,
+) -> tuple[Pose, ...]:
+    """The look of the anchors under each rotation and size, the upright original first."""
+    rolls = _both_ways(int(config.roll_deg // _ROLL_STEP_DEG))
+    if config.roll_deg >= 180:
+        rolls.remove(-rolls[-1] if -rolls[-1] in rolls else rolls[-1])  # ±180° are one
+    sizes = _both_ways(round(math.log(config.scale) / math.log(_SCALE_STEP)))
+    poses = []
+    for roll in rolls:
+        angle = math.radians(roll * _ROLL_STEP_DEG)
+        # What turns by the angle in the picture is described by turning the axes back.
+        pyramid = GradientPyramid(shot.frame.color, -angle) if roll else features.pyramid
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        for size in sizes:
+            factor = _SCALE_STEP**size
+            raw = describe(pyramid, pixels, features.cells, 1 / factor)
+            poses.append(Pose((factor * offsets @ turn.T).astype(np.float32), raw))
+    return tuple(poses)
+
+
+def _both_ways(count: int) -> list[int]:
+    """Count from 0 outwards: 0, 1, −1, 2, −2 and so on."""
+    return [0] + [sign * step for step in range(1, count + 1) for sign in (1, -1)]
