@@ -65,6 +65,16 @@ class TackNode(Node):
         super().destroy_node()
 
 
+def _spin(executor: SingleThreadedExecutor, node: TackNode) -> None:
+    """Spin until the end of the context, or until a callback raises what nobody expected."""
+    try:
+        executor.spin()
+    except ExternalShutdownException:
+        raise
+    except Exception as error:
+        node.drops.add_fault(error)  # one bad message must not end the node
+
+
 def run(factory: Callable[[], TackNode], args: Sequence[str] | None = None) -> int:
     """Run one node until Ctrl-C, SIGTERM or `ros2 lifecycle`'s end of the context.
 
@@ -82,7 +92,8 @@ def run(factory: Callable[[], TackNode], args: Sequence[str] | None = None) -> i
         node = factory()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
+        while rclpy.ok():
+            _spin(executor, node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except TackError as error:
