@@ -24,6 +24,8 @@ from tack_ros.launching.description import NodeDescription
 
 GRACE_S = 10.0
 """How long a node may take to end before it is asked more firmly."""
+REPEAT_S = 0.5
+"""Signals that follow each other faster are one: shells and `timeout` send them twice."""
 _FIRMER = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _COLORS = (36, 33, 35, 32, 34, 96, 93, 95)
 
@@ -158,8 +160,11 @@ class ProcessGroup:
             timeout_s = None if firmness < 0 else max(asked_s + GRACE_S - time.monotonic(), 0.0)
             try:
                 event = self._events.get(timeout=timeout_s)
+                asked_again = event is None
             except queue.Empty:
-                event = None
+                event, asked_again = None, False
+            if asked_again and firmness >= 0 and time.monotonic() - asked_s < REPEAT_S:
+                continue
             if event is None:
                 firmness, asked_s = min(firmness + 1, len(_FIRMER) - 1), time.monotonic()
                 self._ask(running, _FIRMER[firmness])

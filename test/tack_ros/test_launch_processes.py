@@ -51,13 +51,15 @@ def run(environ, *nodes):
     return ProcessGroup(environ, output, color=False).run(nodes), output.getvalue()
 
 
-def interrupt_when(output, words, count):
+def interrupt_when(output, words, count, times=1):
     """Send SIGINT to this process as soon as the words were printed so often."""
 
     def watch():
         while output.getvalue().count(words) < count:
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(times):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -90,9 +92,10 @@ def test_ctrl_c_ends_all_cleanly(environ):
 def test_what_does_not_end_is_ended(environ, monkeypatch):
     monkeypatch.setattr(processes, "GRACE_S", 0.2)
     output = io.StringIO()
-    interrupt_when(output, "ready", 1)
+    interrupt_when(output, "ready", 1, times=2)  # as `timeout` does; it must count once
     assert ProcessGroup(environ, output, color=False).run([node("stubborn")]) == 1
     text = output.getvalue()
+    assert text.count("SIGTERM") == 1
     assert text.index("SIGTERM") < text.index("SIGKILL") < text.index("has ended with code -9")
 
 
