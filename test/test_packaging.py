@@ -8,7 +8,6 @@ import importlib
 import shutil
 import subprocess
 import sys
-import tarfile
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from importlib import metadata
@@ -76,8 +75,7 @@ def test_the_source_archive_builds_the_same_wheel(
     source: Path, wheel: Path, tmp_path: Path
 ) -> None:
     archive = build("sdist", source, tmp_path / "sdist")
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "unpacked", filter="data")
+    shutil.unpack_archive(archive, tmp_path / "unpacked")
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     assert names(build("wheel", unpacked, tmp_path / "wheel")) == names(wheel)
 
