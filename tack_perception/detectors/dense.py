@@ -13,11 +13,13 @@ from tack_perception.annotation import Annotation
 from tack_perception.detectors.features import DenseFeatures
 from tack_perception.detectors.refinement import Match, refine
 from tack_perception.detectors.settings import DenseDescriptorConfig
-from tack_perception.detectors.template import Pose, Template, make_template
+from tack_perception.detectors.template import Template, make_template
 from tack_perception.detectors.voting import peaks, vote
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
+
+FloatArray = NDArray[np.float32]
 
 _COARSE_ANCHORS = 16
 _POSES_KEPT = 2
@@ -104,34 +106,34 @@ class DenseDescriptorDetector:
 
 def _find(features: DenseFeatures, template: Template) -> Match:
     """The best match of one shot over all poses."""
+    poses, anchors = template.raw.shape[:2]
+    white = features.whitening(template.raw.reshape(poses * anchors, -1))
+    white = white.reshape(poses, anchors, -1)
     matches = []
-    for pose in _promising(features, template):
-        similarity = features.similarity(pose.raw)
-        votes = vote(similarity, pose.offsets, template.weights, features.step)
+    for pose in _promising(features, template, white):
+        offsets = template.offsets[pose]
+        similarity = features.similarity(white[pose])
+        votes = vote(similarity, offsets, template.weights, features.step)
         places = peaks(votes, _PLACES_KEPT, apart=16 // features.step)
         places += peaks(similarity[0], 1, apart=0)
         for row, column in places:
             start: NDArray[np.float64] = features.pixels[row, column].astype(np.float64)
-            matches.append(refine(similarity, pose.offsets, template.weights, start, features.step))
+            matches.append(refine(similarity, offsets, template.weights, start, features.step))
     return max(matches, key=lambda match: match.evidence)
 
 
-def _promising(features: DenseFeatures, template: Template) -> list[Pose]:
-    """The poses that find the strongest votes on a coarser grid, with the first anchors only."""
-    if len(template.poses) <= _POSES_KEPT:
-        return list(template.poses)
-    heights = []
-    for pose in template.poses:
-        similarity = features.similarity(pose.raw[:_COARSE_ANCHORS], coarse=True)
-        votes = vote(
-            similarity,
-            pose.offsets[:_COARSE_ANCHORS],
-            template.weights[:_COARSE_ANCHORS],
-            2 * features.step,
-        )
-        heights.append(float(votes.max()))
+def _promising(features: DenseFeatures, template: Template, white: FloatArray) -> list[int]:
+    """The poses with the strongest votes on a coarser grid and with the first anchors only."""
+    few = white[:, :_COARSE_ANCHORS]
+    similarity = features.similarity(few.reshape(-1, few.shape[-1]), coarse=True)
+    similarity = similarity.reshape(*few.shape[:2], *similarity.shape[1:])
+    weights = template.weights[:_COARSE_ANCHORS]
+    heights = [
+        float(vote(alike, offsets[:_COARSE_ANCHORS], weights, 2 * features.step).max())
+        for alike, offsets in zip(similarity, template.offsets, strict=True)
+    ]
     order = np.argsort(-np.array(heights), kind="stable")[:_POSES_KEPT]
-    return [template.poses[index] for index in order]
+    return [int(index) for index in order]
 
 
 def _confidence(match: Match) -> float:

@@ -40,19 +40,19 @@ class DenseFeatures:
         self.descriptors = self.whitening(raw).reshape(*u.shape, -1)
         self._coarse = np.ascontiguousarray(self.descriptors[::2, ::2])
 
-    def similarity(self, raw: FloatArray, coarse: bool = False) -> FloatArray:
+    def similarity(self, white: FloatArray, coarse: bool = False) -> FloatArray:
         """How alike the picture is to some descriptors.
 
         Args:
-            raw: (M, D) descriptors before whitening.
+            white: (M, D) unit vectors out of this picture's `whitening`.
             coarse: take every second row and column of the grid only.
 
         Returns:
             (M, rows, columns) similarity, −1 to 1.
         """
         grid = self._coarse if coarse else self.descriptors
-        similarity: FloatArray = self.whitening(raw) @ grid.reshape(-1, grid.shape[-1]).T
-        return similarity.reshape(len(raw), *grid.shape[:2])
+        similarity: FloatArray = white @ grid.reshape(-1, grid.shape[-1]).T
+        return similarity.reshape(len(white), *grid.shape[:2])
 
 
 def describe(

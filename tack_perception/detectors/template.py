@@ -27,29 +27,20 @@ _LEAST_TEXTURE = 0.4  # length of a raw descriptor; 1 is full texture, 0 a blank
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Pose:
-    """One in-plane rotation and size under which the constellation is looked for.
-
-    Attributes:
-        offsets: (M, 2) anchors relative to the click, px; the click itself is the first.
-        raw: (M, D) descriptors before whitening.
-    """
-
-    offsets: FloatArray
-    raw: FloatArray
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Template:
-    """A shot as it is looked for.
+    """A shot as it is looked for: under P in-plane rotations and sizes, with M anchors.
+
+    The click itself is the first anchor, upright at its original size the first pose.
 
     Attributes:
         weights: (M,) of the anchors: high if distinctive and close to the click; they sum to 1.
-        poses: upright at original size first.
+        offsets: (P, M, 2) anchors relative to the click, px.
+        raw: (P, M, D) descriptors before whitening.
     """
 
     weights: FloatArray
-    poses: tuple[Pose, ...]
+    offsets: FloatArray
+    raw: FloatArray
 
 
 def make_template(
@@ -79,10 +70,8 @@ def make_template(
     offsets = pixels[chosen] - pixels[0]
     closeness = 1 / (1 + (np.linalg.norm(offsets, axis=1) / radius) ** 2)
     weights = np.maximum(distinct[chosen], 0.02) * closeness
-    return Template(
-        (weights / weights.sum()).astype(np.float32),
-        _poses(shot, pixels[chosen], offsets, features, config),
-    )
+    poses = _poses(shot, pixels[chosen], offsets, features, config)
+    return Template((weights / weights.sum()).astype(np.float32), *poses)
 
 
 def _support(shot: Annotation, config: DenseDescriptorConfig) -> tuple[FloatArray, float]:
@@ -131,7 +120,7 @@ def _depths(frame: RGBDFrame, pixels: NDArray[np.float64]) -> NDArray[np.float64
 
 def _distinctness(pixels: FloatArray, raw: FloatArray, features: DenseFeatures) -> FloatArray:
     """(N,) one minus the similarity of the best rival elsewhere in the shot's own picture."""
-    similarity = features.similarity(raw, coarse=True)
+    similarity = features.similarity(features.whitening(raw), coarse=True)
     grid = features.pixels[::2, ::2]
     for index, pixel in enumerate(pixels):
         similarity[index][np.abs(grid - pixel).max(axis=-1) <= _OWN_PX] = -1
@@ -144,13 +133,13 @@ def _poses(
     offsets: FloatArray,
     features: DenseFeatures,
     config: DenseDescriptorConfig,
-) -> tuple[Pose, ...]:
-    """The look of the anchors under each rotation and size, the upright original first."""
+) -> tuple[FloatArray, FloatArray]:
+    """Offsets (P, M, 2) and looks (P, M, D) of the anchors under each rotation and size."""
     rolls = _both_ways(int(config.roll_deg // _ROLL_STEP_DEG))
     if config.roll_deg >= 180:
         rolls.remove(-rolls[-1] if -rolls[-1] in rolls else rolls[-1])  # ±180° are one
     sizes = _both_ways(round(math.log(config.scale) / math.log(_SCALE_STEP)))
-    poses = []
+    moved, looks = [], []
     for roll in rolls:
         angle = math.radians(roll * _ROLL_STEP_DEG)
         # What turns by the angle in the picture is described by turning the axes back.
@@ -158,9 +147,9 @@ def _poses(
         turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         for size in sizes:
             factor = _SCALE_STEP**size
-            raw = describe(pyramid, pixels, features.cells, 1 / factor)
-            poses.append(Pose((factor * offsets @ turn.T).astype(np.float32), raw))
-    return tuple(poses)
+            moved.append((factor * offsets @ turn.T).astype(np.float32))
+            looks.append(describe(pyramid, pixels, features.cells, 1 / factor))
+    return np.stack(moved), np.stack(looks)
 
 
 def _both_ways(count: int) -> list[int]:
