@@ -173,12 +173,12 @@ class CameraNode(TackNode):
         self.monitor.received()
         header = to_header(frame.stamp_ns, frame.frame_id)
         info = to_camera_info(frame.intrinsics, header)
-        depth = to_image(encode_depth(frame.depth, self._config.depth_encoding), header)
         if self._tf is not None and self._source.transforms is not None:
             self._tf.publish(_moving_transforms(self._source.transforms, frame.stamp_ns))
         self._images["color/camera_info"].publish(info)
         self._images["aligned_depth_to_color/camera_info"].publish(info)
         self._images["color/image_raw"].publish(to_color_image(frame.color, header))
+        depth = to_image(encode_depth(frame.depth, self._config.depth_encoding), header)
         self._images["aligned_depth_to_color/image_raw"].publish(depth)
         now_ns = None if self._playback is None else self._playback.now_ns
         self.monitor.handled(frame.stamp_ns, now_ns)
