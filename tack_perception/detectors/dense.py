@@ -7,23 +7,16 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tack_perception.annotation import Annotation
+from tack_perception.detectors.confidence import confidence_of
 from tack_perception.detectors.features import DenseFeatures
-from tack_perception.detectors.refinement import Match, refine
+from tack_perception.detectors.matching import Found, find
 from tack_perception.detectors.settings import DenseDescriptorConfig
 from tack_perception.detectors.template import Template, make_template
-from tack_perception.detectors.voting import peaks, vote
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
-
-FloatArray = NDArray[np.float32]
-
-_COARSE_ANCHORS = 16
-_POSES_KEPT = 2
-_PLACES_KEPT = 3
 
 
 class DenseDescriptorDetector:
@@ -38,6 +31,7 @@ class DenseDescriptorDetector:
     def __init__(self, config: DenseDescriptorConfig | None = None) -> None:
         self.config = config or DenseDescriptorConfig()
         self._templates: dict[str, list[Template]] = {}
+        self._described: tuple[RGBDFrame, DenseFeatures] | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -51,13 +45,9 @@ class DenseDescriptorDetector:
             InvalidInputError: the image around a click has no texture to recognise; none of the
                 given shots is enrolled.
         """
-        features: dict[int, DenseFeatures] = {}  # of the frames, which several shots may share
         made = []
         for shot in shots:
-            if id(shot.frame) not in features:
-                features[id(shot.frame)] = self._features(shot.frame)
-            template = make_template(shot, features[id(shot.frame)], self.config)
-            made.append((shot.label, template))
+            made.append((shot.label, make_template(shot, self._features(shot.frame), self.config)))
         for label, template in made:
             self._templates.setdefault(label, []).append(template)
 
@@ -73,7 +63,7 @@ class DenseDescriptorDetector:
             return []
         features = self._features(frame)
         return [
-            self._keypoint(label, [_find(features, template) for template in templates], frame)
+            self._keypoint(label, [find(features, template) for template in templates], frame)
             for label, templates in self._templates.items()
         ]
 
@@ -92,49 +82,18 @@ class DenseDescriptorDetector:
             raise InvalidInputError(f"label {label!r} is not enrolled; enrolled are: {known}")
 
     def _features(self, frame: RGBDFrame) -> DenseFeatures:
-        return DenseFeatures(frame.color, self.config.step_px, self.config.cells_px)
+        """The frame, described; the last one is kept for further clicks on it."""
+        described = self._described  # one read: another thread may enrol meanwhile
+        if described is None or described[0] is not frame:
+            features = DenseFeatures(frame.color, self.config.step_px, self.config.cells_px)
+            described = self._described = (frame, features)
+        return described[1]
 
-    def _keypoint(self, label: str, matches: list[Match], frame: RGBDFrame) -> Keypoint:
-        best = max(matches, key=lambda match: match.evidence)
-        confidence = _confidence(best)
+    def _keypoint(self, label: str, found: list[Found], frame: RGBDFrame) -> Keypoint:
+        best = max(found, key=confidence_of)
+        confidence = confidence_of(best)
         camera = frame.intrinsics
         u, v = np.clip(best.pixel, -0.5, (camera.width - 0.501, camera.height - 0.501))
-        sigma = math.hypot(self.config.step_px / 3, best.spread_px / 2)
+        sigma = math.hypot(self.config.step_px / 3, best.match.spread_px / 2)
         visible = confidence >= self.config.visible_confidence
         return Keypoint(label, u, v, confidence, visible, np.eye(2) * sigma**2)
-
-
-def _find(features: DenseFeatures, template: Template) -> Match:
-    """The best match of one shot over all poses."""
-    poses, anchors = template.raw.shape[:2]
-    white = features.whitening(template.raw.reshape(poses * anchors, -1))
-    white = white.reshape(poses, anchors, -1)
-    matches = []
-    for pose in _promising(features, template, white):
-        offsets = template.offsets[pose]
-        similarity = features.similarity(white[pose])
-        votes = vote(similarity, offsets, template.weights, features.step)
-        places = peaks(votes, _PLACES_KEPT, apart=16 // features.step)
-        places += peaks(similarity[0], 1, apart=0)
-        for row, column in places:
-            start: NDArray[np.float64] = features.pixels[row, column].astype(np.float64)
-            matches.append(refine(similarity, offsets, template.weights, start, features.step))
-    return max(matches, key=lambda match: match.evidence)
-
-
-def _promising(features: DenseFeatures, template: Template, white: FloatArray) -> list[int]:
-    """The poses with the strongest votes on a coarser grid and with the first anchors only."""
-    few = white[:, :_COARSE_ANCHORS]
-    similarity = features.similarity(few.reshape(-1, few.shape[-1]), coarse=True)
-    similarity = similarity.reshape(*few.shape[:2], *similarity.shape[1:])
-    weights = template.weights[:_COARSE_ANCHORS]
-    heights = [
-        float(vote(alike, offsets[:_COARSE_ANCHORS], weights, 2 * features.step).max())
-        for alike, offsets in zip(similarity, template.offsets, strict=True)
-    ]
-    order = np.argsort(-np.array(heights), kind="stable")[:_POSES_KEPT]
-    return [int(index) for index in order]
-
-
-def _confidence(match: Match) -> float:
-    return 1 / (1 + math.exp(-(12 * (match.evidence - 0.7))))

@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 
 from tack_perception.detectors.gradients import GradientPyramid
 from tack_perception.detectors.whitening import Whitening
+from tack_perception.errors import InvalidInputError
 
 FloatArray = NDArray[np.float32]
+
+_LEAST_SIDE = 8  # grid steps
 
 
 class DenseFeatures:
@@ -26,10 +29,18 @@ class DenseFeatures:
         first: u of the first column and v of the first row, px.
         pixels: (rows, columns, 2) grid points (u, v).
         descriptors: (rows, columns, D) unit vectors.
+
+    Raises:
+        InvalidInputError: the picture is smaller than eight grid steps.
     """
 
     def __init__(self, color: NDArray[np.uint8], step: int, cells: tuple[float, ...]) -> None:
         height, width = color.shape[:2]
+        if min(height, width) < _LEAST_SIDE * step:
+            raise InvalidInputError(
+                f"a picture of {width}×{height} px is too small to be searched; at least"
+                f" {_LEAST_SIDE * step} px each way are needed"
+            )
         self.step, self.cells = step, cells
         self.first = (step - 1) / 2
         u, v = np.meshgrid(np.arange(self.first, width, step), np.arange(self.first, height, step))

@@ -66,7 +66,7 @@ class GradientPyramid:
         turned = np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=-1).reshape(-1, 2)
         level = int(np.clip(round(2 * math.log2(cell / 2 / _FIRST_BLUR)), 0, _LEVELS - 1))
         scale, halves = self._levels[level]
-        places = (pixels[:, None] + (turned * cell).astype(np.float32) + 0.5) * scale - 0.5
+        places = (pixels[:, None] + turned * cell + 0.5) * scale - 0.5
         places = np.ascontiguousarray(places, dtype=np.float32)
         histograms = np.empty((len(pixels), CELLS * CELLS, BINS), np.float32)
         rows = 16384  # the sampler counts rows in 16 bits
@@ -81,19 +81,22 @@ class GradientPyramid:
         return np.sqrt(flat)
 
 
-def _half_octaves(halves: list[FloatImage]) -> list[tuple[float, list[FloatImage]]]:
-    """(pixels of the level per pixel of the image, the level) from fine to coarse."""
+def _half_octaves(halves: list[FloatImage]) -> list[tuple[NDArray[np.float64], list[FloatImage]]]:
+    """Per level (pixels of the level per pixel of the image, the level), from fine to coarse."""
     levels = []
-    scale, blurred = 1.0, 0.0
+    full = np.array(halves[0].shape[1::-1], dtype=np.float64)
+    blurred = 0.0
     for index in range(_LEVELS):
         blur = _FIRST_BLUR * 2 ** (index / 2)
-        if blur * scale > 2:
-            size = (math.ceil(halves[0].shape[1] / 2), math.ceil(halves[0].shape[0] / 2))
+        scale = halves[0].shape[1::-1] / full
+        if blur * scale[0] > 2 and min(halves[0].shape[:2]) > 8:
+            height, width = ((side + 1) // 2 for side in halves[0].shape[:2])
             halves = [
-                _float(cv2.resize(half, size, interpolation=cv2.INTER_AREA)) for half in halves
+                _float(cv2.resize(half, (width, height), interpolation=cv2.INTER_AREA))
+                for half in halves
             ]
-            scale /= 2
-        more = math.sqrt(blur**2 - blurred**2) * scale
+            scale = (width, height) / full  # not exactly half where a side was odd
+        more = math.sqrt(blur**2 - blurred**2) * float(scale[0])
         halves = [_float(cv2.GaussianBlur(half, (0, 0), more)) for half in halves]
         levels.append((scale, halves))
         blurred = blur
