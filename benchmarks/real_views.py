@@ -25,7 +25,13 @@ from tqdm import tqdm
 from tack_perception.annotation import Annotation
 from tack_perception.detectors import DETECTORS, make_detector
 from tack_perception.detectors.base import KeypointDetector
-from tack_perception.evaluation.summary import RIGHT_PX, THRESHOLDS_PX, Summary, summarise
+from tack_perception.evaluation.summary import (
+    ASTRAY_PX,
+    RIGHT_PX,
+    THRESHOLDS_PX,
+    Summary,
+    summarise,
+)
 from tack_perception.evaluation.views import Trial, Views, load_views, one_click_trials
 from tack_perception.files import write_atomically
 from tack_perception.frame import RGBDFrame
@@ -106,7 +112,11 @@ def table(summaries: dict[str, Summary]) -> str:
             (f"of those, within {limit} px", lambda s, limit=limit: str(s.accepted_within[limit]))
             for limit in THRESHOLDS_PX
         ),
-        ("hidden points believed visible", lambda s: f"{s.hidden} of {s.hidden.trials}"),
+        ("labelled hidden, believed visible", lambda s: f"{s.hidden} of {s.hidden.trials}"),
+        (
+            f"labelled hidden, believed over {ASTRAY_PX} px away from it",
+            lambda s: str(s.hidden_astray),
+        ),
         ("confidence: AUC right against wrong or hidden", lambda s: f"{s.auc:.3f}"),
         ("confidence: expected calibration error", lambda s: f"{s.calibration:.3f}"),
         ("lifted: 3D error median / p95, mm", lambda s: millimetres(s.median_m, s.p95_m)),
@@ -151,7 +161,7 @@ def gallery(views: Views, trials: list[Trial], folder: Path) -> None:
     """The worst answers that were believed: the click on the left, the answer on the right."""
     folder.mkdir(parents=True, exist_ok=True)
     wrong = [t for t in trials if t.accepted and (t.error_px > RIGHT_PX or not t.visible)]
-    wrong.sort(key=lambda t: -t.confidence)
+    wrong.sort(key=lambda t: (t.error_px <= RIGHT_PX, -t.confidence))
     for rank, trial in enumerate(wrong[:GALLERY]):
         n = views.labels.index(trial.label)
         left = marked(views.frames[trial.shot], views.pixels[n, trial.shot], (0, 255, 0))

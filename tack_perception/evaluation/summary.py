@@ -22,6 +22,9 @@ THRESHOLDS_PX = (5, 10, 20)
 RIGHT_PX = 10
 """An answer within this distance counts as right where confidence is judged."""
 
+ASTRAY_PX = 20
+"""An answer farther away is a false alarm where the point is hidden."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
@@ -33,7 +36,10 @@ class Summary:
         within: threshold, px → share of trials within it.
         accepted: share that the detector believed visible.
         accepted_within: threshold, px → share within it of those that it believed.
-        hidden: share of trials with the point truly hidden that were accepted all the same.
+        hidden: share of trials with the point labelled hidden that were accepted all the same.
+        hidden_astray: share of those trials that were accepted more than `ASTRAY_PX` from where the
+            point is. Labels of visibility are strict at grazing views and edges: an answer near the
+            true pixel of a point that is labelled hidden is often a point that can be seen.
         auc: probability that a right answer's confidence is above that of a wrong one or a hidden
             point.
         calibration: expected calibration error over visible and hidden trials.
@@ -52,6 +58,7 @@ class Summary:
     accepted: Share
     accepted_within: dict[int, Share]
     hidden: Share
+    hidden_astray: Share
     auc: float
     calibration: float
     lifted: int
@@ -88,6 +95,7 @@ def summarise(trials: Sequence[Trial]) -> Summary:
         accepted=Share.of(believed),
         accepted_within={limit: Share.of(errors[believed] <= limit) for limit in THRESHOLDS_PX},
         hidden=Share.of([trial.accepted for trial in hidden]),
+        hidden_astray=Share.of([t.accepted and t.error_px > ASTRAY_PX for t in hidden]),
         auc=area_under_roc(confidence[right], confidence[~right]),
         calibration=expected_calibration_error(confidence, right),
         lifted=len(lifted),

@@ -71,6 +71,7 @@ def test_trials_and_figures_of_a_known_detector(views):
     assert (s.within[5].hits, s.within[5].trials) == (8, 14)
     assert s.median_px == pytest.approx(3)
     assert (s.accepted.hits, s.hidden.hits, s.hidden.trials) == (8, 2, 2)
+    assert (s.hidden_astray.hits, s.hidden_astray.trials) == (0, 2)  # 3 px from where it would be
     assert (s.accepted_within[5].hits, s.accepted_within[5].trials) == (8, 8)
     # 3 px at 0.5 m and f = 60 px are 25 mm; the lift itself adds next to nothing on a wall.
     assert s.median_m == pytest.approx(0.025, abs=1e-3)
