@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fits the confidence of the hand-crafted detector, away from the trials that are reported.
 
-    python benchmarks/baseline_confidence.py [--data FOLDER] [--points 10] [--save FILE]
+    python benchmarks/baseline_confidence.py [--data FOLDER] [--points 12] [--save FILE]
 
 Right and wrong answers come from three kinds of trials, none with the named points of the shelf:
 
@@ -63,7 +63,7 @@ def warped(frame: RGBDFrame, rng: np.random.Generator) -> tuple[np.ndarray, np.n
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--points", type=int, default=10, help="random points of each picture")
+    parser.add_argument("--points", type=int, default=12, help="random points of each picture")
     parser.add_argument("--save", type=Path, help="write the trials there (.npz)")
     args = parser.parse_args()
     rng = np.random.default_rng(20)
