@@ -228,6 +228,26 @@ def test_a_service_answers(graph, cls):
     graph.server.destroy_service(service)
 
 
+def on_executor(node, call):
+    """The result of a call that is made on the executor's thread.
+
+    rclpy 9.1.2 registers the future of a goal, and its feedback callback, after the goal has been
+    sent: called from another thread, a quick answer is lost.
+    """
+    results = []
+    done = threading.Event()
+
+    def once():
+        timer.cancel()
+        results.append(call())
+        done.set()
+
+    timer = node.create_timer(0.0, once)
+    assert done.wait(WAIT)
+    node.destroy_timer(timer)
+    return results[0]
+
+
 @pytest.mark.parametrize("cls", ACTIONS)
 def test_an_action_gives_feedback_and_a_result(graph, cls):
     goals, seen = [], []
@@ -250,7 +270,11 @@ def test_an_action_gives_feedback_and_a_result(graph, cls):
     server = ActionServer(graph.server, cls, cls.__name__, execute, callback_group=group)
     client = ActionClient(graph.client, cls, cls.__name__)
     assert client.wait_for_server(WAIT)
-    handle = wait(client.send_goal_async(filled(cls.Goal), feedback_callback=feedback))
+    goal = filled(cls.Goal)
+    sent = on_executor(
+        graph.client, lambda: client.send_goal_async(goal, feedback_callback=feedback)
+    )
+    handle = wait(sent)
     assert handle.accepted
     outcome = wait(handle.get_result_async())
     assert outcome.status == GoalStatus.STATUS_SUCCEEDED
