@@ -21,6 +21,7 @@ from tack_ros.newest import NewestWorker
 from tack_ros.parameters import NodeParameters
 
 T = TypeVar("T")
+_SWITCH_INTERVAL_S = 0.0005
 
 
 class TackNode(Node):
@@ -85,6 +86,8 @@ def run(factory: Callable[[], TackNode], args: Sequence[str] | None = None) -> i
     Returns:
         The exit code: 0 after a requested end, 1 when the node could not start or failed.
     """
+    # Callbacks wait for a worker thread to let go of the interpreter: not for 5 ms, the default.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node: TackNode | None = None
     executor: SingleThreadedExecutor | None = None
     try:

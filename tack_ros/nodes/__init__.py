@@ -1,2 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The nodes: each converts, calls the core, and converts back."""
+
+import os
+
+# Several processes share the cores. BLAS threads of the detector would spin on all of them and
+# starve the camera: with one thread images arrive in half the time, and detection is no slower.
+# numpy reads this at its import, which comes later; a value that the user has set stays.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
