@@ -184,7 +184,8 @@ def measure(seconds: float, rate: float) -> dict[str, Any]:
         for label, u, v in (("left", 200.0, 240.0), ("right", 440.0, 240.0)):
             annotations.add(Annotation(label, u, v, shot))
         AnnotationStore(folder / "set").save(annotations)
-        environ = graph_environment(domain_id=private_domain_id())
+        # As `tack_ros.nodes` has it; this program imports numpy before that.
+        environ = {"OPENBLAS_NUM_THREADS": "1", **graph_environment(domain_id=private_domain_id())}
         words = [sys.executable, __file__, "--seconds", str(seconds), "--rate", str(rate)]
         children = [
             subprocess.Popen([*words, "--role", role, "--folder", name], env=environ)

@@ -59,7 +59,11 @@ def test_from_a_bag_to_grasps_and_a_clean_end(graph, recording):
     )
     try:
         # Four interpreters start, on a machine that may be busy.
-        graph.wait(lambda: any(array.poses for array in candidates), "grasps", 60)
+        graph.wait(
+            lambda: any(a.poses for a in candidates) and any(a.detections for a in detections),
+            "detections and grasps",
+            60,
+        )
         found = next(array for array in detections if array.detections)
         assert (to_ns(found.header.stamp) - START_NS) % 100_000_000 == 0
         keypoint = from_detection(found.detections[0])
