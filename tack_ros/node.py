@@ -73,7 +73,10 @@ def _spin(executor: SingleThreadedExecutor, node: TackNode) -> None:
     except ExternalShutdownException:
         raise
     except Exception as error:
-        node.drops.add_fault(error)  # one bad message must not end the node
+        # One bad message must not end the node; but what fails because Ctrl-C has just closed the
+        # context under a callback is no fault.
+        if rclpy.ok():
+            node.drops.add_fault(error)
 
 
 def run(factory: Callable[[], TackNode], args: Sequence[str] | None = None) -> int:
