@@ -207,13 +207,9 @@ def _any_frame(source: FrameSource, shots: Sequence[tuple[int | None, Annotation
 def _announce_overwriting(output: Path) -> None:
     if output.exists() and not output.is_dir():
         raise InvalidInputError(f"--output {output}: is a file; a folder is expected")
-    if not output.is_dir() or not any(output.iterdir()):
-        return
-    own = own_files(output)
+    own = own_files(output) if output.is_dir() else []
     if own:
         print(f"{output}: {len(own)} files of an earlier run will be replaced.", file=sys.stderr)
-    else:
-        print(f"{output}: holds other files; they stay as they are.", file=sys.stderr)
 
 
 def _click(text: str) -> Click:
