@@ -231,8 +231,9 @@ def test_a_service_answers(graph, cls):
 def on_executor(node, call):
     """The result of a call that is made on the executor's thread.
 
-    rclpy 9.1.2 registers the future of a goal, and its feedback callback, after the goal has been
-    sent: called from another thread, a quick answer is lost.
+    rclpy 9.1.2 hands an action client to the executor before it is complete, and registers the
+    future of a goal and its feedback callback after the goal has been sent. From another thread
+    the first ends the executor now and then, and the second loses a quick answer.
     """
     results = []
     done = threading.Event()
@@ -267,8 +268,11 @@ def test_an_action_gives_feedback_and_a_result(graph, cls):
 
     answered = threading.Event()
     group = ReentrantCallbackGroup()
-    server = ActionServer(graph.server, cls, cls.__name__, execute, callback_group=group)
-    client = ActionClient(graph.client, cls, cls.__name__)
+    server = on_executor(
+        graph.server,
+        lambda: ActionServer(graph.server, cls, cls.__name__, execute, callback_group=group),
+    )
+    client = on_executor(graph.client, lambda: ActionClient(graph.client, cls, cls.__name__))
     assert client.wait_for_server(WAIT)
     goal = filled(cls.Goal)
     sent = on_executor(
@@ -281,5 +285,5 @@ def test_an_action_gives_feedback_and_a_result(graph, cls):
     assert outcome.result == filled(cls.Result, 3)
     assert goals == [filled(cls.Goal)]
     assert seen == [filled(cls.Feedback, 1), filled(cls.Feedback, 2)]
-    client.destroy()
-    server.destroy()
+    on_executor(graph.client, client.destroy)
+    on_executor(graph.server, server.destroy)
