@@ -147,9 +147,8 @@ def from_axis_angle(
 
 def rotation_angle(transform: FloatArray) -> float:
     """Angle of the rotation, 0 to π rad, accurate for small angles too."""
-    return 2 * math.atan2(
-        float(np.linalg.norm(to_quaternion(transform)[:3])), float(to_quaternion(transform)[3])
-    )
+    quaternion = to_quaternion(transform)
+    return 2 * math.atan2(float(np.linalg.norm(quaternion[:3])), float(quaternion[3]))
 
 
 def exp(twist: ArrayLike) -> FloatArray:

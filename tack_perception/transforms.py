@@ -156,11 +156,10 @@ class TransformBuffer:
         return tuple(sorted({*self._edges, *(edge.parent for edge in self._edges.values())}))
 
     def _check_known(self, frame: str) -> None:
-        known = self._frames()
-        if frame not in known:
-            raise LookupException(
-                f"frame {frame!r} is not in the tree; known are {', '.join(known) or 'none yet'}"
-            )
+        if frame in self._edges or any(edge.parent == frame for edge in self._edges.values()):
+            return
+        known = ", ".join(self._frames()) or "none yet"
+        raise LookupException(f"frame {frame!r} is not in the tree; known are {known}")
 
     def _chain(self, frame: str) -> list[str]:
         """The frame, its parent, and so on to the root."""

@@ -125,6 +125,7 @@ def one_click_trials(
     Yields:
         For each ordered pair of views the trials of its labels.
     """
+    at_truth: dict[tuple[int, int], float] = {}  # by point and view: the same for every shot
     for shot, frame in enumerate(views.frames):
         detector = make_detector()
         wanted = [n for n in range(len(views.labels)) if views.visible[n, shot]]
@@ -142,11 +143,17 @@ def one_click_trials(
             start = time.perf_counter()
             found = {keypoint.label: keypoint for keypoint in detector.detect(other)}
             seconds = time.perf_counter() - start
+            known = [n for n in wanted if np.isfinite(views.pixels[n, view]).all()]
+            for n in known:
+                if (n, view) not in at_truth:
+                    at_truth[n, view] = _lift_at_truth(views, n, view, lifting)
             yield [
-                _trial(views, n, shot, view, found.get(views.labels[n]), lifting, seconds)
-                for n in wanted
-                if np.isfinite(views.pixels[n, view]).all()
-            ]
+                _trial(
+                    views, n, shot, view, found.get(views.labels[n]), lifting,
+                    at_truth[n, view], seconds,
+                )
+                for n in known
+            ]  # fmt: skip
 
 
 def _trial(
@@ -156,11 +163,10 @@ def _trial(
     view: int,
     keypoint: Keypoint | None,
     lifting: LiftingConfig | None,
+    at_truth: float,
     seconds: float,
 ) -> Trial:
     label, truth = views.labels[n], views.pixels[n, view]
-    exact = Keypoint(label, float(truth[0]), float(truth[1]), confidence=1.0)
-    at_truth, _ = _lift_error(views, n, view, exact, lifting)
     visible = bool(views.visible[n, view])
     if keypoint is None:
         refusal = "the shot was refused"
@@ -184,6 +190,11 @@ def _trial(
         refusal=refusal,
         seconds=seconds,
     )
+
+
+def _lift_at_truth(views: Views, n: int, view: int, lifting: LiftingConfig | None) -> float:
+    u, v = views.pixels[n, view].tolist()
+    return _lift_error(views, n, view, Keypoint(views.labels[n], u, v, confidence=1.0), lifting)[0]
 
 
 def _lift_error(
