@@ -14,10 +14,10 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 
+from tack_cli.report.click_arguments import NameClick, click_argument
 from tack_cli.report.clicks import Click, depth_warning, find_shots, named, parse_click
 from tack_perception.annotation import check_label
 from tack_perception.annotations.annotation_set import AnnotationSet
@@ -34,28 +34,14 @@ from tack_perception.files import write_atomically
 from tack_perception.sources.opening import open_source
 
 
-class _AddLabel(argparse.Action):
+class _NameClick(NameClick):
     """Names the `--point` before it; without one, the clicks in the window."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        clicks: list[Click] = list(namespace.point or [])
-        try:
-            label = check_label(values)
-        except InvalidInputError as error:
-            parser.error(str(error))
-        if clicks and not clicks[-1].label:
-            clicks[-1] = dataclasses.replace(clicks[-1], label=label)
-            namespace.point = clicks
-        elif clicks or namespace.label:
-            parser.error(f"--label {values}: put it right after the --point that it names")
-        else:
-            namespace.label = label
+    def without_click(self, namespace: argparse.Namespace, label: str) -> bool:
+        if namespace.label:
+            return False
+        namespace.label = label
+        return True
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,11 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the annotation set; made where there is none (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--point", metavar="FRAME:U,V", action="append", type=_click,
+        "--point", metavar="FRAME:U,V", action="append", type=click_argument,
         help="a click without a window: frame index (or @seconds), column, row; repeat for more",
     )  # fmt: skip
     parser.add_argument(
-        "--label", metavar="NAME", action=_AddLabel,
+        "--label", metavar="NAME", action=_NameClick,
         help="name of the point before it, or of the clicks in the window",
     )  # fmt: skip
     parser.add_argument(
@@ -240,10 +226,3 @@ def _write_contact_sheet(path: Path, entries: list[Entry]) -> None:
 
 def _count(number: int) -> str:
     return f"{number} annotation{'' if number == 1 else 's'}"
-
-
-def _click(text: str) -> Click:
-    try:
-        return parse_click(text)
-    except InvalidInputError as error:
-        raise argparse.ArgumentTypeError(str(error).partition(": ")[2]) from error

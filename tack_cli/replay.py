@@ -12,7 +12,6 @@ pictures.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tack_cli.report.clicks import Click, depth_warning, find_shots, named, parse_click
+from tack_cli.report.click_arguments import NameClick, click_argument
+from tack_cli.report.clicks import depth_warning, find_shots, named
 from tack_cli.report.findings import Findings, FloatArray
 from tack_cli.report.goal_frame import DEFAULT_BASE, choose_goal_frame
 from tack_cli.report.job import Outcome, Place, own_files, run_job
@@ -40,26 +40,6 @@ from tack_perception.sources.opening import open_source
 SECTIONS = ("detector", "lifting", "planner")
 
 
-class _AddLabel(argparse.Action):
-    """Gives its name to the `--point` before it."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        clicks: list[Click] = list(namespace.point or [])
-        if not clicks or clicks[-1].label:
-            parser.error(f"--label {values}: put it right after the --point that it names")
-        try:
-            clicks[-1] = dataclasses.replace(clicks[-1], label=check_label(values))
-        except InvalidInputError as error:
-            parser.error(str(error))
-        namespace.point = clicks
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `tack replay`."""
     parser.add_argument("bag", metavar="BAG", help="the recording")
@@ -75,11 +55,11 @@ def add_job_arguments(parser: argparse.ArgumentParser) -> None:
         "--point",
         metavar="FRAME:U,V",
         action="append",
-        type=_click,
+        type=click_argument,
         help="a click: frame index (or @seconds), column, row; repeat for more points",
     )
     parser.add_argument(
-        "--label", metavar="NAME", action=_AddLabel,
+        "--label", metavar="NAME", action=NameClick,
         help="name of the point before it; the same name again adds a shot of the same point",
     )  # fmt: skip
     parser.add_argument(
@@ -210,13 +190,6 @@ def _announce_overwriting(output: Path) -> None:
     own = own_files(output) if output.is_dir() else []
     if own:
         print(f"{output}: {len(own)} files of an earlier run will be replaced.", file=sys.stderr)
-
-
-def _click(text: str) -> Click:
-    try:
-        return parse_click(text)
-    except InvalidInputError as error:
-        raise argparse.ArgumentTypeError(str(error).partition(": ")[2]) from error
 
 
 def _place(text: str) -> Place:
