@@ -66,7 +66,15 @@ setup(
     extras_require={
         "ros": pins("ros"),
         "realsense": ["pyrealsense2>=2.55"],
-        "sim": ["mujoco>=3.2"],
+        "sim": [
+            "mujoco>=3.2",
+            "embreex>=4.4",
+            "trimesh>=4",
+            "coacd>=1.0.10",
+            "ompl>=2.0",
+            "toppra>=0.6",
+            "viser>=1.0",
+        ],
         "learn": ["torch>=2.2", "safetensors>=0.4"],
         "test": ["pytest>=7,<9", "pytest-xdist>=3", "hypothesis>=6"],
     },

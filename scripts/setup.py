@@ -158,7 +158,7 @@ def make_venv(python: str) -> None:
 
 def install_packages(with_ros: bool) -> None:
     """Every pinned package but torch."""
-    names = ["core", "test", *(["ros"] if with_ros else [])]
+    names = ["core", "sim", "test", *(["ros"] if with_ros else [])]
     pip(*(word for name in names for word in ("-r", f"requirements/{name}.txt")))
 
 
@@ -196,7 +196,7 @@ def steps(python: str, version: tuple[int, ...]) -> list[tuple[str, str, str, Ca
     gpu = has_gpu()
     with_ros = platform.machine() == WHEELS_MACHINE
     dotted = ".".join(map(str, version))
-    pins = [ROOT / "requirements" / f"{name}.txt" for name in ("core", "test", "ros")]
+    pins = [ROOT / "requirements" / f"{name}.txt" for name in ("core", "sim", "test", "ros")]
     torch = digest(TORCH, str(gpu), ROOT / "requirements" / "torch.txt")
     recipe = [ROOT / name for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml")]
     build = "with CUDA" if gpu else "for CPU"
