@@ -92,7 +92,8 @@ class Piece:
         numbers = {"box": 3, "cylinder": 2, "capsule": 2, "sphere": 1, "hull": 0}
         if len(self.size) != numbers[self.kind] or any(not side > 0 for side in self.size):
             raise InvalidInputError(
-                f"{self.kind} of size {self.size}: {numbers[self.kind]} positive lengths (m) expected"
+                f"{self.kind} of size {self.size}: {numbers[self.kind]} positive lengths (m)"
+                " are expected"
             )
         if (self.kind == "hull") != (self.vertices is not None):
             raise InvalidInputError("a hull has vertices, and nothing else has")
@@ -190,7 +191,7 @@ class ObjectModel:
         faces = len(self.mesh.faces)
         if self.part_of_face.shape != (faces,):
             raise InvalidInputError(f"{name}: {faces} faces, parts {self.part_of_face.shape}")
-        if not (0 <= self.part_of_face.min() and self.part_of_face.max() < len(self.part_names)):
+        if not (self.part_of_face.min() >= 0 and self.part_of_face.max() < len(self.part_names)):
             raise InvalidInputError(f"{name}: a face belongs to no named part")
         if len(self.materials) != len(self.part_names):
             raise InvalidInputError(f"{name}: one material for each part is expected")
