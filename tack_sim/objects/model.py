@@ -225,7 +225,8 @@ class ObjectModel:
                 f"{self.family} has no point {point!r}; it has {', '.join(self.points)}"
             )
         place = self.points[point]
-        return self.surface(np.array([place.face]), np.array([place.weights]))[0]
+        position: FloatArray = self.surface(np.array([place.face]), np.array([place.weights]))[0]
+        return position
 
     def surface(self, faces: NDArray[np.integer], weights: FloatArray) -> FloatArray:
         """Canonical coordinates → places on this instance.
