@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Services and action goals for code that waits: called from any thread, sent on one.
+
+rclpy loses answers to action goals that are sent from a thread other than the executor's
+(docs/decisions.md, 15), and waiting inside a callback would stop the executor that has to bring the
+answer. So calls have a node, an executor and a thread of their own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import rclpy
+from action_msgs.msg import GoalStatus
+from rclpy.action import ActionClient
+from rclpy.action.client import ClientGoalHandle
+from rclpy.client import Client
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+from tack_perception.errors import TackError
+
+T = TypeVar("T")
+_POLL_S = 0.02
+_POST_S = 10.0
+
+
+class CallError(TackError):
+    """A server is not there, refused, or did not answer in time."""
+
+
+class Goal:
+    """A goal under way.
+
+    Attributes:
+        status: action_msgs/GoalStatus once it is over.
+    """
+
+    def __init__(self, calls: Calls, name: str) -> None:
+        self._calls = calls
+        self._name = name
+        self._handle: ClientGoalHandle[Any, Any, Any] | None = None
+        self._result: Any = None
+        self._refused = False
+        self._cancelled = False
+        self._over = threading.Event()
+        self.status = GoalStatus.STATUS_UNKNOWN
+
+    def cancel(self) -> None:
+        """Ask the server to stop; the result still comes. From any thread, at any time."""
+        self._cancelled = True
+        if self._handle is not None:
+            self._calls.post(self._handle.cancel_goal_async)
+
+    def result(self, timeout_s: float) -> Any:
+        """Wait for the result message.
+
+        Raises:
+            CallError: the server refused the goal, or is not done in time (it is then asked to
+                stop).
+        """
+        if not self._over.wait(timeout_s):
+            self.cancel()
+            raise CallError(f"{self._name}: no result within {timeout_s:.1f} s; it was cancelled")
+        if self._refused:
+            raise CallError(f"{self._name}: the goal was refused")
+        if self._result is None:
+            raise CallError(f"{self._name}: the server has gone")
+        return self._result
+
+    # The rest runs on the executor's thread.
+
+    def _on_response(self, future: Any) -> None:
+        handle = future.result()
+        if handle is None or not handle.accepted:
+            self._refused = True
+            self._over.set()
+            return
+        self._handle = handle
+        handle.get_result_async().add_done_callback(self._on_result)
+        if self._cancelled:
+            handle.cancel_goal_async()
+
+    def _on_result(self, future: Any) -> None:
+        response = future.result()
+        if response is not None:
+            self.status, self._result = response.status, response.result
+        self._over.set()
+
+
+class Calls:
+    """Makes calls for other threads.
+
+    Args:
+        name: of its node.
+        context: rclpy's; default: the global one.
+    """
+
+    def __init__(self, name: str, context: Context | None = None) -> None:
+        self.node = rclpy.create_node(name, context=context, start_parameter_services=False)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self.node)
+        self._clients: dict[str, Any] = {}
+        self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    def close(self) -> None:
+        """End its thread and its node."""
+        self._executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+
+    def post(self, work: Callable[[], T]) -> T:
+        """Run a short function on the executor's thread and wait for its value.
+
+        Raises:
+            CallError: the executor has ended.
+        """
+        if threading.current_thread() is self._thread:
+            return work()
+        done = threading.Event()
+        task = self._executor.create_task(work)
+        task.add_done_callback(lambda _: done.set())
+        if not done.wait(_POST_S):
+            raise CallError("the graph is gone")
+        result: T = task.result()
+        return result
+
+    def send(
+        self,
+        kind: Any,
+        name: str,
+        goal: Any,
+        *,
+        wait_s: float = 5.0,
+        on_feedback: Callable[[Any], None] | None = None,
+    ) -> Goal:
+        """Send a goal to an action server.
+
+        Args:
+            kind: the action type.
+            name: of the action.
+            goal: its message.
+            wait_s: how long to wait for the server, s.
+            on_feedback: called with each feedback message, on the executor's thread.
+
+        Raises:
+            CallError: there is no such server.
+        """
+        client = self._client(name, lambda: ActionClient(self.node, kind, name))
+        self._wait_for(client.server_is_ready, f"action {name}", wait_s)
+        pending = Goal(self, name)
+
+        def feedback(message: Any) -> None:
+            if on_feedback is not None:
+                on_feedback(message.feedback)
+
+        def begin() -> None:
+            client.send_goal_async(goal, feedback).add_done_callback(pending._on_response)
+
+        self.post(begin)
+        return pending
+
+    def call(self, kind: Any, name: str, request: Any, *, timeout_s: float = 5.0) -> Any:
+        """Call a service and wait for the response message.
+
+        Raises:
+            CallError: there is no such service, or no answer in time.
+        """
+        client: Client[Any, Any] = self._client(name, lambda: self.node.create_client(kind, name))
+        self._wait_for(client.service_is_ready, f"service {name}", timeout_s)
+        done = threading.Event()
+
+        def begin() -> Any:
+            future = client.call_async(request)
+            future.add_done_callback(lambda _: done.set())
+            return future
+
+        future = self.post(begin)
+        if not done.wait(timeout_s):
+            raise CallError(f"service {name}: no answer within {timeout_s:g} s")
+        return future.result()
+
+    def _client(self, name: str, make: Callable[[], T]) -> T:
+        if name not in self._clients:
+            self._clients[name] = self.post(make)
+        client: T = self._clients[name]
+        return client
+
+    def _wait_for(self, ready: Callable[[], bool], what: str, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not ready():
+            if time.monotonic() > end:
+                raise CallError(f"{what}: nobody serves it (waited {seconds:g} s)")
+            time.sleep(_POLL_S)
