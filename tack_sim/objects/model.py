@@ -80,12 +80,15 @@ class Piece:
         object_from_piece: (4, 4), m.
         size: m, see `kind`; empty for a hull.
         vertices: (N, 3) of a hull in the piece's frame, m; None for the others.
+        density_scale: density relative to the object's other pieces (a steel head on a wooden
+            handle); the object's mass is spread by volume times this.
     """
 
     kind: Literal["box", "cylinder", "capsule", "sphere", "hull"]
     object_from_piece: FloatArray
     size: tuple[float, ...] = ()
     vertices: FloatArray | None = None
+    density_scale: float = 1.0
 
     def __post_init__(self) -> None:
         check_transform(self.object_from_piece, f"{self.kind}: object_from_piece")
@@ -97,6 +100,8 @@ class Piece:
             )
         if (self.kind == "hull") != (self.vertices is not None):
             raise InvalidInputError("a hull has vertices, and nothing else has")
+        if not self.density_scale > 0:
+            raise InvalidInputError(f"{self.kind}: density scale {self.density_scale} is not positive")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
