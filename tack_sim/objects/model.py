@@ -101,7 +101,7 @@ class Piece:
         if (self.kind == "hull") != (self.vertices is not None):
             raise InvalidInputError("a hull has vertices, and nothing else has")
         if not self.density_scale > 0:
-            raise InvalidInputError(f"{self.kind}: density scale {self.density_scale} is not positive")
+            raise InvalidInputError(f"{self.kind}: density_scale {self.density_scale} must be > 0")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
