@@ -8,16 +8,15 @@ answer. So calls have a node, an executor and a thread of their own.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import rclpy
 from action_msgs.msg import GoalStatus
-from rclpy.action import ActionClient
-from rclpy.action.client import ClientGoalHandle
-from rclpy.client import Client
+from rclpy.action.client import ActionClient, ClientGoalHandle
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
@@ -108,10 +107,8 @@ class Calls:
         self._thread.start()
 
     def _spin(self) -> None:
-        try:
+        with contextlib.suppress(ExternalShutdownException):
             self._executor.spin()
-        except ExternalShutdownException:
-            pass
 
     def close(self) -> None:
         """End its thread and its node."""
@@ -132,8 +129,7 @@ class Calls:
         task.add_done_callback(lambda _: done.set())
         if not done.wait(_POST_S):
             raise CallError("the graph is gone")
-        result: T = task.result()
-        return result
+        return cast(T, task.result())
 
     def send(
         self,
@@ -176,7 +172,7 @@ class Calls:
         Raises:
             CallError: there is no such service, or no answer in time.
         """
-        client: Client[Any, Any] = self._client(name, lambda: self.node.create_client(kind, name))
+        client = self._client(name, lambda: self.node.create_client(kind, name))
         self._wait_for(client.service_is_ready, f"service {name}", timeout_s)
         done = threading.Event()
 
@@ -190,11 +186,10 @@ class Calls:
             raise CallError(f"service {name}: no answer within {timeout_s:g} s")
         return future.result()
 
-    def _client(self, name: str, make: Callable[[], T]) -> T:
+    def _client(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self._clients:
             self._clients[name] = self.post(make)
-        client: T = self._clients[name]
-        return client
+        return self._clients[name]
 
     def _wait_for(self, ready: Callable[[], bool], what: str, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moves an arm through MoveIt's move_group and its gripper through ros2_control."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from action_msgs.msg import GoalStatus
+from control_msgs.action import GripperCommand, ParallelGripperCommand
+from moveit_msgs.action import ExecuteTrajectory, MoveGroup
+from moveit_msgs.msg import (
+    AttachedCollisionObject,
+    CollisionObject,
+    MoveItErrorCodes,
+    PlanningScene,
+)
+from moveit_msgs.srv import ApplyPlanningScene, GetCartesianPath
+from numpy.typing import NDArray
+
+from tack_grasping.error_codes import MoveItErrorCode
+from tack_grasping.motion import GripperState, MotionError
+from tack_grasping.robot import RobotProfile
+from tack_perception import geometry
+from tack_perception.errors import InvalidInputError
+from tack_ros.calls import CallError, Calls, Goal
+from tack_ros.moveit import requests
+from tack_ros.moveit.requests import MotionConfig
+
+FloatArray = NDArray[np.float64]
+
+_MOVE_GROUP, _EXECUTE = "move_action", "execute_trajectory"
+_CARTESIAN, _APPLY_SCENE = "compute_cartesian_path", "apply_planning_scene"
+_GRIPPER_S = 10.0
+
+
+class MoveItMotion:
+    """An arm behind move_group (the `Motion` of a pick-and-place). Blocks; not for callbacks.
+
+    Args:
+        profile: the robot.
+        calls: makes the calls.
+        config: speeds, tolerances, patience.
+        namespace: of move_group, where it has one.
+    """
+
+    def __init__(
+        self,
+        profile: RobotProfile,
+        calls: Calls,
+        config: MotionConfig | None = None,
+        namespace: str = "",
+    ) -> None:
+        self.config = config or MotionConfig()
+        self._profile = profile
+        self._calls = calls
+        self._prefix = f"{namespace.rstrip('/')}/"
+        self._tip_from_gripper = profile.gripper.tip_from_gripper
+        self._lock = threading.Lock()
+        self._goal: Goal | None = None
+        self._stopped = False
+
+    def move_to(self, base_from_gripper: FloatArray) -> None:
+        """Plan around obstacles and go.
+
+        Args:
+            base_from_gripper: (4, 4), m.
+
+        Raises:
+            MotionError: with move_group's code.
+        """
+        goal = requests.pose_goal(self._profile, self._tip(base_from_gripper), self.config)
+        self._plan_and_go(goal)
+
+    def move_home(self) -> None:
+        """Go to the home position.
+
+        Raises:
+            MotionError: with move_group's code.
+        """
+        self.move_joints(self._profile.home)
+
+    def move_joints(self, positions: FloatArray) -> None:
+        """Plan to joint positions, and go.
+
+        Args:
+            positions: (n,) rad, in the order of the profile's joints.
+
+        Raises:
+            MotionError: with move_group's code.
+        """
+        named = dict(zip(self._profile.joints, np.asarray(positions).tolist(), strict=True))
+        self._plan_and_go(requests.joint_goal(self._profile, named, self.config))
+
+    def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
+        """Go in a straight line.
+
+        Args:
+            base_from_gripper: (4, 4), m.
+            touching: do not look for collisions on the way.
+
+        Raises:
+            MotionError: the line is possible only in part, or with move_group's code.
+        """
+        request = requests.straight_request(
+            self._profile,
+            [self._tip(base_from_gripper)],
+            self.config,
+            avoid_collisions=not touching,
+        )
+        name = self._prefix + _CARTESIAN
+        answer = self._call(GetCartesianPath, name, request, self.config.planning_time + 5.0)
+        _check(answer.error_code, "straight way")
+        if answer.fraction < self.config.straight_fraction:
+            raise MotionError(
+                MoveItErrorCode.PLANNING_FAILED,
+                f"only {answer.fraction:.0%} of the straight way is possible,"
+                f" {self.config.straight_fraction:.0%} is needed",
+            )
+        points = answer.solution.joint_trajectory.points
+        if not points:
+            return  # there already
+        allowed_s = self.config.patience + requests.seconds(points[-1].time_from_start)
+        goal = ExecuteTrajectory.Goal(trajectory=answer.solution)
+        _check(
+            self._run(ExecuteTrajectory, self._prefix + _EXECUTE, goal, allowed_s).error_code,
+            "straight way",
+        )
+
+    def move_gripper(self, opening: float, force: float) -> GripperState:
+        """Open or close.
+
+        Args:
+            opening: between the fingers, m.
+            force: at most this, N.
+
+        Raises:
+            MotionError: the gripper does not answer.
+            InvalidInputError: an opening that the gripper does not have.
+        """
+        gripper = self._profile.gripper
+        if not 0 <= opening <= gripper.stroke + 1e-6:
+            raise InvalidInputError(
+                f"opening {opening} m: {gripper.name} opens 0 to {gripper.stroke} m"
+            )
+        if gripper.action_type == "gripper_command":
+            goal = requests.gripper_goal(gripper, opening, force)
+            result = self._run(GripperCommand, gripper.action, goal, _GRIPPER_S, fault=False)
+            position, effort = result.position, result.effort
+        else:
+            parallel = requests.parallel_gripper_goal(gripper, opening, force)
+            kind = ParallelGripperCommand
+            result = self._run(kind, gripper.action, parallel, _GRIPPER_S, fault=False)
+            position = result.state.position[0] if result.state.position else float("nan")
+            effort = result.state.effort[0] if result.state.effort else float("nan")
+        return GripperState(
+            requests.opening_of(gripper, position), effort, result.stalled, result.reached_goal
+        )
+
+    def stop(self) -> None:
+        """Cancel what is moving and refuse all that follows until `resume`. From any thread."""
+        with self._lock:
+            self._stopped = True
+            if self._goal is not None:
+                self._goal.cancel()
+
+    def resume(self) -> None:
+        """Allow motions again after `stop`."""
+        with self._lock:
+            self._stopped = False
+
+    def add_box(self, name: str, base_from_box: FloatArray, size: FloatArray) -> None:
+        """Put a box into the planning scene: full side lengths (3,), m.
+
+        Raises:
+            MotionError: move_group does not take it.
+        """
+        frame = self._profile.base_frame
+        self.change_scene(requests.scene_change([requests.box(name, frame, base_from_box, size)]))
+
+    def remove(self, name: str) -> None:
+        """Take an object out of the planning scene.
+
+        Raises:
+            MotionError: move_group does not do it.
+        """
+        gone = CollisionObject(id=name, operation=CollisionObject.REMOVE)
+        self.change_scene(requests.scene_change([gone]))
+
+    def attach(self, name: str) -> None:
+        """From now on an object of the planning scene moves with the gripper.
+
+        Raises:
+            MotionError: move_group does not do it.
+        """
+        self._attach(name, CollisionObject.ADD)
+
+    def detach(self, name: str) -> None:
+        """Put an attached object back into the world, where it is now.
+
+        Raises:
+            MotionError: move_group does not do it.
+        """
+        self._attach(name, CollisionObject.REMOVE)
+
+    def change_scene(self, scene: PlanningScene) -> None:
+        """Apply a change of the planning scene.
+
+        Raises:
+            MotionError: move_group does not take it.
+        """
+        request = ApplyPlanningScene.Request(scene=scene)
+        answer = self._call(ApplyPlanningScene, self._prefix + _APPLY_SCENE, request, 5.0)
+        if not answer.success:
+            raise MotionError(
+                MoveItErrorCode.FAILURE, "move_group refused the change of its planning scene"
+            )
+
+    def _attach(self, name: str, operation: bytes) -> None:
+        attached = AttachedCollisionObject(
+            link_name=self._profile.tip_frame,
+            object=CollisionObject(id=name, operation=operation),
+            touch_links=list(self._profile.gripper.touch_links),
+        )
+        self.change_scene(requests.scene_change(attached=[attached]))
+
+    def _tip(self, base_from_gripper: FloatArray) -> FloatArray:
+        tip: FloatArray = base_from_gripper @ geometry.inverse(self._tip_from_gripper)
+        return tip
+
+    def _plan_and_go(self, goal: MoveGroup.Goal) -> None:
+        allowed_s = self.config.patience + self.config.planning_time * self.config.attempts
+        result = self._run(MoveGroup, self._prefix + _MOVE_GROUP, goal, allowed_s)
+        _check(result.error_code, "motion")
+
+    def _call(self, kind: Any, name: str, request: Any, timeout_s: float) -> Any:
+        try:
+            return self._calls.call(kind, name, request, timeout_s=timeout_s)
+        except CallError as error:
+            raise MotionError(MoveItErrorCode.COMMUNICATION_FAILURE, str(error)) from error
+
+    def _run(self, kind: Any, name: str, goal: Any, allowed_s: float, *, fault: bool = True) -> Any:
+        """Send a goal and wait for its result message; `stop` interrupts.
+
+        Raises:
+            MotionError: no server, refused, too late, or stopped.
+        """
+        try:
+            with self._lock:
+                if self._stopped:
+                    raise MotionError(
+                        MoveItErrorCode.PREEMPTED, "stopped; `resume` allows motions again"
+                    )
+                self._goal = sent = self._calls.send(kind, name, goal)
+            result = sent.result(allowed_s)
+        except CallError as error:
+            raise MotionError(MoveItErrorCode.COMMUNICATION_FAILURE, str(error)) from error
+        finally:
+            with self._lock:
+                self._goal = None
+        if sent.status == GoalStatus.STATUS_CANCELED:
+            raise MotionError(MoveItErrorCode.PREEMPTED)
+        if sent.status == GoalStatus.STATUS_ABORTED and not fault:
+            raise MotionError(MoveItErrorCode.CONTROL_FAILED, f"{name} was aborted")
+        return result
+
+
+def _check(code: MoveItErrorCodes, what: str) -> None:
+    """Raise MotionError unless the code is that of success."""
+    known = MoveItErrorCode.of(code.val)
+    if known is not MoveItErrorCode.SUCCESS:
+        detail = getattr(code, "message", "")
+        raise MotionError(known, f"{what}: {detail or known.sentence}")

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MoveIt's request messages."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Duration
+from control_msgs.action import GripperCommand, ParallelGripperCommand
+from geometry_msgs.msg import Pose
+from moveit_msgs.action import MoveGroup
+from moveit_msgs.msg import (
+    AttachedCollisionObject,
+    CollisionObject,
+    Constraints,
+    JointConstraint,
+    MotionPlanRequest,
+    OrientationConstraint,
+    PlanningScene,
+    PositionConstraint,
+)
+from moveit_msgs.srv import GetCartesianPath
+from numpy.typing import NDArray
+from shape_msgs.msg import SolidPrimitive
+
+from tack_grasping.robot import Gripper, RobotProfile
+from tack_perception.configuration import Configuration, setting
+from tack_ros.conversions.stamps import to_header
+from tack_ros.conversions.transforms import to_pose, to_quaternion
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class MotionConfig(Configuration):
+    """How motions are asked for."""
+
+    speed: float = setting(0.4, "share of the joint velocity limits", low=0.01, high=1.0)
+    acceleration: float = setting(0.4, "share of the acceleration limits", low=0.01, high=1.0)
+    straight_speed: float = setting(
+        0.15, "share of both limits on straight ways near things", low=0.01, high=1.0
+    )
+    planning_time: float = setting(5.0, "allowed for one plan", unit="s", low=0.1, high=120.0)
+    attempts: int = setting(3, "planning attempts of move_group", low=1, high=50)
+    position_tolerance: float = setting(
+        0.001, "radius around a wanted position", unit="m", low=1e-5, high=0.1
+    )
+    angle_tolerance: float = setting(
+        0.01, "about each axis of a wanted orientation", unit="rad", low=1e-4, high=0.5
+    )
+    joint_tolerance: float = setting(
+        0.001, "of wanted joint positions", unit="rad", low=1e-5, high=0.1
+    )
+    straight_step: float = setting(
+        0.005, "distance of the points of a straight way", unit="m", low=1e-4, high=0.1
+    )
+    straight_fraction: float = setting(
+        0.98, "least share of a straight way that must be possible", low=0.1, high=1.0
+    )
+    patience: float = setting(
+        60.0, "how long to wait for a motion beyond its own time", unit="s", low=1.0, high=3600.0
+    )
+
+
+def pose_goal(
+    profile: RobotProfile, base_from_tip: FloatArray, config: MotionConfig
+) -> MoveGroup.Goal:
+    """Plan to a pose of the tip frame, and go."""
+    header = to_header(0, profile.base_frame)
+    position = PositionConstraint(header=header, link_name=profile.tip_frame, weight=1.0)
+    ball = SolidPrimitive(type=SolidPrimitive.SPHERE, dimensions=[config.position_tolerance])
+    position.constraint_region.primitives = [ball]
+    center = Pose(position=to_pose(base_from_tip).position)
+    center.orientation.w = 1.0
+    position.constraint_region.primitive_poses = [center]
+    orientation = OrientationConstraint(
+        header=header,
+        link_name=profile.tip_frame,
+        orientation=to_quaternion(base_from_tip),
+        absolute_x_axis_tolerance=config.angle_tolerance,
+        absolute_y_axis_tolerance=config.angle_tolerance,
+        absolute_z_axis_tolerance=config.angle_tolerance,
+        weight=1.0,
+    )
+    goal = Constraints(position_constraints=[position], orientation_constraints=[orientation])
+    return _move_group_goal(profile, goal, config)
+
+
+def joint_goal(
+    profile: RobotProfile, positions: Mapping[str, float], config: MotionConfig
+) -> MoveGroup.Goal:
+    """Plan to joint positions (rad), and go."""
+    tolerance = config.joint_tolerance
+    constraints = [
+        JointConstraint(
+            joint_name=name,
+            position=float(value),
+            tolerance_above=tolerance,
+            tolerance_below=tolerance,
+            weight=1.0,
+        )
+        for name, value in positions.items()
+    ]
+    return _move_group_goal(profile, Constraints(joint_constraints=constraints), config)
+
+
+def _move_group_goal(
+    profile: RobotProfile, constraints: Constraints, config: MotionConfig
+) -> MoveGroup.Goal:
+    request = MotionPlanRequest(
+        goal_constraints=[constraints],
+        group_name=profile.group,
+        num_planning_attempts=config.attempts,
+        allowed_planning_time=config.planning_time,
+        max_velocity_scaling_factor=config.speed,
+        max_acceleration_scaling_factor=config.acceleration,
+    )
+    request.start_state.is_diff = True  # from where the robot is
+    goal = MoveGroup.Goal(request=request)
+    goal.planning_options.planning_scene_diff.is_diff = True
+    goal.planning_options.planning_scene_diff.robot_state.is_diff = True
+    return goal
+
+
+def straight_request(
+    profile: RobotProfile,
+    base_from_tips: Sequence[FloatArray],
+    config: MotionConfig,
+    *,
+    avoid_collisions: bool,
+) -> GetCartesianPath.Request:
+    """A straight way of the tip frame through poses, from where the robot is."""
+    request = GetCartesianPath.Request(
+        header=to_header(0, profile.base_frame),
+        group_name=profile.group,
+        link_name=profile.tip_frame,
+        waypoints=[to_pose(pose) for pose in base_from_tips],
+        max_step=config.straight_step,
+        avoid_collisions=avoid_collisions,
+        max_velocity_scaling_factor=config.straight_speed,
+        max_acceleration_scaling_factor=config.straight_speed,
+    )
+    request.start_state.is_diff = True
+    return request
+
+
+def joint_position(gripper: Gripper, opening: float) -> float:
+    """Position of the first finger joint at an opening, m."""
+    return gripper.closed + (gripper.opened - gripper.closed) * opening / gripper.stroke
+
+
+def opening_of(gripper: Gripper, position: float) -> float:
+    """Opening at a position of the first finger joint, m."""
+    return (position - gripper.closed) / (gripper.opened - gripper.closed) * gripper.stroke
+
+
+def gripper_goal(gripper: Gripper, opening: float, force: float) -> GripperCommand.Goal:
+    """A goal of control_msgs/GripperCommand: opening in m, force in N."""
+    goal = GripperCommand.Goal()
+    goal.command.position = joint_position(gripper, opening)
+    goal.command.max_effort = float(force)
+    return goal
+
+
+def parallel_gripper_goal(
+    gripper: Gripper, opening: float, force: float
+) -> ParallelGripperCommand.Goal:
+    """A goal of control_msgs/ParallelGripperCommand: opening in m, force in N."""
+    goal = ParallelGripperCommand.Goal()
+    goal.command.name = [gripper.joints[0]]
+    goal.command.position = [joint_position(gripper, opening)]
+    goal.command.effort = [float(force)]
+    return goal
+
+
+def box(
+    name: str, frame: str, frame_from_box: FloatArray, size: Iterable[float]
+) -> CollisionObject:
+    """A box for the planning scene: full side lengths, m."""
+    shape = SolidPrimitive(type=SolidPrimitive.BOX, dimensions=[float(side) for side in size])
+    still = Pose()
+    still.orientation.w = 1.0
+    return CollisionObject(
+        header=to_header(0, frame),
+        id=name,
+        pose=to_pose(frame_from_box),
+        primitives=[shape],
+        primitive_poses=[still],
+        operation=CollisionObject.ADD,
+    )
+
+
+def scene_change(
+    objects: Iterable[CollisionObject] = (), attached: Iterable[AttachedCollisionObject] = ()
+) -> PlanningScene:
+    """A change of the planning scene that leaves all else as it is."""
+    scene = PlanningScene(is_diff=True)
+    scene.robot_state.is_diff = True
+    scene.world.collision_objects = list(objects)
+    scene.robot_state.attached_collision_objects = list(attached)
+    return scene
+
+
+def seconds(duration: Duration) -> float:
+    """A duration in s."""
+    return float(duration.sec) + float(duration.nanosec) * 1e-9
