@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where things stand in the cell: a target, clutter, occluders and a bin, drawn by a seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.robot import RobotProfile
+from tack_perception import geometry
+from tack_perception.errors import InvalidInputError
+from tack_sim.cell.bin import Bin
+from tack_sim.cell.footprint import footprint, gap
+from tack_sim.cell.panel import make_panel
+from tack_sim.objects.families import FAMILIES, make_object
+from tack_sim.objects.model import SPLITS, ObjectModel, split_of
+
+FloatArray = NDArray[np.float64]
+Role = Literal["target", "clutter", "occluder"]
+
+_ATTEMPTS = 400
+_BIN_SIZE = (0.36, 0.27, 0.06)
+_EDGE = 0.04  # of the table area, kept free
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Placed:
+    """One object in the cell.
+
+    Attributes:
+        name: of its body; unique in the layout.
+        model: the instance.
+        base_from_object: (4, 4) at the start, m.
+        role: target, clutter or occluder.
+    """
+
+    name: str
+    model: ObjectModel
+    base_from_object: FloatArray
+    role: Role = "target"
+
+    def __post_init__(self) -> None:
+        geometry.check_transform(self.base_from_object, f"{self.name}: base_from_object")
+
+    def point(self, name: str) -> FloatArray:
+        """(3,) of a named point in the base frame at the start, m."""
+        return geometry.apply(self.base_from_object, self.model.position(name))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CellLayout:
+    """Everything that stands in the cell.
+
+    Attributes:
+        profile: the robot, at the origin.
+        objects: the target first.
+        bin: where things are placed; None without one.
+        seed: of the looks of table, floor and bin.
+    """
+
+    profile: RobotProfile
+    objects: tuple[Placed, ...]
+    bin: Bin | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        names = [placed.name for placed in self.objects]
+        if len(set(names)) != len(names):
+            raise InvalidInputError(f"names of objects must differ: {', '.join(names)}")
+
+    @property
+    def target(self) -> Placed:
+        """The object that is to be picked.
+
+        Raises:
+            InvalidInputError: there is none.
+        """
+        for placed in self.objects:
+            if placed.role == "target":
+                return placed
+        raise InvalidInputError("this layout has no target")
+
+    def placed(self, name: str) -> Placed:
+        """The object of that name.
+
+        Raises:
+            InvalidInputError: no such object; names those that exist.
+        """
+        for placed in self.objects:
+            if placed.name == name:
+                return placed
+        names = ", ".join(placed.name for placed in self.objects)
+        raise InvalidInputError(f"no object {name!r} in the cell; it has {names}")
+
+
+def sample_layout(
+    profile: RobotProfile,
+    family: str | ObjectModel,
+    seed: int,
+    *,
+    instance: int | None = None,
+    clutter: int = 0,
+    occluders: int = 0,
+    rest: str | None = None,
+    clearance: float = 0.03,
+) -> CellLayout:
+    """A random layout; the same arguments give the same one.
+
+    The bin stands at the left or the right end of the robot's workspace, everything else in the
+    rest of it, at any place and yaw.
+
+    Args:
+        profile: the robot.
+        family: class of the target, or the target itself (a person's own mesh).
+        seed: decides where things stand, and which instances where `instance` does not.
+        instance: seed of the target's instance; a held-out one is drawn where it is None.
+        clutter: number of objects of other classes, of the same split as the target.
+        occluders: number of panels that stand close to the target.
+        rest: name of the target's rest pose; its most usual one where None.
+        clearance: least distance between two footprints, m.
+
+    Raises:
+        InvalidInputError: unknown class or rest pose, or so many objects that they do not fit.
+    """
+    rng = np.random.default_rng(seed)
+    side = 1 if rng.random() < 0.5 else -1
+    container = _place_bin(profile, side)
+    area = _area(profile, container)
+    target = _target(family, instance, rng)
+    rest_pose = target.rests[0] if rest is None else target.rest(rest)
+    sampler = _Sampler(profile, area, clearance, rng)
+    split = "held_out" if target.seed < 0 else split_of(target.seed)
+    objects = [
+        sampler.place(
+            Placed(target.family, target, rest_pose.table_from_object, "target"), reachable=True
+        )
+    ]
+    for index in range(occluders):
+        panel = make_panel(int(rng.integers(2**31)))
+        objects.append(sampler.place_near(objects[0], f"panel_{index}", panel))
+    others = [name for name in FAMILIES if name != target.family]
+    for index in range(clutter):
+        name = others[int(rng.integers(len(others)))]
+        model = make_object(name, int(rng.integers(SPLITS[split].start, SPLITS[split].stop)))
+        pose = model.rests[int(rng.integers(len(model.rests)))].table_from_object
+        objects.append(sampler.place(Placed(f"{name}_{index}", model, pose, "clutter")))
+    return CellLayout(profile, tuple(objects), container, seed)
+
+
+def _target(
+    family: str | ObjectModel, instance: int | None, rng: np.random.Generator
+) -> ObjectModel:
+    held_out = SPLITS["held_out"]
+    drawn = int(rng.integers(held_out.start, held_out.stop))
+    if isinstance(family, ObjectModel):
+        return family
+    return make_object(family, drawn if instance is None else instance)
+
+
+def _place_bin(profile: RobotProfile, side: int) -> Bin:
+    low, high = profile.workspace
+    width = _BIN_SIZE[1] / 2 + 0.02
+    y = high[1] - width if side > 0 else low[1] + width
+    position = ((low[0] + high[0]) / 2, y, profile.table_height)
+    return Bin(geometry.make_transform(np.eye(3), position), _BIN_SIZE)
+
+
+def _area(profile: RobotProfile, container: Bin) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest (x, y) of where objects may stand: the workspace without the bin."""
+    low, high = (np.array(corner[:2], dtype=np.float64) for corner in profile.workspace)
+    y, half = container.base_from_bin[1, 3], container.outer[1] / 2
+    if y > 0:
+        high[1] = y - half
+    else:
+        low[1] = y + half
+    return low + _EDGE, high - _EDGE
+
+
+class _Sampler:
+    """Places objects one after the other, clear of those before."""
+
+    def __init__(
+        self,
+        profile: RobotProfile,
+        area: tuple[FloatArray, FloatArray],
+        clearance: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self._area, self._clearance, self._rng = area, clearance, rng
+        self._height = profile.table_height
+        self._reach = float(profile.workspace[1][0])
+        self._taken: list[FloatArray] = []
+
+    def place(self, placed: Placed, *, reachable: bool = False) -> Placed:
+        """The object at a random place of the area; `base_from_object` is its rest pose."""
+        low, high = self._area
+        for _ in range(_ATTEMPTS):
+            x, y = self._rng.uniform(low, high)
+            found = self._try(placed, (x, y), float(self._rng.uniform(-math.pi, math.pi)))
+            if found and (not reachable or self._reached(found)):
+                return found
+        raise InvalidInputError(
+            f"no free place for {placed.name} beside {len(self._taken)} objects;"
+            " ask for less clutter or fewer occluders"
+        )
+
+    def place_near(self, target: Placed, name: str, model: ObjectModel) -> Placed:
+        """The panel close to the target, its broad side towards it, at a random azimuth."""
+        middle = footprint(target.model, target.base_from_object).mean(axis=0)
+        for _ in range(_ATTEMPTS):
+            azimuth = float(self._rng.uniform(-math.pi, math.pi))
+            distance = float(self._rng.uniform(0.08, 0.24))
+            place = middle + distance * np.array([math.cos(azimuth), math.sin(azimuth)])
+            pose = model.rests[0].table_from_object
+            turn = azimuth + math.pi / 2 + float(self._rng.normal(0, 0.2))
+            found = self._try(Placed(name, model, pose, "occluder"), (place[0], place[1]), turn)
+            if found:
+                return found
+        raise InvalidInputError(f"no free place for {name} near {target.name}")
+
+    def _try(self, placed: Placed, place: tuple[float, float], yaw: float) -> Placed | None:
+        turned = geometry.from_axis_angle((0, 0, 1), yaw) @ placed.base_from_object
+        outline = footprint(placed.model, turned)
+        shift = np.array(place) - (outline.min(axis=0) + outline.max(axis=0)) / 2
+        outline = outline + shift
+        low, high = self._area
+        if (outline < low - _EDGE).any() or (outline > high + _EDGE).any():
+            return None
+        if any(gap(outline, other) < self._clearance for other in self._taken):
+            return None
+        turned[:3, 3] += (*shift, self._height)
+        self._taken.append(outline)
+        return dataclasses.replace(placed, base_from_object=turned)
+
+    def _reached(self, placed: Placed) -> bool:
+        """Whether all graspable points are within reach; a place is given back where not."""
+        points = [placed.point(grasp.point) for grasp in placed.model.grasps]
+        if all(math.hypot(point[0], point[1]) <= self._reach for point in points):
+            return True
+        self._taken.pop()
+        return False
