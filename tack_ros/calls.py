@@ -19,6 +19,7 @@ from action_msgs.msg import GoalStatus
 from rclpy.action.client import ActionClient, ClientGoalHandle
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
 
 from tack_perception.errors import TackError
 
@@ -102,7 +103,7 @@ class Calls:
         self.node = rclpy.create_node(name, context=context, start_parameter_services=False)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[Any, str], Any] = {}
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
         self._thread.start()
 
@@ -152,7 +153,7 @@ class Calls:
         Raises:
             CallError: there is no such server.
         """
-        client = self._client(name, lambda: ActionClient(self.node, kind, name))
+        client = self._client(kind, name, ActionClient)
         self._wait_for(client.server_is_ready, f"action {name}", wait_s)
         pending = Goal(self, name)
 
@@ -172,7 +173,7 @@ class Calls:
         Raises:
             CallError: there is no such service, or no answer in time.
         """
-        client = self._client(name, lambda: self.node.create_client(kind, name))
+        client = self._client(kind, name, Node.create_client)
         self._wait_for(client.service_is_ready, f"service {name}", timeout_s)
         done = threading.Event()
 
@@ -186,10 +187,10 @@ class Calls:
             raise CallError(f"service {name}: no answer within {timeout_s:g} s")
         return future.result()
 
-    def _client(self, name: str, make: Callable[[], Any]) -> Any:
-        if name not in self._clients:
-            self._clients[name] = self.post(make)
-        return self._clients[name]
+    def _client(self, kind: Any, name: str, make: Callable[[Node, Any, str], Any]) -> Any:
+        if (kind, name) not in self._clients:
+            self._clients[kind, name] = self.post(lambda: make(self.node, kind, name))
+        return self._clients[kind, name]
 
     def _wait_for(self, ready: Callable[[], bool], what: str, seconds: float) -> None:
         end = time.monotonic() + seconds
