@@ -46,8 +46,7 @@ def fbm(
         total += gain**octave * _enlarged(layer, height, width)
         rows, columns = 2 * rows, 2 * columns
     total -= total.mean()
-    field: Field = total / max(float(total.std()), 1e-9)
-    return field
+    return np.asarray(total / max(float(total.std()), 1e-9), dtype=np.float32)
 
 
 def warped(field: Field, shift_u: Field, shift_v: Field) -> Field:
@@ -74,7 +73,7 @@ def ramp(field: ArrayLike, colors: Sequence[Color], stops: Sequence[float] | Non
     places = np.linspace(0, 1, len(colors)) if stops is None else np.asarray(stops)
     values = np.asarray(field, dtype=np.float32)
     channels = [np.interp(values, places, [color[i] for color in colors]) for i in range(3)]
-    return np.stack(channels, axis=-1).astype(np.float32)
+    return np.asarray(np.stack(channels, axis=-1), dtype=np.float32)
 
 
 def plain(height: int, width: int, color: Color) -> Field:
@@ -85,15 +84,14 @@ def plain(height: int, width: int, color: Color) -> Field:
 def mixed(under: Field, over: ArrayLike, share: Field) -> Field:
     """Two (H, W, 3) images, or an image and a colour, mixed by a (H, W) share of the second."""
     weight = np.clip(share, 0, 1)[..., None]
-    blend: Field = under + (np.asarray(over, dtype=np.float32) - under) * weight
-    return blend
+    difference = np.asarray(over, dtype=np.float32) - under
+    return np.asarray(under + difference * weight, dtype=np.float32)
 
 
 def smoothstep(low: float, high: float, field: ArrayLike) -> Field:
     """0 below `low`, 1 above `high`, smooth between; falls instead if `high` < `low`."""
     share = np.clip((np.asarray(field, dtype=np.float32) - low) / (high - low), 0, 1)
-    rise: Field = (share * share * (3 - 2 * share)).astype(np.float32)
-    return rise
+    return np.asarray(share * share * (3 - 2 * share), dtype=np.float32)
 
 
 def hsv(hue: float, saturation: float, value: float) -> Color:
@@ -103,7 +101,7 @@ def hsv(hue: float, saturation: float, value: float) -> Color:
 
 def to_bytes(image: ArrayLike) -> Image:
     """(H, W, 3) from 0..1 to uint8."""
-    return (np.clip(np.asarray(image), 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.asarray(np.clip(np.asarray(image), 0, 1) * 255 + 0.5, dtype=np.uint8)
 
 
 def _enlarged(layer: Field, height: int, width: int) -> Field:
