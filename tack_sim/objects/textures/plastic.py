@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moulded plastic, and the colours and names that tools are sold under."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tack_sim.objects.textures.noise import Color, Field, fbm, hsv, plain
+
+BRANDS = (
+    "TORVA", "HALDEN", "BRAMO", "TALUS", "OXFELL", "KARDO", "VINTER", "MOLTEK", "SARNO", "RUDD",
+    "GRIMSEL", "PELLO",
+)  # fmt: skip
+"""Names drawn at random; none is meant to be a maker's."""
+
+
+def plastic(height: int, width: int, rng: np.random.Generator, color: Color) -> Field:
+    """(height, width, 3) float32 of smooth moulded plastic with faint flow marks."""
+    flow = fbm(height, width, rng, 3, cells=(2, 4))
+    moulded: Field = plain(height, width, color) * (1 + 0.018 * flow)[..., None]
+    return moulded
+
+
+def striped(
+    height: int, width: int, rng: np.random.Generator, colors: tuple[Color, Color], count: int
+) -> Field:
+    """Clear-looking acetate with `count` coloured stripes along the width."""
+    across = np.linspace(0, count, height, endpoint=False, dtype=np.float32)[:, None]
+    share = (0.5 + 0.5 * np.cos(2 * np.pi * across)) ** 3 + np.zeros((1, width), np.float32)
+    first = plastic(height, width, rng, colors[0])
+    stripes: Field = first + (np.array(colors[1], np.float32) - first) * share[..., None]
+    return stripes
+
+
+def tool_colors(rng: np.random.Generator) -> tuple[Color, Color]:
+    """A strong colour, and one beside it that stands out: dark, or light on a dark tool."""
+    hue = float(rng.choice([0.0, 0.02, 0.07, 0.12, 0.14, 0.33, 0.42, 0.55, 0.60, 0.66, 0.78]))
+    strong = hsv(hue + rng.uniform(-0.015, 0.015), rng.uniform(0.75, 0.95), rng.uniform(0.6, 0.95))
+    dark = hsv(rng.uniform(0, 1), 0.08, rng.uniform(0.07, 0.16))
+    style = rng.uniform()
+    if style < 0.6:
+        return strong, dark
+    if style < 0.85:
+        return dark, strong
+    other = hsv(hue + rng.choice([0.12, 0.5]), 0.8, rng.uniform(0.75, 0.95))
+    return strong, other
