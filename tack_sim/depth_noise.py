@@ -9,24 +9,24 @@ edges, and holes where the second imager sees nothing.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.configuration import Configuration, setting
 from tack_perception.errors import InvalidInputError
 
 FloatArray = NDArray[np.float64]
+FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-_DISPARITY_STEPS = 32  # sub-pixel steps of the D400 ASIC
-_DISPARITY_LIMIT = 126  # px, its search range
 _EDGE_STEP_PX = 0.5  # a disparity step between neighbours that counts as a depth edge
 _BLOB_PX = 3.0  # scale of the holes on materials that return no pattern
+_POOL_PX = 512  # beyond the image's size, how far the place varies that a noise field is cut from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +51,21 @@ class StereoNoise(Configuration):
     grazing_cosine: float = setting(
         0.3, "cosine of incidence below which depth gets lost", low=0, high=1
     )
+    steps: float = setting(
+        32.0, "sub-pixel steps of the measured disparity", unit="per px", low=1, high=1024
+    )
+    limit_px: float = setting(126.0, "largest disparity searched", unit="px", low=1, high=1024)
+
+    def scaled(self, factor: float) -> StereoNoise:
+        """The same camera on an image `factor` times as wide: the same errors in metres."""
+        return dataclasses.replace(
+            self,
+            subpixel_px=self.subpixel_px * factor,
+            correlation_px=max(0.1, self.correlation_px * factor),
+            edge_jitter_px=self.edge_jitter_px * factor,
+            steps=self.steps / factor,
+            limit_px=self.limit_px * factor,
+        )
 
     def depth_sigma(self, depth: ArrayLike, intrinsics: CameraIntrinsics) -> FloatArray:
         """RMS depth noise of one pixel seen head-on, m, at depth (...) m: z²·σ / (f·B)."""
@@ -91,106 +106,152 @@ def noisy_depth(
     for image in (depth, hole_probability):
         if image is not None and image.shape != shape:
             raise InvalidInputError(f"image {image.shape}: {shape} is expected for this camera")
-    scale = intrinsics.fx * model.baseline_m
-    disparity = np.nan_to_num(scale / depth.astype(np.float64), nan=0.0)
+    scale = np.float32(intrinsics.fx * model.baseline_m)
+    disparity = scale / depth
+    disparity[~(depth > 0)] = 0
     cosine = incidence_cosine(disparity, intrinsics)
-    shadowed = _right_occluded(disparity)
+    lost = _right_occluded(disparity)
     ragged = _jittered(disparity, model.edge_jitter_px, rng)
-    noise = _correlated(shape, model.correlation_px, rng)
-    noise *= model.subpixel_px / np.sqrt(np.maximum(cosine, model.grazing_cosine / 2))
-    measured = np.rint((ragged + noise) * _DISPARITY_STEPS) / _DISPARITY_STEPS
+    measured = _correlated(shape, model.correlation_px, rng)
+    measured *= np.float32(model.subpixel_px)
+    measured /= np.sqrt(np.maximum(cosine, np.float32(model.grazing_cosine / 2)))
+    measured += ragged
+    measured *= np.float32(model.steps)
+    np.rint(measured, out=measured)
+    measured *= np.float32(1 / model.steps)
 
-    lost = shadowed | (ragged <= 0) | (measured <= 0)
-    lost |= np.arange(shape[1]) < measured
-    lost |= rng.random(shape) * model.grazing_cosine > cosine
+    lost |= (ragged <= 0) | (measured <= 0)
+    lost |= np.arange(shape[1], dtype=np.float32) < measured
+    lost |= _grazing(cosine, model.grazing_cosine, rng)
     if hole_probability is not None:
         lost |= _blobs(hole_probability, rng)
-    with np.errstate(divide="ignore"):
-        z = np.rint(scale / measured / model.unit_m) * model.unit_m
-    nearest = model.min_m or scale / _DISPARITY_LIMIT
+    with np.errstate(divide="ignore", over="ignore"):
+        z = np.rint(scale / measured / np.float32(model.unit_m)) * np.float32(model.unit_m)
+    nearest = model.min_m or scale / model.limit_px
     lost |= (z < nearest) | (z > model.max_m)
-    return np.where(lost, np.nan, z).astype(np.float32)
+    z[lost] = np.nan
+    return z
 
 
-def incidence_cosine(disparity: FloatArray, intrinsics: CameraIntrinsics) -> FloatArray:
+def incidence_cosine(disparity: FloatImage, intrinsics: CameraIntrinsics) -> FloatImage:
     """Cosine between each pixel's viewing ray and its surface normal.
 
     A plane is linear in disparity, so the normal follows from its gradient. At a depth edge the
     smaller of the two one-sided differences is taken: the edge itself is not a surface.
 
     Args:
-        disparity: (H, W), any multiple of 1 / z; 0 where unknown.
+        disparity: (H, W) float32, any multiple of 1 / z; 0 where unknown.
         intrinsics: the camera.
 
     Returns:
-        (H, W) in 0 to 1.
+        (H, W) float32 in 0 to 1.
     """
-    du = _smaller_difference(disparity, axis=1) * intrinsics.fx
-    dv = _smaller_difference(disparity, axis=0) * intrinsics.fy
-    x = (np.arange(intrinsics.width) - intrinsics.cx) / intrinsics.fx
-    y = (np.arange(intrinsics.height)[:, None] - intrinsics.cy) / intrinsics.fy
+    du = _smaller_difference(disparity, axis=1) * np.float32(intrinsics.fx)
+    dv = _smaller_difference(disparity, axis=0) * np.float32(intrinsics.fy)
+    x, y, ray_length = _ray_grid(intrinsics)
     # disparity = (b, c, a)·(x, y, 1) on a plane, and that vector is along its normal.
     a = disparity - du * x - dv * y
-    normal_length = np.sqrt(du**2 + dv**2 + a**2)
-    ray_length = np.sqrt(x**2 + y**2 + 1)
-    with np.errstate(invalid="ignore"):
-        return np.where(disparity > 0, disparity / (normal_length * ray_length), 1.0)
+    normal_length = np.sqrt(du * du + dv * dv + a * a)
+    cosine: FloatImage = np.ones_like(disparity)
+    np.divide(disparity, normal_length * ray_length, out=cosine, where=disparity > 0)
+    return cosine
 
 
-def _smaller_difference(values: FloatArray, axis: int) -> FloatArray:
-    forward = np.diff(values, axis=axis, append=np.take(values, [-1], axis=axis))
-    backward = np.diff(values, axis=axis, prepend=np.take(values, [0], axis=axis))
-    smaller: FloatArray = np.where(np.abs(forward) < np.abs(backward), forward, backward)
-    # At the border one of the two is an artificial 0.
-    first, last = [slice(None)] * 2, [slice(None)] * 2
-    first[axis], last[axis] = slice(0, 1), slice(-1, None)
-    smaller[tuple(first)] = forward[tuple(first)]
-    smaller[tuple(last)] = backward[tuple(last)]
-    return smaller
+@functools.lru_cache(maxsize=8)
+def _ray_grid(intrinsics: CameraIntrinsics) -> tuple[FloatImage, FloatImage, FloatImage]:
+    """x (1, W), y (H, 1) and length (H, W) of the pixels' rays with z = 1."""
+    x = (np.arange(intrinsics.width) - intrinsics.cx) / intrinsics.fx
+    y = (np.arange(intrinsics.height)[:, None] - intrinsics.cy) / intrinsics.fy
+    length = np.sqrt(x**2 + y**2 + 1)
+    return x[None].astype(np.float32), y.astype(np.float32), length.astype(np.float32)
 
 
-def _right_occluded(disparity: FloatArray) -> Mask:
+def _smaller_difference(values: FloatImage, axis: int) -> FloatImage:
+    """The one-sided difference that is smaller in size; at the border the only one there is."""
+    rows = values if axis == 1 else values.T
+    step = rows[:, 1:] - rows[:, :-1]
+    smaller = np.empty_like(rows)
+    smaller[:, 0], smaller[:, -1] = step[:, 0], step[:, -1]
+    forward, backward = step[:, 1:], step[:, :-1]
+    smaller[:, 1:-1] = np.where(np.abs(forward) < np.abs(backward), forward, backward)
+    return smaller if axis == 1 else smaller.T
+
+
+def _right_occluded(disparity: FloatImage) -> Mask:
     """Pixels hidden from the right imager: a pixel farther right lands at or left of them there."""
-    columns = np.arange(disparity.shape[1])
-    landing = np.where(disparity > 0, columns - disparity, np.inf)
+    columns = np.arange(disparity.shape[1], dtype=np.float32)
+    landing = np.where(disparity > 0, columns - disparity, np.float32(np.inf))
     blocked = np.minimum.accumulate(landing[:, ::-1], axis=1)[:, ::-1]
     hidden = np.zeros(disparity.shape, dtype=np.bool_)
     hidden[:, :-1] = landing[:, :-1] > blocked[:, 1:]
     return hidden & (disparity > 0)
 
 
-def _jittered(disparity: FloatArray, sigma: float, rng: np.random.Generator) -> FloatArray:
+def _jittered(disparity: FloatImage, sigma: float, rng: np.random.Generator) -> FloatImage:
     """Sample positions moved at random where the disparity steps: ragged and flying pixels."""
     jump = np.zeros(disparity.shape, dtype=np.uint8)
-    for axis in (0, 1):
-        steps = np.abs(np.diff(disparity, axis=axis)) > _EDGE_STEP_PX
-        jump |= np.pad(steps, [(0, 1), (0, 0)] if axis == 0 else [(0, 0), (0, 1)])
-        jump |= np.pad(steps, [(1, 0), (0, 0)] if axis == 0 else [(0, 0), (1, 0)])
+    across = np.abs(disparity[:, 1:] - disparity[:, :-1]) > _EDGE_STEP_PX
+    down = np.abs(disparity[1:] - disparity[:-1]) > _EDGE_STEP_PX
+    jump[:, 1:] |= across
+    jump[:, :-1] |= across
+    jump[1:] |= down
+    jump[:-1] |= down
     reach = 2 * math.ceil(2 * sigma) + 1
     rows, columns = np.nonzero(cv2.dilate(jump, np.ones((reach, reach), np.uint8)))
-    moved = rng.normal(0.0, sigma, (2, rows.size)).clip(-3 * sigma, 3 * sigma)
-    positions = (rows + moved[0], columns + moved[1])
-    sampled = ndimage.map_coordinates(disparity, positions, order=1, mode="nearest")
+    if not rows.size:
+        return disparity
+    moved = rng.standard_normal((2, rows.size), dtype=np.float32)
+    moved = moved.clip(-3, 3) * np.float32(sigma)
+    v = (rows + moved[0]).astype(np.float32)[None]
+    u = (columns + moved[1]).astype(np.float32)[None]
+    border = cv2.BORDER_REPLICATE
+    sampled = cv2.remap(disparity, u, v, cv2.INTER_LINEAR, borderMode=border)[0]
     # Beside emptiness there is nothing to mix with: a depth between here and infinity is no depth.
-    nearest = ndimage.map_coordinates(disparity, positions, order=0, mode="nearest")
-    empty = ndimage.map_coordinates((disparity <= 0).astype(float), positions, order=1) > 0
-    result: FloatArray = disparity.copy()
+    nearest = cv2.remap(disparity, u, v, cv2.INTER_NEAREST, borderMode=border)[0]
+    gap = (disparity <= 0).astype(np.float32)
+    empty = cv2.remap(gap, u, v, cv2.INTER_LINEAR, borderMode=border)[0] > 0
+    result: FloatImage = disparity.copy()
     result[rows, columns] = np.where(empty, nearest, sampled)
     return result
 
 
-def _correlated(shape: tuple[int, int], sigma: float, rng: np.random.Generator) -> FloatArray:
-    """(H, W) Gaussian field of unit variance, smoothed with `sigma` px."""
-    white = rng.standard_normal(shape, dtype=np.float32)
+def _grazing(cosine: FloatImage, limit: float, rng: np.random.Generator) -> Mask:
+    """Pixels lost because they are seen at a flat angle: the flatter, the more."""
+    lost: Mask = cosine < limit
+    rows, columns = np.nonzero(lost)
+    lost[rows, columns] = rng.random(rows.size) * limit > cosine[rows, columns]
+    return lost
+
+
+def _correlated(shape: tuple[int, int], sigma: float, rng: np.random.Generator) -> FloatImage:
+    """(H, W) Gaussian field of unit variance, smoothed with `sigma` px.
+
+    It is cut out of a larger field at a place drawn at random, and flipped at random: drawing and
+    smoothing it anew would take half of the time of all of this module.
+    """
+    height, width = shape
+    pool = _noise_pool(height + _POOL_PX, width + _POOL_PX, sigma)
+    top, left, flips = (int(rng.integers(n)) for n in (_POOL_PX, _POOL_PX, 8))
+    field = pool[top : top + height, left : left + width]
+    field = field[:: -1 if flips & 1 else 1, :: -1 if flips & 2 else 1]
+    result: FloatImage = field * np.float32(-1 if flips & 4 else 1)
+    return result
+
+
+@functools.lru_cache(maxsize=8)
+def _noise_pool(height: int, width: int, sigma: float) -> FloatImage:
+    rng = np.random.default_rng(0)  # the pool is a constant; what is cut from it is drawn
+    white = rng.standard_normal((height, width), dtype=np.float32)
     size = 2 * math.ceil(4 * sigma) + 1
     kernel = cv2.getGaussianKernel(size, sigma, cv2.CV_32F)
     smooth = cv2.sepFilter2D(white, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT)
     # Dividing by the kernel's norm restores unit variance.
-    field: FloatArray = np.asarray(smooth, dtype=np.float64) / float((kernel**2).sum())
-    return field
+    pool: FloatImage = np.asarray(smooth, dtype=np.float32) / np.float32((kernel**2).sum())
+    pool.flags.writeable = False
+    return pool
 
 
-def _blobs(probability: NDArray[np.float32], rng: np.random.Generator) -> Mask:
+def _blobs(probability: FloatImage, rng: np.random.Generator) -> Mask:
     """Holes of a few pixels that cover each pixel with the given probability."""
     field = _correlated(probability.shape, _BLOB_PX, rng)
     # The logistic approximation of the normal distribution is good to 1 % here.
