@@ -41,17 +41,15 @@ def import_mujoco() -> Any:
     return mujoco
 
 
-def add_camera(spec: Any, name: str, intrinsics: CameraIntrinsics, body: Any = None) -> None:
-    """Add a pinhole camera to a model under construction.
+def add_camera(spec: Any, name: str, intrinsics: CameraIntrinsics) -> None:
+    """Add a free-floating pinhole camera to a model under construction.
 
     Args:
         spec: mujoco.MjSpec.
-        name: of the camera, and of the mocap body that carries it where `body` is None.
+        name: of the camera and of the mocap body that carries it.
         intrinsics: without distortion; pixel centres are whole numbers, as everywhere in tack.
-        body: mujoco.MjsBody that carries it, seen along its -z with y up.
     """
-    if body is None:
-        body = spec.worldbody.add_body(name=name, mocap=True)
+    body = spec.worldbody.add_body(name=name, mocap=True)
     size = np.array([intrinsics.width, intrinsics.height], dtype=np.float64)
     # MuJoCo measures the principal point from the middle of the image, and with inverted sign.
     offset = size / 2 - (intrinsics.cx + 0.5, intrinsics.cy + 0.5)

@@ -8,20 +8,15 @@ of 2 ms are fine enough for contacts of 5 ms.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_perception import geometry
-from tack_perception.camera import CameraIntrinsics
-from tack_perception.errors import InvalidInputError
 from tack_sim.cell.furniture import add_furniture, add_lights
 from tack_sim.cell.layout import CellLayout
 from tack_sim.objects.body import add_object
-from tack_sim.renderer import add_camera, import_mujoco
+from tack_sim.renderer import import_mujoco
 from tack_sim.robots.spec import robot_spec
 
 FloatArray = NDArray[np.float64]
@@ -32,50 +27,26 @@ TIMESTEP = 0.002
 _SKY = ((0.80, 0.83, 0.86), (0.42, 0.45, 0.50))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class CellCamera:
-    """A camera of the cell.
-
-    Attributes:
-        name: of the MuJoCo camera.
-        intrinsics: without distortion.
-        parent: link that carries it; None for a mocap body that may be moved freely.
-        parent_from_optical: (4, 4), of the base frame without a parent, m.
-    """
-
-    name: str
-    intrinsics: CameraIntrinsics
-    parent: str | None = None
-    parent_from_optical: FloatArray = dataclasses.field(default_factory=lambda: np.eye(4))
-
-
-def build_cell(layout: CellLayout, cameras: Sequence[CellCamera] = (), **options: Any) -> Any:
-    """The compiled cell.
+def build_cell(layout: CellLayout, *, meshes: bool | None = None) -> Any:
+    """The compiled cell. Whoever renders it brings the cameras: they are no part of it.
 
     Args:
         layout: what stands where.
-        cameras: that are to be rendered.
-        options: of `cell_spec`.
+        meshes: whether the robot has its good-looking meshes; None: where they are installed.
 
     Returns:
         mujoco.MjModel. Its world frame is the robot's base frame.
 
     Raises:
         DependencyError: MuJoCo is missing; says what to install.
-        InvalidInputError: a camera's parent is no link of the robot.
     """
-    return cell_spec(layout, cameras, **options).compile()
+    return cell_spec(layout, meshes=meshes).compile()
 
 
-def cell_spec(
-    layout: CellLayout, cameras: Sequence[CellCamera] = (), *, meshes: bool | None = None
-) -> Any:
+def cell_spec(layout: CellLayout, *, meshes: bool | None = None) -> Any:
     """The cell as a mujoco.MjSpec, for whoever wants to add to it before it is compiled.
 
-    Args:
-        layout: what stands where.
-        cameras: that are to be rendered.
-        meshes: whether the robot has its good-looking meshes; None: where they are installed.
+    Args and errors as in `build_cell`.
     """
     mujoco = import_mujoco()
     spec = robot_spec(layout.profile, meshes=meshes)
@@ -87,8 +58,6 @@ def cell_spec(
     add_furniture(mujoco, spec, layout.profile.table_height, layout.bin, rng)
     for placed in layout.objects:
         add_object(spec, placed.model, placed.name, placed.base_from_object, free=True)
-    for camera in cameras:
-        _add_camera(spec, camera)
     return spec
 
 
@@ -120,23 +89,3 @@ def _set_looks(mujoco: Any, spec: Any, target: FloatArray) -> None:
     )
     sky.rgb1, sky.rgb2 = _SKY
     add_lights(mujoco, spec, target)
-
-
-def _add_camera(spec: Any, camera: CellCamera) -> None:
-    """The camera of `add_camera`, its body carried by the robot's link where it has a parent."""
-    if camera.parent is None:
-        add_camera(spec, camera.name, camera.intrinsics)
-        body = spec.body(camera.name)
-    else:
-        link = spec.body(camera.parent)
-        if link is None:
-            raise InvalidInputError(
-                f"camera {camera.name}: the robot has no link {camera.parent!r}"
-            )
-        body = link.add_body(name=camera.name)
-        add_camera(spec, camera.name, camera.intrinsics, body=body)
-    x, y, z, w = geometry.to_quaternion(camera.parent_from_optical @ _OPTICAL_FROM_OPENGL)
-    body.pos, body.quat = camera.parent_from_optical[:3, 3], [w, x, y, z]
-
-
-_OPTICAL_FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])  # MuJoCo's cameras look along -z, y up

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gripper's own controller: an opening that is approached at a speed with a force."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tack_grasping.motion import GripperState
+from tack_grasping.robot import Gripper
+from tack_perception.errors import InvalidInputError
+
+_REACHED = 0.002  # m
+_STILL = 0.003  # m/s
+_SLIP_FORCE = 0.05  # of the commanded force, under the fault
+
+
+class GripperController:
+    """Drives the actuator `gripper` of the cell.
+
+    Args:
+        model: mujoco.MjModel of the cell.
+        gripper: of the robot's profile.
+    """
+
+    def __init__(self, model: Any, gripper: Gripper) -> None:
+        self._model, self._gripper = model, gripper
+        self._actuator = int(model.actuator("gripper").id)
+        joint = model.joint(gripper.joints[0])
+        self._qpos, self._dof = int(joint.qposadr[0]), int(joint.dofadr[0])
+        # By virtual work both pads together give force · d(opening) = effort · d(joint).
+        self._joint_per_opening = (gripper.opened - gripper.closed) / gripper.stroke
+        self.slips = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Open, with the full force."""
+        self._wanted = self._set_point = self._gripper.stroke
+        self._force = self._gripper.force
+
+    def command(self, opening: float, force: float) -> None:
+        """Go to an opening, m, with at most a force, N."""
+        gripper = self._gripper
+        if not -1e-6 <= opening <= gripper.stroke + 1e-6:
+            raise InvalidInputError(
+                f"{gripper.name}: opening {opening} m is not in 0 to {gripper.stroke} m"
+            )
+        if not 0 < force <= gripper.force + 1e-6:
+            raise InvalidInputError(
+                f"{gripper.name}: force {force} N is not in 0 to {gripper.force} N"
+            )
+        self._wanted, self._force = opening, force
+
+    def update(self, data: Any, seconds: float) -> None:
+        """Move the set-point on by the time of one step of physics."""
+        reach = self._gripper.speed * seconds
+        self._set_point += min(reach, max(-reach, self._wanted - self._set_point))
+        data.ctrl[self._actuator] = self._joint(self._set_point)
+        effort = self._force * (_SLIP_FORCE if self.slips else 1.0) / abs(self._joint_per_opening)
+        self._model.actuator_forcerange[self._actuator] = (-effort, effort)
+
+    def opening(self, data: Any) -> float:
+        """Between the fingers, m."""
+        return float((data.qpos[self._qpos] - self._gripper.closed) / self._joint_per_opening)
+
+    def state(self, data: Any) -> GripperState:
+        """Opening, force, and whether it arrived or something keeps it from arriving."""
+        opening = self.opening(data)
+        speed = float(data.qvel[self._dof] / self._joint_per_opening)
+        effort = abs(float(data.actuator_force[self._actuator]) * self._joint_per_opening)
+        reached = abs(opening - self._wanted) <= _REACHED
+        arrived = abs(self._set_point - self._wanted) < 1e-9
+        stalled = arrived and not reached and abs(speed) < _STILL
+        return GripperState(opening, effort, stalled, reached)
+
+    def _joint(self, opening: float) -> float:
+        return self._gripper.closed + self._joint_per_opening * opening
