@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +71,6 @@ class TrajectoryExecutor:
     def __init__(self, world: CellWorld, config: ExecutorConfig | None = None) -> None:
         self._world = world
         self._config = config or ExecutorConfig()
-        self._lock = threading.RLock()
         self._followed: _Spline | None = None
         self._started = 0.0
         self._result = ExecutionResult(ExecutionCode.SUCCESSFUL, "nothing was followed yet")

@@ -8,6 +8,7 @@ from typing import Any
 from tack_grasping.motion import GripperState
 from tack_grasping.robot import Gripper
 from tack_perception.errors import InvalidInputError
+from tack_sim.robots.spec import GRIPPER
 
 _REACHED = 0.002  # m
 _STILL = 0.003  # m/s
@@ -15,7 +16,7 @@ _SLIP_FORCE = 0.05  # of the commanded force, under the fault
 
 
 class GripperController:
-    """Drives the actuator `gripper` of the cell.
+    """Drives the actuator of `robot_spec`: its length is the opening, its force that of each pad.
 
     Args:
         model: mujoco.MjModel of the cell.
@@ -24,11 +25,7 @@ class GripperController:
 
     def __init__(self, model: Any, gripper: Gripper) -> None:
         self._model, self._gripper = model, gripper
-        self._actuator = int(model.actuator("gripper").id)
-        joint = model.joint(gripper.joints[0])
-        self._qpos, self._dof = int(joint.qposadr[0]), int(joint.dofadr[0])
-        # By virtual work both pads together give force · d(opening) = effort · d(joint).
-        self._joint_per_opening = (gripper.opened - gripper.closed) / gripper.stroke
+        self._actuator = int(model.actuator(GRIPPER).id)
         self.slips = False
         self.reset()
 
@@ -54,23 +51,16 @@ class GripperController:
         """Move the set-point on by the time of one step of physics."""
         reach = self._gripper.speed * seconds
         self._set_point += min(reach, max(-reach, self._wanted - self._set_point))
-        data.ctrl[self._actuator] = self._joint(self._set_point)
-        effort = self._force * (_SLIP_FORCE if self.slips else 1.0) / abs(self._joint_per_opening)
-        self._model.actuator_forcerange[self._actuator] = (-effort, effort)
-
-    def opening(self, data: Any) -> float:
-        """Between the fingers, m."""
-        return float((data.qpos[self._qpos] - self._gripper.closed) / self._joint_per_opening)
+        data.ctrl[self._actuator] = self._set_point
+        force = self._force * (_SLIP_FORCE if self.slips else 1.0)
+        self._model.actuator_forcerange[self._actuator] = (-force, force)
 
     def state(self, data: Any) -> GripperState:
         """Opening, force, and whether it arrived or something keeps it from arriving."""
-        opening = self.opening(data)
-        speed = float(data.qvel[self._dof] / self._joint_per_opening)
-        effort = abs(float(data.actuator_force[self._actuator]) * self._joint_per_opening)
+        opening = float(data.actuator_length[self._actuator])
+        speed = float(data.actuator_velocity[self._actuator])
+        effort = abs(float(data.actuator_force[self._actuator]))
         reached = abs(opening - self._wanted) <= _REACHED
         arrived = abs(self._set_point - self._wanted) < 1e-9
         stalled = arrived and not reached and abs(speed) < _STILL
         return GripperState(opening, effort, stalled, reached)
-
-    def _joint(self, opening: float) -> float:
-        return self._gripper.closed + self._joint_per_opening * opening

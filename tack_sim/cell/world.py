@@ -19,6 +19,7 @@ from tack_sim.cell.faults import Fault, FaultKind, is_active
 from tack_sim.cell.gripper import GripperController
 from tack_sim.cell.layout import CellLayout
 from tack_sim.renderer import import_mujoco
+from tack_sim.robots.spec import GRIPPER, set_joints
 
 FloatArray = NDArray[np.float64]
 Controller = Callable[[float], None]
@@ -119,11 +120,9 @@ class CellWorld:
         with self.lock:
             self._mujoco.mj_resetData(self.model, self.data)
             self._steps = 0
-            self.data.qpos[self._arm.qpos] = self.profile.home
-            self._open_fingers()
+            set_joints(self.model, self.data, self.profile)
             self._gripper.reset()
             self._contacts.reset()
-            self.command_arm(self.profile.home)
             self._apply_faults()
             self._gripper.update(self.data, 0.0)
             self._mujoco.mj_forward(self.model, self.data)
@@ -228,7 +227,7 @@ class CellWorld:
     def base_from_gripper(self) -> FloatArray:
         """(4, 4) of the gripper frame now, m."""
         with self.lock:
-            site = self.data.site("gripper")
+            site = self.data.site(GRIPPER)
             return _pose(site.xpos, site.xmat)
 
     def object_pose(self, name: str) -> FloatArray:
@@ -301,10 +300,6 @@ class CellWorld:
             self.model.geom_friction[self._pads] = self._pad_friction
             if slips:
                 self.model.geom_friction[self._pads, 0] = _SLIPPERY
-
-    def _open_fingers(self) -> None:
-        gripper = self.profile.gripper
-        self.data.qpos[self._fingers.qpos] = gripper.opened
 
     def _checked(self, values: ArrayLike, what: str) -> FloatArray:
         array = np.asarray(values, dtype=np.float64)
