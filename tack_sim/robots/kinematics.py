@@ -16,10 +16,10 @@ from tack_sim.robots.arms import arm_of
 FloatArray = NDArray[np.float64]
 
 _TOLERANCE = 1e-6  # m and rad
-_ITERATIONS = 60
-_DAMPING = 1e-3  # at an error of 1; it shrinks with the error, so the end converges quadratically
-_LONGEST_STEP = 0.6  # rad, of any joint in one iteration: the Jacobian holds no farther
-_POSTURE_GAIN = 0.2  # share of the way back to the seed in one iteration, where the task leaves it
+_ITERATIONS = 30  # of one attempt; what has not arrived by then is stuck, and starts anew
+_DAMPING = 3e-3  # at an error of 1; it shrinks with the error, so the end converges quadratically
+_LONGEST_STEP = 0.5  # rad, of any joint in one iteration: the Jacobian holds no farther
+_POSTURE_GAIN = 0.3  # share of the way back to the seed in one iteration, where the task leaves it
 
 
 class Kinematics:
@@ -55,7 +55,8 @@ class Kinematics:
 
     def forward(self, q: ArrayLike) -> FloatArray:
         """(4, 4) base_from_tip, m, at joint positions (n,), rad."""
-        return self._frames(self._checked(q))[-1]
+        tip: FloatArray = self._frames(self._checked(q))[-1]
+        return tip
 
     def gripper_pose(self, q: ArrayLike) -> FloatArray:
         """(4, 4) base_from_gripper, m, at joint positions (n,), rad."""
@@ -79,7 +80,7 @@ class Kinematics:
         seed_q: ArrayLike,
         *,
         rng: np.random.Generator | None = None,
-        attempts: int = 20,
+        attempts: int = 40,
     ) -> FloatArray | None:
         """Joint positions that bring the tip to a pose, near the seed where there is a choice.
 
@@ -119,22 +120,38 @@ class Kinematics:
         self, target: FloatArray, start: FloatArray, seed: FloatArray
     ) -> FloatArray | None:
         q = start
-        identity = np.eye(6)
         for _ in range(_ITERATIONS):
             frames = self._frames(q)
             error = _error(frames[-1], target)
             size = math.sqrt(float(error @ error))
             if size < _TOLERANCE:
                 return q
-            jacobian = _jacobian(frames)
-            damped = jacobian @ jacobian.T + (_DAMPING * min(size, 1.0)) * identity
-            pull = _POSTURE_GAIN * (seed - q)
-            step = pull + jacobian.T @ np.linalg.solve(damped, error - jacobian @ pull)
+            step = self._step(q, _jacobian(frames), error, _DAMPING * min(size, 1.0), seed)
             largest = float(np.abs(step).max())
             if largest > _LONGEST_STEP:
                 step *= _LONGEST_STEP / largest
             q = np.minimum(np.maximum(q + step, self.lower), self.upper)
         return None
+
+    def _step(
+        self,
+        q: FloatArray,
+        jacobian: FloatArray,
+        error: FloatArray,
+        damping: float,
+        seed: FloatArray,
+    ) -> FloatArray:
+        pull = _POSTURE_GAIN * (seed - q)
+        step = _damped_step(jacobian, error, damping, pull)
+        beyond = (q + step < self.lower) | (q + step > self.upper)
+        if beyond.any():
+            # Those joints go to their limit; the others make up for it.
+            fixed = np.where(beyond, np.clip(q + step, self.lower, self.upper) - q, 0.0)
+            left = error - jacobian @ fixed
+            step = fixed + _damped_step(
+                np.where(beyond, 0.0, jacobian), left, damping + 1e-9, np.where(beyond, 0.0, pull)
+            )
+        return step
 
     def _frames(self, q: FloatArray) -> FloatArray:
         """(n + 1, 4, 4) frames of the joints after their turn, and of the tip, in the base."""
@@ -158,6 +175,16 @@ class Kinematics:
                 f" for {', '.join(self.joints)}"
             )
         return array
+
+
+def _damped_step(
+    jacobian: FloatArray, error: FloatArray, damping: float, pull: FloatArray
+) -> FloatArray:
+    """The step that takes the error away, and elsewhere follows the pull."""
+    square = jacobian @ jacobian.T
+    square[np.diag_indices(6)] += damping
+    step: FloatArray = pull + jacobian.T @ np.linalg.solve(square, error - jacobian @ pull)
+    return step
 
 
 def _jacobian(frames: FloatArray) -> FloatArray:
