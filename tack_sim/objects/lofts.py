@@ -8,6 +8,7 @@ outward, and print whose lines run along the axis reads from its start to its ti
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -142,7 +143,7 @@ def hulls(
     """
     return tuple(
         solids.hull(rings[first : last + 1, ::step].reshape(-1, 3), density)
-        for first, last in zip(breaks[:-1], breaks[1:], strict=True)
+        for first, last in itertools.pairwise(breaks)
     )
 
 

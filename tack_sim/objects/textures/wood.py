@@ -44,12 +44,14 @@ def grain(
     return wood
 
 
-def end_grain(size: int, rng: np.random.Generator, tones: tuple[Color, Color]) -> Field:
-    """(size, size, 3) float32 of wood cut across: arcs of year rings around a pith outside."""
-    v, u = np.mgrid[0:size, 0:size].astype(np.float32) / size
+def end_grain(
+    height: int, width: int, rng: np.random.Generator, tones: tuple[Color, Color]
+) -> Field:
+    """(height, width, 3) float32 of wood cut across: arcs of year rings around a pith outside."""
+    v, u = np.mgrid[0:height, 0:width].astype(np.float32) / max(height, width)
     pith = rng.uniform(-0.6, -0.1, 2)
     distance = np.hypot(u - pith[0], v - pith[1]) * rng.uniform(7, 11)
-    year = np.mod(distance + 0.12 * fbm(size, size, rng, 3), 1.0)
+    year = np.mod(distance + 0.12 * fbm(height, width, rng, 3), 1.0)
     late = smoothstep(0.3, 0.95, year) * (1 - smoothstep(0.95, 1.0, year))
     cut: Field = 0.82 * ramp(0.25 + 0.65 * late, tones)
     return cut
