@@ -11,7 +11,7 @@ from tack_perception.errors import InvalidInputError
 from tack_sim.planning.robot import RobotModel
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class AllowedCollisions:
     """An allowed collision matrix.
 
@@ -21,8 +21,8 @@ class AllowedCollisions:
             one, both have to allow it.
     """
 
-    pairs: Mapping[frozenset[str], bool] = MappingProxyType({})
-    defaults: Mapping[str, bool] = MappingProxyType({})
+    pairs: Mapping[frozenset[str], bool] = dataclasses.field(default_factory=dict)
+    defaults: Mapping[str, bool] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of_robot(cls, robot: RobotModel) -> AllowedCollisions:

@@ -49,6 +49,7 @@ class RobotModel:
         self._tip_from_hand = profile.gripper.tip_from_gripper @ hand.gripper_from_hand
         self._links = {link.name: link for link in (*arm.links, *hand.links)}
         self._hand_root = hand.links[0].name
+        self._joints = {link.joint.name: link.joint for link in self._links.values() if link.joint}
         self.link_names = tuple(self._links)
         gripper = dict.fromkeys(profile.gripper.joints, profile.gripper.opened)
         home = dict(zip(self.joints, map(float, profile.home), strict=True))
@@ -121,7 +122,10 @@ class RobotModel:
         slide = float(np.clip(share, 0, 1)) * gripper.stroke / 2
         moved = dict.fromkeys(hand.slides, slide)
         for follower in hand.followers:
-            moved[follower.joint] = float(np.polynomial.Polynomial(follower.polynomial)(slide))
+            joint = self._joints[follower.slide]
+            moved[follower.joint] = float(
+                np.polyval(follower.polynomial[::-1], slide - _position_as_described(joint))
+            )
         return moved
 
     def base_from_link(self, link: str, positions: Mapping[str, float]) -> FloatArray:
@@ -171,7 +175,13 @@ class RobotModel:
         return geometry.inverse(base_from_tip) @ self.base_from_link(link, positions)
 
 
+def _position_as_described(joint: Joint) -> float:
+    """The joint's position where its link is at `parent_from_link`: fingers are described open."""
+    return (joint.upper or 0.0) if joint.kind == "slide" else 0.0
+
+
 def _motion(joint: Joint, position: float) -> FloatArray:
+    moved = position - _position_as_described(joint)
     if joint.kind == "slide":
-        return geometry.make_transform(np.eye(3), position * np.asarray(joint.axis))
-    return geometry.from_axis_angle(joint.axis, position)
+        return geometry.make_transform(np.eye(3), moved * np.asarray(joint.axis))
+    return geometry.from_axis_angle(joint.axis, moved)
