@@ -11,7 +11,12 @@ from typing import Any, TypeVar
 import rclpy
 from rclpy.clock import JumpHandle, JumpThreshold
 from rclpy.duration import Duration
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import (
+    Executor,
+    ExternalShutdownException,
+    MultiThreadedExecutor,
+    SingleThreadedExecutor,
+)
 from rclpy.node import Node
 
 from tack_perception.errors import TackError
@@ -66,7 +71,7 @@ class TackNode(Node):
         super().destroy_node()
 
 
-def _spin(executor: SingleThreadedExecutor, node: TackNode) -> None:
+def _spin(executor: Executor, node: TackNode) -> None:
     """Spin until the end of the context, or until a callback raises what nobody expected."""
     try:
         executor.spin()
@@ -79,12 +84,15 @@ def _spin(executor: SingleThreadedExecutor, node: TackNode) -> None:
             node.drops.add_fault(error)
 
 
-def run(factory: Callable[[], TackNode], args: Sequence[str] | None = None) -> int:
+def run(
+    factory: Callable[[], TackNode], args: Sequence[str] | None = None, *, threads: int = 1
+) -> int:
     """Run one node until Ctrl-C, SIGTERM or `ros2 lifecycle`'s end of the context.
 
     Args:
         factory: makes the node.
         args: command line with `--ros-args`; default: that of the process.
+        threads: of the executor; more than one for a node whose action servers take their time.
 
     Returns:
         The exit code: 0 after a requested end, 1 when the node could not start or failed.
@@ -92,11 +100,11 @@ def run(factory: Callable[[], TackNode], args: Sequence[str] | None = None) -> i
     # Callbacks wait for a worker thread to let go of the interpreter: not for 5 ms, the default.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node: TackNode | None = None
-    executor: SingleThreadedExecutor | None = None
+    executor: Executor | None = None
     try:
         rclpy.init(args=None if args is None else list(args))
         node = factory()
-        executor = SingleThreadedExecutor()
+        executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
         executor.add_node(node)
         while rclpy.ok():
             _spin(executor, node)

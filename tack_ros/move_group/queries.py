@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
-from builtin_interfaces.msg import Duration
 from moveit_msgs.msg import Constraints as ConstraintsMessage
 from moveit_msgs.msg import (
     MotionPlanRequest,
     MoveItErrorCodes,
     PositionIKRequest,
     RobotState,
-    RobotTrajectory,
 )
 from moveit_msgs.msg import OrientationConstraint as OrientationMessage
 from moveit_msgs.msg import PositionConstraint as PositionMessage
 from moveit_msgs.srv import GetCartesianPath
 from shape_msgs.msg import SolidPrimitive
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
@@ -33,7 +30,6 @@ from tack_sim.planning.requests import (
     OrientationConstraint,
     PlanRequest,
     PositionConstraint,
-    Trajectory,
 )
 from tack_sim.planning.shapes import Primitive
 
@@ -221,77 +217,6 @@ def from_ik_request(message: PositionIKRequest) -> IKRequest:
         constraints=from_constraints(message.constraints),
         timeout=timeout.sec + timeout.nanosec * 1e-9,
     )
-
-
-def to_robot_trajectory(trajectory: Trajectory | None) -> RobotTrajectory:
-    """A trajectory as a message; an empty one for None."""
-    message = RobotTrajectory()
-    if trajectory is None:
-        return message
-    message.joint_trajectory = JointTrajectory(
-        joint_names=list(trajectory.joints),
-        points=[
-            JointTrajectoryPoint(
-                positions=trajectory.positions[i].tolist(),
-                velocities=trajectory.velocities[i].tolist(),
-                accelerations=trajectory.accelerations[i].tolist(),
-                time_from_start=to_duration(float(time)),
-            )
-            for i, time in enumerate(trajectory.times)
-        ],
-    )
-    return message
-
-
-def from_joint_trajectory(message: JointTrajectory) -> Trajectory:
-    """A trajectory_msgs/JointTrajectory; velocities and accelerations may be missing (then 0).
-
-    Raises:
-        InvalidInputError: points that do not fit the joint names, are not finite, or go back in
-            time; the message says which.
-    """
-    joints = tuple(message.joint_names)
-    points = message.points
-    if not joints or len(set(joints)) != len(joints):
-        raise InvalidInputError(f"trajectory of the joints [{', '.join(joints)}]")
-    if not points:
-        raise InvalidInputError("trajectory without points")
-    times = np.array([p.time_from_start.sec + p.time_from_start.nanosec * 1e-9 for p in points])
-    if times[0] < 0 or (np.diff(times) <= 0).any():
-        raise InvalidInputError("trajectory whose times do not rise")
-    positions = _rows((p.positions for p in points), joints, "positions")
-    if not positions.size:
-        raise InvalidInputError("trajectory without positions")
-    velocities = _rows((p.velocities for p in points), joints, "velocities")
-    accelerations = _rows((p.accelerations for p in points), joints, "accelerations")
-    return Trajectory(
-        joints,
-        times,
-        positions,
-        velocities if velocities.size else np.zeros_like(positions),
-        accelerations if accelerations.size else np.zeros_like(positions),
-    )
-
-
-def _rows(
-    values: Iterable[Iterable[float]], joints: tuple[str, ...], what: str
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """(N, n) of one field of all points; (0, 0) where no point has it."""
-    rows = [list(row) for row in values]
-    if not any(rows):
-        return np.zeros((0, 0))
-    if any(len(row) != len(joints) for row in rows):
-        raise InvalidInputError(f"trajectory: {what} of some points are not {len(joints)} numbers")
-    array = np.array(rows, dtype=np.float64)
-    if not np.isfinite(array).all():
-        raise InvalidInputError(f"trajectory: {what} hold NaN or infinity")
-    return array
-
-
-def to_duration(seconds: float) -> Duration:
-    """A duration message of s, to the nearest ns."""
-    total = round(seconds * 1e9)
-    return Duration(sec=total // 1_000_000_000, nanosec=total % 1_000_000_000)
 
 
 def to_error_code(code: MoveItErrorCode, message: str = "") -> MoveItErrorCodes:

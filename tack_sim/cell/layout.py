@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
@@ -151,6 +152,34 @@ def sample_layout(
     return CellLayout(profile, tuple(objects), container, seed)
 
 
+def with_target_moved(layout: CellLayout, seed: int, *, clearance: float = 0.03) -> CellLayout:
+    """The layout with its target elsewhere and turned; all else stays.
+
+    Args:
+        layout: as it is.
+        seed: decides where the target comes to lie.
+        clearance: least distance between two footprints, m.
+
+    Raises:
+        InvalidInputError: there is no free place.
+    """
+    if layout.bin is None:
+        raise InvalidInputError("a layout without a bin leaves no area to move things in")
+    target = layout.target
+    sampler = _Sampler(
+        layout.profile,
+        _area(layout.profile, layout.bin),
+        clearance,
+        np.random.default_rng(seed),
+        [footprint(p.model, p.base_from_object) for p in layout.objects if p is not target],
+    )
+    level = target.base_from_object.copy()
+    level[:3, 3] -= (0.0, 0.0, layout.profile.table_height)
+    moved = sampler.place(dataclasses.replace(target, base_from_object=level), reachable=True)
+    objects = tuple(moved if placed is target else placed for placed in layout.objects)
+    return dataclasses.replace(layout, objects=objects)
+
+
 def _target(
     family: str | ObjectModel, instance: int | None, rng: np.random.Generator
 ) -> ObjectModel:
@@ -189,11 +218,12 @@ class _Sampler:
         area: tuple[FloatArray, FloatArray],
         clearance: float,
         rng: np.random.Generator,
+        taken: Iterable[FloatArray] = (),
     ) -> None:
         self._area, self._clearance, self._rng = area, clearance, rng
         self._height = profile.table_height
         self._reach = float(profile.workspace[1][0])
-        self._taken: list[FloatArray] = []
+        self._taken: list[FloatArray] = list(taken)
 
     def place(self, placed: Placed, *, reachable: bool = False) -> Placed:
         """The object at a random place of the area; `base_from_object` is its rest pose."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tack_grasping.motion import GripperState
+from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_sim.cell.build import build_cell
 from tack_sim.cell.contacts import LEFT_PAD, RIGHT_PAD, Collision, ContactMonitor
@@ -237,6 +238,25 @@ class CellWorld:
             InvalidInputError: no such object; names those that exist.
         """
         return self.base_from_link(self.layout.placed(name).name)
+
+    def place_object(self, name: str, base_from_object: FloatArray) -> None:
+        """Put an object somewhere else, at rest, as a person would.
+
+        Args:
+            name: of the object.
+            base_from_object: (4, 4), m.
+
+        Raises:
+            InvalidInputError: no such object, or no rigid transform.
+        """
+        pose = geometry.check_transform(base_from_object, f"{name}: base_from_object")
+        joint = self.model.joint(self.layout.placed(name).name)
+        qpos, dof = int(joint.qposadr[0]), int(joint.dofadr[0])
+        x, y, z, w = geometry.to_quaternion(pose)
+        with self.lock:
+            self.data.qpos[qpos : qpos + 7] = (*pose[:3, 3], w, x, y, z)
+            self.data.qvel[dof : dof + 6] = 0.0
+            self._mujoco.mj_forward(self.model, self.data)
 
     def object_centre(self, name: str) -> FloatArray:
         """(3,) centre of mass of an object now, m."""

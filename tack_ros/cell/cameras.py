@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated cameras on the topics of realsense-ros, rendered beside the physics."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo, Image
+
+from tack_grasping.robot import CameraMount
+from tack_perception.encodings import encode_depth
+from tack_perception.errors import TackError
+from tack_ros import qos
+from tack_ros.conversions.images import to_camera_info, to_color_image, to_image
+from tack_ros.conversions.stamps import to_header
+from tack_ros.node import TackNode
+from tack_sim.cameras.cell_camera import CameraImages, CellCamera
+from tack_sim.cell.faults import FaultKind, is_active
+from tack_sim.cell.world import CellWorld
+
+_WAIT_S = 0.002
+_DELAY_S = 0.4  # of the world's time, under the fault
+_HOLE_PX = 48
+
+
+class CameraThread:
+    """Renders one camera at a rate of the world's time, on a thread of its own.
+
+    A picture that is not ready in time is skipped, as a camera does: the stamps stay true.
+
+    Args:
+        node: its publishers are made here.
+        world: the cell.
+        mount: which camera, and where it sits.
+        stamp_ns: time of the world (s) → stamp.
+        rate: images per second of the world's time.
+        options: of `CellCamera`.
+    """
+
+    def __init__(
+        self,
+        node: TackNode,
+        world: CellWorld,
+        mount: CameraMount,
+        stamp_ns: Callable[[float], int],
+        rate: float,
+        **options: Any,
+    ) -> None:
+        self._node, self._world, self._mount = node, world, mount
+        self._stamp_ns, self._period, self._options = stamp_ns, 1 / rate, options
+        depth = "aligned_depth_to_color" if options.get("aligned", True) else "depth"
+        depth_image = "image_raw" if options.get("aligned", True) else "image_rect_raw"
+        prefix = f"/{mount.name}"
+        self._publishers = {
+            name: node.create_publisher(kind, f"{prefix}/{topic}", qos.SENSOR)
+            for name, kind, topic in (
+                ("color_info", CameraInfo, "color/camera_info"),
+                ("depth_info", CameraInfo, f"{depth}/camera_info"),
+                ("color", Image, "color/image_raw"),
+                ("depth", Image, f"{depth}/{depth_image}"),
+            )
+        }
+        self._late: deque[CameraImages] = deque()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"camera {mount.name}", daemon=True)
+        self._thread.start()
+        node.at_end(self._join)
+
+    def _join(self) -> None:
+        self._stop.set()
+        self._thread.join(10.0)
+
+    def _run(self) -> None:
+        try:
+            with CellCamera(self._world.model, self._mount, **self._options) as camera:
+                self._shoot(camera)
+        except TackError as error:
+            self._node.get_logger().error(f"camera {self._mount.name}: {error}")
+        except Exception as error:
+            if self._node.context.ok() and not self._stop.is_set():
+                self._node.drops.add_fault(error)
+
+    def _shoot(self, camera: CellCamera) -> None:
+        due = 0.0
+        while not self._stop.is_set():
+            time = self._world.time
+            if time < due - 10 * self._period:
+                due = time  # the world was reset
+            if time < due or not self._wanted():
+                self._stop.wait(_WAIT_S)
+                continue
+            # The next whole period: what rendering has missed is not caught up with.
+            due = max(due + self._period, time - self._period)
+            images = camera.shoot(self._world.snapshot())
+            self._node.monitor.received()
+            for ready in self._faulty(images):
+                self._publish(ready)
+
+    def _wanted(self) -> bool:
+        return any(publisher.get_subscription_count() for publisher in self._publishers.values())
+
+    def _faulty(self, images: CameraImages) -> list[CameraImages]:
+        """What goes out now, under the faults that hold."""
+
+        def active(kind: FaultKind) -> bool:
+            return is_active(self._world.faults, kind, images.time)
+
+        if active(FaultKind.CAMERA_DROPOUT):
+            return []
+        if active(FaultKind.DEPTH_NAN):
+            images = dataclasses.replace(images, depth=np.full_like(images.depth, np.nan))
+        if active(FaultKind.DEPTH_HOLES):
+            images = dataclasses.replace(images, depth=_with_holes(images.depth))
+        self._late.append(images)
+        if active(FaultKind.CAMERA_DELAY):
+            old = images.time - _DELAY_S
+            return [self._late.popleft() for late in tuple(self._late) if late.time <= old]
+        if active(FaultKind.CAMERA_DISORDER) and len(self._late) < 2:
+            return []
+        ready = list(self._late)
+        self._late.clear()
+        if active(FaultKind.CAMERA_DISORDER):
+            ready.reverse()
+        if active(FaultKind.CAMERA_DUPLICATE):
+            ready = [images for images in ready for _ in range(2)]
+        return ready
+
+    def _publish(self, images: CameraImages) -> None:
+        if self._stop.is_set():
+            return
+        name = self._mount.name
+        stamp_ns = self._stamp_ns(images.time)
+        frames = f"{name}_color_optical_frame", f"{name}_depth_optical_frame"
+        color_header = to_header(stamp_ns, frames[0])
+        depth_header = to_header(stamp_ns, frames[0] if images.aligned else frames[1])
+        out = self._publishers
+        out["color_info"].publish(to_camera_info(images.color_intrinsics, color_header))
+        out["depth_info"].publish(to_camera_info(images.depth_intrinsics, depth_header))
+        out["color"].publish(to_color_image(images.color, color_header))
+        out["depth"].publish(to_image(encode_depth(images.depth, "16UC1"), depth_header))
+        self._node.monitor.handled(stamp_ns)
+
+
+def _with_holes(depth: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
+    """The depth image with every other square of a chessboard lost."""
+    rows, columns = np.indices(depth.shape) // _HOLE_PX
+    return np.where((rows + columns) % 2 == 0, depth, np.float32(np.nan))

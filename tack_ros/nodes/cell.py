@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A robot cell without hardware: what the drivers of a robot and its cameras would serve.
+
+Joint states, TF, cameras, controllers and /clock, all from physics. Plans are made by `move_group`,
+MoveIt's own or tack's; nothing that talks to this node needs to know that it is a simulation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+from typing import Any
+
+from std_srvs.srv import Trigger
+
+from tack_grasping.profiles import load_profile
+from tack_perception.configuration import Configuration, setting
+from tack_perception.errors import InvalidInputError
+from tack_ros.cell.cameras import CameraThread
+from tack_ros.cell.controllers import ArmController, GripperServer
+from tack_ros.cell.state import StatePublisher
+from tack_ros.cell.truth import TruthServer
+from tack_ros.diagnostics import DiagnosticsPublisher, Health
+from tack_ros.node import TackNode, run
+from tack_sim.cell.faults import Fault, FaultKind, is_active
+from tack_sim.cell.layout import sample_layout
+from tack_sim.cell.world import CellWorld
+
+THREADS = 6
+_TICK_S = 0.01
+_LAG_S = 0.05  # behind by more than this, the cell's time runs slower than the wall clock
+
+
+@dataclasses.dataclass(frozen=True)
+class CellConfig(Configuration):
+    """Parameters of the cell. All but the faults are read at start-up."""
+
+    robot: str = setting("panda_2f85", "profile: its name, or the path of a YAML file")
+    object_class: str = setting("mug", "class of the object on the table")
+    seed: int = setting(0, "where things stand, and which ones", low=0)
+    instance: int = setting(-1, "seed of the object; -1: a held-out one, by `seed`", low=-1)
+    clutter: int = setting(0, "other objects on the table", low=0, high=12)
+    occluders: int = setting(0, "panels in front of the object", low=0, high=3)
+    cameras: tuple[str, ...] = setting(("wrist",), "cameras of the profile to render")
+    width: int = setting(640, "of the images", unit="px", low=64, high=1920)
+    height: int = setting(480, "of the images", unit="px", low=48, high=1080)
+    camera_rate: float = setting(15.0, "of each camera", unit="Hz", low=0.1, high=60.0)
+    align_depth: bool = setting(True, "depth on the colour grid; otherwise on its own")
+    shadows: bool = setting(True, "shadows cost half of the rendering time")
+    noise: bool = setting(True, "noise of colour and depth as of the real cameras")
+    state_rate: float = setting(50.0, "of joint states and TF", unit="Hz", low=1.0, high=500.0)
+    speed: float = setting(1.0, "of the cell's time against the wall clock", low=0.05, high=20.0)
+    faults: tuple[str, ...] = setting(
+        ("",), "what goes wrong: FAULT[@START][+DURATION], s of the cell's time"
+    )
+
+
+class CellNode(TackNode):
+    """The node `cell`.
+
+    Raises:
+        TackError: a parameter is refused, or MuJoCo is missing.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("cell", **options)
+        changeable = {"faults", "speed"}
+        names = [name for name in CellConfig.settings() if name not in changeable]
+        self._config = self.parameters.declare(CellConfig, fixed=names, on_change=self._on_change)
+        self.parameters.warn_of_unknown()
+        config = self._config.value
+        profile = load_profile(config.robot)
+        layout = sample_layout(
+            profile,
+            config.object_class,
+            config.seed,
+            instance=None if config.instance < 0 else config.instance,
+            clutter=config.clutter,
+            occluders=config.occluders,
+        )
+        self.world = CellWorld(layout, faults=_faults(config))
+        self._start_ns = time.time_ns()
+        self._state = StatePublisher(self, self.world, self._start_ns, config.state_rate)
+        self._arm = ArmController(self, self.world)
+        self._gripper = GripperServer(self, self.world)
+        self._truth = TruthServer(self, self.world, config.seed)
+        self.create_service(Trigger, "~/reset", self._on_reset)
+        self._slow = 0.0
+        DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
+        self._thread.start()
+        self.at_end(self._join)
+        for name in config.cameras:
+            if name not in profile.cameras:
+                raise InvalidInputError(
+                    f"camera {name!r}: {profile.name} has {', '.join(profile.cameras)}"
+                )
+            CameraThread(
+                self,
+                self.world,
+                profile.cameras[name],
+                self._state.stamp_ns,
+                config.camera_rate,
+                width=config.width,
+                height=config.height,
+                aligned=config.align_depth,
+                noise=config.noise,
+                shadow_size=1024 if config.shadows else 0,
+            )
+        target = layout.target
+        self.get_logger().info(f"{target.model.name} on the table of {profile.name}")
+
+    def _join(self) -> None:
+        self._stop.set()
+        self._thread.join(5.0)
+
+    def _on_change(self, config: CellConfig) -> None:
+        self.world.faults[:] = _faults(config)
+
+    def _run(self) -> None:
+        """Let the world's time pass with the wall clock's, as far as the machine keeps up."""
+        before = time.monotonic()
+        while not self._stop.wait(_TICK_S) and self.context.ok():
+            now = time.monotonic()
+            passed, before = now - before, now
+            self._slow = max(passed - _LAG_S, 0.0) / passed
+            try:
+                self.world.step(min(passed, _LAG_S) * self._config.value.speed)
+                silent = is_active(self.world.faults, FaultKind.TF_SILENCE, self.world.time)
+                self._state.silent = silent
+                self._state.publish()
+            except Exception as error:
+                if self.context.ok() and not self._stop.is_set():
+                    self.drops.add_fault(error)
+
+    def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._arm.stop("the cell was reset")
+        self._truth.reset()
+        response.success = True
+        response.message = "everything is where it was at the start; the time goes on"
+        return response
+
+    def _health(self) -> Health:
+        values = {
+            "object": self.world.layout.target.model.name,
+            "cell time [s]": f"{self.world.time:.1f}",
+            "collisions": json.dumps([str(c) for c in self.world.collisions]),
+            "faults": ", ".join(map(str, self.world.faults)) or "none",
+        }
+        problem = "" if self._slow < 0.5 else "the machine is too slow: the cell's time lags"
+        return Health(problem, values)
+
+
+def _faults(config: CellConfig) -> list[Fault]:
+    return [Fault.parse(text) for text in config.faults if text.strip()]
+
+
+def main() -> int:
+    """Run the node."""
+    return run(CellNode, threads=THREADS)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
