@@ -130,7 +130,8 @@ def noisy_depth(
     nearest = model.min_m or scale / model.limit_px
     lost |= (z < nearest) | (z > model.max_m)
     z[lost] = np.nan
-    return z
+    noisy: FloatImage = z
+    return noisy
 
 
 def incidence_cosine(disparity: FloatImage, intrinsics: CameraIntrinsics) -> FloatImage:
@@ -159,7 +160,7 @@ def incidence_cosine(disparity: FloatImage, intrinsics: CameraIntrinsics) -> Flo
 
 @functools.lru_cache(maxsize=8)
 def _ray_grid(intrinsics: CameraIntrinsics) -> tuple[FloatImage, FloatImage, FloatImage]:
-    """x (1, W), y (H, 1) and length (H, W) of the pixels' rays with z = 1."""
+    """Columns x (1, W), rows y (H, 1) and length (H, W) of the pixels' rays with z = 1."""
     x = (np.arange(intrinsics.width) - intrinsics.cx) / intrinsics.fx
     y = (np.arange(intrinsics.height)[:, None] - intrinsics.cy) / intrinsics.fy
     length = np.sqrt(x**2 + y**2 + 1)
@@ -210,7 +211,7 @@ def _jittered(disparity: FloatImage, sigma: float, rng: np.random.Generator) -> 
     nearest = cv2.remap(disparity, u, v, cv2.INTER_NEAREST, borderMode=border)[0]
     gap = (disparity <= 0).astype(np.float32)
     empty = cv2.remap(gap, u, v, cv2.INTER_LINEAR, borderMode=border)[0] > 0
-    result: FloatImage = disparity.copy()
+    result: FloatImage = np.array(disparity)
     result[rows, columns] = np.where(empty, nearest, sampled)
     return result
 
@@ -255,5 +256,5 @@ def _blobs(probability: FloatImage, rng: np.random.Generator) -> Mask:
     """Holes of a few pixels that cover each pixel with the given probability."""
     field = _correlated(probability.shape, _BLOB_PX, rng)
     # The logistic approximation of the normal distribution is good to 1 % here.
-    covered: Mask = 1 / (1 + np.exp(-1.702 * field)) < probability
+    covered: Mask = np.asarray(1 / (1 + np.exp(-1.702 * field)) < probability)
     return covered

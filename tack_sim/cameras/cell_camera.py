@@ -20,33 +20,11 @@ from tack_perception.registration import register_depth
 from tack_sim.cameras.look import STEADY, Look, LookConfig, expose, sample_look
 from tack_sim.cameras.models import CameraModel, camera_model
 from tack_sim.cameras.scene_renderer import SceneRenderer
+from tack_sim.cell.world import Snapshot
 from tack_sim.depth_noise import noisy_depth
 from tack_sim.renderer import import_mujoco
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class CellState:
-    """What a picture depends on, copied out of a running simulation.
-
-    Attributes:
-        time: s.
-        qpos: (nq,) joint positions.
-        mocap_pos, mocap_quat: (nmocap, 3) m and (nmocap, 4) (w, x, y, z).
-    """
-
-    time: float
-    qpos: FloatArray
-    mocap_pos: FloatArray
-    mocap_quat: FloatArray
-
-    @classmethod
-    def of(cls, data: Any) -> CellState:
-        """A copy from a mujoco.MjData; hold the lock of whoever steps it meanwhile."""
-        return cls(
-            float(data.time), data.qpos.copy(), data.mocap_pos.copy(), data.mocap_quat.copy()
-        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,9 +66,7 @@ class CellCamera:
     It has a MjData of its own and is fed with states, so that it can run beside the physics:
 
         with CellCamera(world.model, mount) as camera:
-            with world.lock:
-                state = CellState.of(world.data)
-            frame = camera.shoot(state).frame("camera_color_optical_frame")
+            frame = camera.shoot(world.snapshot()).frame("camera_color_optical_frame")
 
     Args:
         model: mujoco.MjModel.
@@ -119,7 +95,7 @@ class CellCamera:
         look: LookConfig = STEADY,
         noise: bool = True,
         aligned: bool = True,
-        samples: int = 4,
+        samples: int = 0,
         shadow_size: int = 1024,
         seed: int = 0,
         renderer: SceneRenderer | None = None,
@@ -158,7 +134,7 @@ class CellCamera:
         """Change lights and imager."""
         self.look = look
 
-    def shoot(self, state: CellState) -> CameraImages:
+    def shoot(self, state: Snapshot) -> CameraImages:
         """Render a state.
 
         Raises:
@@ -197,18 +173,14 @@ class CellCamera:
         pose: FloatArray = geometry.nearest_transform(parent) @ self._mount.parent_from_optical
         return pose
 
-    def _load(self, state: CellState) -> None:
+    def _load(self, state: Snapshot) -> None:
         data = self._data
         if state.qpos.shape != data.qpos.shape or state.mocap_pos.shape != data.mocap_pos.shape:
             raise InvalidInputError(
                 f"state with {state.qpos.size} positions: the camera's model has {data.qpos.size};"
                 " make a new camera when the model changes"
             )
-        data.time, data.qpos[:] = state.time, state.qpos
-        data.mocap_pos[:], data.mocap_quat[:] = state.mocap_pos, state.mocap_quat
-        self._mujoco.mj_kinematics(self._model, data)
-        self._mujoco.mj_comPos(self._model, data)
-        self._mujoco.mj_camlight(self._model, data)
+        state.apply(self._model, data)
 
 
 def _centre(model: Any) -> tuple[float, float, float]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which point of which object a pixel sees, exactly: rays cast against the objects' meshes.
 
-(object, face, barycentric weights) is the canonical coordinate of a surface point: the same on every
-instance of a family, from every side.
+(object, face, barycentric weights) is the canonical coordinate of a surface point: the same on
+every instance of a family, from every side.
 """
 
 from __future__ import annotations

@@ -70,6 +70,9 @@ class LookConfig(Configuration):
     shot_noise: tuple[float, ...] = setting(
         (0.02, 0.16), "noise over the square root of the signal", unit="of √255", low=0, high=2
     )
+    lens_px: tuple[float, ...] = setting(
+        (0.3, 0.7), "standard deviation of the lens blur", unit="px", low=0, high=10
+    )
     blur_px: tuple[float, ...] = setting(
         (0.0, 2.0), "length of the motion blur in a picture 640 px wide", unit="px", low=0, high=50
     )
@@ -78,9 +81,9 @@ class LookConfig(Configuration):
 STEADY = LookConfig(
     ambient=(0.38, 0.38), key=(0.6, 0.6), fill=(0.16, 0.16), elevation_deg=(60.0, 60.0),
     kelvin=(6000.0, 6000.0), exposure_stops=(0.0, 0.0), white_balance=0.0, contrast=(1.0, 1.0),
-    read_noise=(0.0, 0.0), shot_noise=(0.0, 0.0), blur_px=(0.0, 0.0),
+    read_noise=(0.0, 0.0), shot_noise=(0.0, 0.0), lens_px=(0.45, 0.45), blur_px=(0.0, 0.0),
 )  # fmt: skip
-"""A pleasant light and a perfect imager: nothing is left to chance but the light's direction."""
+"""A pleasant light and a good imager: nothing is left to chance but the light's direction."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,10 +91,11 @@ class Look:
     """One draw from a `LookConfig`.
 
     Attributes:
-        lights: the main light first.
+        lights: the main light last.
         gains: of red, green and blue, exposure included.
         contrast: exponent of the tone curve.
         read_noise, shot_noise: see `LookConfig`.
+        lens: standard deviation of the lens blur, px.
         blur: motion blur along u and v in a picture 640 px wide, px.
     """
 
@@ -100,6 +104,7 @@ class Look:
     contrast: float
     read_noise: float
     shot_noise: float
+    lens: float
     blur: tuple[float, float]
 
 
@@ -123,22 +128,24 @@ def sample_look(
         return float(rng.uniform(min(low_high), max(low_high)))
 
     azimuth = float(rng.uniform(-math.pi, math.pi))
-    key = _light(
-        centre, azimuth, math.radians(draw(config.elevation_deg)), draw(config.key),
-        draw(config.kelvin), shadow=shadows, ambient=draw(config.ambient),
-    )  # fmt: skip
-    opposite = azimuth + math.pi + float(rng.uniform(-1.0, 1.0))
-    fill = _light(centre, opposite, math.radians(40), draw(config.fill), draw(config.kelvin))
+    elevation, opposite = draw(config.elevation_deg), azimuth + math.pi + rng.uniform(-1.0, 1.0)
+    ambient, tint = draw(config.ambient), draw(config.kelvin)
+    lights = (
+        # MuJoCo leaves out the ambient part of lights that cast shadows.
+        _light(centre, float(opposite), 40.0, draw(config.fill), tint, ambient=ambient),
+        _light(centre, azimuth, elevation, draw(config.key), draw(config.kelvin), shadow=shadows),
+    )
     exposure = 2.0 ** draw(config.exposure_stops)
     balance = np.exp(rng.normal(0.0, config.white_balance, 3)) if config.white_balance else 1.0
     red, green, blue = (float(gain) for gain in np.ones(3) * exposure * balance)
     length, angle = draw(config.blur_px), float(rng.uniform(0, math.pi))
     return Look(
-        (key, fill),
+        lights,
         (red, green, blue),
         draw(config.contrast),
         draw(config.read_noise),
         draw(config.shot_noise),
+        draw(config.lens_px),
         (length * math.cos(angle), length * math.sin(angle)),
     )
 
@@ -155,6 +162,8 @@ def expose(color: Image, look: Look, rng: np.random.Generator) -> Image:
         (H, W, 3) uint8 RGB.
     """
     image = motion_blur(color, look.blur, color.shape[1] / 640)
+    if look.lens:
+        image = np.asarray(cv2.GaussianBlur(image, (3, 3), look.lens), dtype=np.uint8)
     levels = np.arange(256, dtype=np.float64)[:, None] / 255 * np.array(look.gains)
     # Highlights roll off instead of clipping hard, as in any camera's tone curve.
     curve = np.where(levels < 0.8, levels, 0.8 + 0.2 * np.tanh((levels - 0.8) / 0.2))
@@ -210,26 +219,22 @@ def _noise_pool(height: int, width: int) -> NDArray[np.float32]:
 def _light(
     centre: Vector,
     azimuth: float,
-    elevation: float,
+    elevation_deg: float,
     strength: float,
     kelvin: float,
     *,
     ambient: float = 0.0,
     shadow: bool = False,
 ) -> Light:
-    away = np.array(
-        [
-            math.cos(azimuth) * math.cos(elevation),
-            math.sin(azimuth) * math.cos(elevation),
-            math.sin(elevation),
-        ]
-    )
+    elevation = math.radians(elevation_deg)
+    level = math.cos(elevation)
+    away = np.array([level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation)])
     tint = np.array(_tint(kelvin))
     return Light(
         _vector(np.array(centre) + 1.5 * away),
         _vector(-away),
         _vector(strength * tint),
-        _vector(ambient * np.ones(3)),
+        _vector(ambient * tint),
         _vector(0.5 * strength * tint),
         shadow,
     )

@@ -32,6 +32,7 @@ class SceneRenderer:
         width, height: of the largest picture, px.
         samples: of each pixel against jagged edges, 0 to 4.
         shadow_size: of the shadow map, px; 0 for no shadows.
+        shadow_reach: half the side of the area in which things cast shadows, m; finer if smaller.
         near, far: nearest and farthest depth that is seen, m.
 
     Raises:
@@ -46,6 +47,7 @@ class SceneRenderer:
         *,
         samples: int = 4,
         shadow_size: int = 1024,
+        shadow_reach: float = 0.9,
         near: float = 0.03,
         far: float = 15.0,
     ) -> None:
@@ -58,14 +60,15 @@ class SceneRenderer:
         vis = model.vis
         vis.global_.offwidth = max(width, vis.global_.offwidth)
         vis.global_.offheight = max(height, vis.global_.offheight)
-        kept = vis.quality.offsamples, vis.quality.shadowsize
+        kept = vis.quality.offsamples, vis.quality.shadowsize, vis.map.shadowclip
+        vis.map.shadowclip = shadow_reach / model.stat.extent
         vis.quality.offsamples, vis.quality.shadowsize = samples, shadow_size
         self._color_pass = self._offscreen()
         # Multi-sampled depth is read at a corner sample, 0.4 px beside the pixel's centre, so depth
         # then gets a pass without it.
         vis.quality.offsamples = 0
         self._depth_pass = self._offscreen() if samples else self._color_pass
-        vis.quality.offsamples, vis.quality.shadowsize = kept
+        vis.quality.offsamples, vis.quality.shadowsize, vis.map.shadowclip = kept
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 64)
         self._scene.flags[:] = 0
         self._shadows = shadow_size > 0
