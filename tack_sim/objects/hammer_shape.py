@@ -195,8 +195,10 @@ def _head(shape: HammerShape) -> FloatArray:
         (front + 0.0005, 0.55 * face, 0.55 * face, square),
     ]
     if shape.kind == "mallet":
-        rows = [(y, high * a / face if 3 < i else a, wide * b / face if 3 < i else b, m)
-                for i, (y, a, b, m) in enumerate(rows)]
+        rows = [
+            (y, high * a / face if i > 3 else a, wide * b / face if i > 3 else b, m)
+            for i, (y, a, b, m) in enumerate(rows)
+        ]
     y, x_size, z_size, power = smooth(rows, 3).T
     centres = np.column_stack([np.zeros_like(y), y, np.zeros_like(y)])
     sizes = np.column_stack([z_size, x_size])
@@ -210,13 +212,15 @@ def _prong(shape: HammerShape, side: float) -> FloatArray:
     turns = np.linspace(-np.pi / 2, np.pi / 2, _ARC)
     cosine, sine = np.maximum(np.cos(turns), 0), np.sin(turns)
     cosine[[0, -1]] = 0
-    out = cosine ** roundness
+    out = cosine**roundness
     up = np.sign(sine) * np.abs(sine) ** roundness
     flat = np.linspace(1, -1, _INNER + 2)[1:-1]
     out = np.concatenate([out, np.zeros(_INNER)])
     up = np.concatenate([up, flat])
     z = side * (inner[:, None] + (outer - inner)[:, None] * out)
-    rings: FloatArray = centres[:, None] + thick[:, None, None] * up[None, :, None] * normals[:, None]
+    rings: FloatArray = (
+        centres[:, None] + thick[:, None, None] * up[None, :, None] * normals[:, None]
+    )
     rings[..., 2] += z
     return rings
 

@@ -87,8 +87,8 @@ def sections(
 def loft(
     rings: FloatArray,
     skin: Area,
-    start_cap: Area,
-    end_cap: Area,
+    start_cap: Area | None,
+    end_cap: Area | None,
     *,
     rows: FloatArray | None = None,
     columns: FloatArray | None = None,
@@ -98,7 +98,8 @@ def loft(
     Args:
         rings: (R, C, 3), m; see the module for their sense.
         skin: where the skin lies in the atlas: s along the loft, t around it.
-        start_cap, end_cap: where the caps lie, as discs.
+        start_cap, end_cap: where the caps lie, as discs. None leaves them out, for a loft whose
+            last ring is its first.
         rows: (R,) place of each ring in the skin's s, 0 to 1; by the way along the first corners
             if None.
         columns: (C + 1,) place of each corner in the skin's t; even if None.
@@ -108,9 +109,12 @@ def loft(
         steps = np.linalg.norm(np.diff(rings, axis=0), axis=2).mean(axis=1)
         rows = np.concatenate([[0.0], np.cumsum(steps)])
         rows = rows / rows[-1]
-    side = grid(closed.transpose(1, 0, 2), skin, s=rows, t=columns)
-    start = _cap(rings[0], start_cap, flip=True)
-    return Loft(merged(side, start, _cap(rings[-1], end_cap, flip=False)), rings)
+    parts = [grid(closed.transpose(1, 0, 2), skin, s=rows, t=columns)]
+    if start_cap is not None:
+        parts.append(_cap(rings[0], start_cap, flip=True))
+    if end_cap is not None:
+        parts.append(_cap(rings[-1], end_cap, flip=False))
+    return Loft(merged(*parts), rings)
 
 
 def _cap(ring: FloatArray, area: Area, *, flip: bool) -> Mesh:

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Combination wrenches: an open jaw at one end, a ring at the other.
+
+The object's frame: x from the ring to the jaw, z up when it lies. Points, all on the upper side:
+jaw (the bottom of its mouth), jaw_neck, shaft_center, ring_neck and ring_outer (the far end).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tack_sim.objects import solids, wrench_shape
+from tack_sim.objects.lofts import Atlas
+from tack_sim.objects.model import Image, Material, ObjectModel, RestPose, SurfacePoint, TopGrasp
+from tack_sim.objects.surfaces import assemble
+from tack_sim.objects.textures import metal, plastic
+from tack_sim.objects.textures.noise import Color, Field, mixed
+from tack_sim.objects.wrench_shape import AREAS, WrenchLofts, WrenchShape
+
+_FAMILY = 6
+_STEEL_DENSITY = 7850.0
+_SIZES = (12, 13, 14, 15, 16, 17, 18, 19)
+_TIP_CLEARANCE = 0.0025  # m that finger tips stay above the table
+_HEIGHT, _WIDTH = 320, 1024
+
+
+def make(seed: int) -> ObjectModel:
+    """A wrench; the same seed gives the same one."""
+    rng = np.random.default_rng([_FAMILY, seed])
+    shape = sample_shape(rng)
+    lofts = wrench_shape.build(shape)
+    bodies = {field.name: getattr(lofts, field.name) for field in dataclasses.fields(lofts)}
+    mesh, part_of_face, names = assemble([(name, body.mesh) for name, body in bodies.items()])
+    pieces = wrench_shape.pieces(lofts)
+    cloud = np.concatenate([p.vertices for p in pieces if p.vertices is not None])
+    rests = tuple(
+        solids.settled(name, turn, cloud, pieces)
+        for name, turn in (("lying", np.eye(3)), ("lying_other_side", np.diag([1.0, -1.0, -1.0])))
+    )
+    finish = str(rng.choice(["chrome", "satin", "black"], p=[0.4, 0.4, 0.2]))
+    steel = {
+        "chrome": Material(specular=0.95, shininess=0.9, depth_loss=0.4),
+        "satin": Material(specular=0.6, shininess=0.5, depth_loss=0.2),
+        "black": Material(specular=0.35, shininess=0.4, depth_loss=0.15),
+    }[finish]
+    return ObjectModel(
+        family="wrench",
+        seed=seed,
+        mesh=mesh,
+        part_of_face=part_of_face,
+        part_names=names,
+        materials=(steel,) * len(names),
+        texture=_paint(shape, finish, rng),
+        pieces=pieces,
+        mass=_STEEL_DENSITY * sum(solids.volume(piece) for piece in pieces),
+        friction=0.45,
+        points=_points(lofts),
+        rests=rests,
+        grasps=_grasps(lofts, rests[0]),
+    )
+
+
+def sample_shape(rng: np.random.Generator) -> WrenchShape:
+    """Measures of a wrench that somebody could sell."""
+    size = float(rng.choice(_SIZES)) * 1e-3
+    heavy = rng.uniform(0, 1)
+    height = 0.008 + 0.0035 * heavy
+    width = size * rng.uniform(0.85, 1.05) + 0.002
+    return WrenchShape(
+        size=size,
+        length=size * rng.uniform(10.0, 12.5) + rng.uniform(0.0, 0.02),
+        jaw_radius=rng.uniform(1.02, 1.16),
+        jaw_reach=rng.uniform(0.66, 0.84),
+        jaw_tip=math.radians(rng.uniform(42, 50)),
+        throat=rng.uniform(0.46, 0.56),
+        offset=math.radians(float(rng.choice([15.0, 15.0, 0.0, -15.0, 22.5]))),
+        jaw_height=height + rng.uniform(0.0, 0.0015),
+        ring_height=height + rng.uniform(0.001, 0.0035),
+        ring_radius=rng.uniform(0.78, 0.92),
+        points=int(rng.choice([12, 12, 6])),
+        width=width,
+        waist=width * rng.uniform(0.72, 1.0),
+        height=height - rng.uniform(0.0, 0.001),
+        panel=float(rng.choice([rng.uniform(0.0006, 0.0013), 0.0, -0.0006], p=[0.6, 0.2, 0.2])),
+    )
+
+
+def _points(lofts: WrenchLofts) -> dict[str, SurfacePoint]:
+    jaw = len(lofts.shaft.mesh.faces)
+    ring = jaw + len(lofts.jaw.mesh.faces)
+    top = wrench_shape.SHAFT_TOP
+    return {
+        "jaw": lofts.jaw.point(wrench_shape.JAW_STATIONS // 2, wrench_shape.INNER_TOP, jaw),
+        "jaw_neck": lofts.shaft.point(wrench_shape.JAW_NECK_ROW, top),
+        "shaft_center": lofts.shaft.point(wrench_shape.SHAFT_MIDDLE_ROW, top),
+        "ring_neck": lofts.shaft.point(wrench_shape.RING_NECK_ROW, top),
+        "ring_outer": lofts.ring.point(
+            wrench_shape.RING_STATIONS // 2, wrench_shape.OUTER_TOP, ring
+        ),
+    }
+
+
+def _grasps(lofts: WrenchLofts, rest: RestPose) -> tuple[TopGrasp, ...]:
+    """Across the shaft."""
+    grasps = []
+    for name, row in (
+        ("shaft_center", wrench_shape.SHAFT_MIDDLE_ROW),
+        ("jaw_neck", wrench_shape.JAW_NECK_ROW),
+        ("ring_neck", wrench_shape.RING_NECK_ROW),
+    ):
+        ring = lofts.shaft.rings[row]
+        up = rest.table_from_object[2]
+        height = float(ring[wrench_shape.SHAFT_TOP] @ up[:3] + up[3])
+        width = float(np.ptp(ring[:, 1]))
+        across = np.array([0.0, 1.0, 0.0])
+        grasps.append(TopGrasp(name, rest.name, across, width, height - _TIP_CLEARANCE))
+    return tuple(grasps)
+
+
+def _paint(shape: WrenchShape, finish: str, rng: np.random.Generator) -> Image:
+    """(_HEIGHT, _WIDTH, 3) uint8 atlas."""
+    atlas = Atlas(_HEIGHT, _WIDTH)
+    color = {"chrome": metal.CHROME, "satin": metal.STEEL, "black": metal.GUNMETAL}[finish]
+    for name, area in AREAS.items():
+        height, width = atlas.size(area)
+        strength = 0.03 if finish == "chrome" else 0.06
+        surface = metal.brushed(height, width, rng, color, strength=strength)
+        if name == "shaft":
+            surface = _lettered(surface, shape, finish, rng)
+        atlas.paint(area, surface)
+    return atlas.image()
+
+
+def _lettered(surface: Field, shape: WrenchShape, finish: str, rng: np.random.Generator) -> Field:
+    """The shaft with its size, maker and steel on both sides, some with a coloured panel."""
+    height, width = surface.shape[:2]
+    brand = str(rng.choice(plastic.BRANDS))
+    steel = str(rng.choice(["CHROME VANADIUM", "CR-V", "FORGED STEEL"]))
+    tinted = rng.uniform() < 0.35
+    tint: Color = plastic.tool_colors(rng)[0]
+    half = (wrench_shape.PANEL[1] - wrench_shape.PANEL[0]) / 2
+    for middle in (0.5, 0.0):
+        side = np.roll(surface, round((0.5 - middle) * height), axis=0)
+        if tinted:
+            u = np.linspace(0, 1, width)[None, :]
+            t = np.linspace(0, 1, height)[:, None]
+            inside = (np.abs(t - 0.5) < half) & (np.abs(u - 0.5) < 0.26)
+            side = mixed(side, tint, inside.astype(np.float32))
+        letter = 2 * half * height
+        texts = (
+            (f"{shape.size * 1e3:.0f}", 0.80, 0.05, 0.8),
+            (brand if middle else steel, 0.5, 0.26, 0.5),
+            (f"{shape.size * 1e3:.0f}", 0.20, 0.05, 0.8),
+        )
+        for text, u, wide, high in texts:
+            place, room = (u * width, 0.5 * height), (wide * width, high * letter)
+            metal.stamp(side, text, place, room)
+        surface = np.roll(side, -round((0.5 - middle) * height), axis=0)
+    return surface
