@@ -49,6 +49,16 @@ class Goal:
         self._over = threading.Event()
         self.status = GoalStatus.STATUS_UNKNOWN
 
+    @property
+    def over(self) -> bool:
+        """Whether the result is there, or never will be."""
+        return self._over.is_set()
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the server says that the goal was reached."""
+        return bool(self.status == GoalStatus.STATUS_SUCCEEDED)
+
     def cancel(self) -> None:
         """Ask the server to stop; the result still comes. From any thread, at any time."""
         self._cancelled = True
@@ -100,7 +110,10 @@ class Calls:
     """
 
     def __init__(self, name: str, context: Context | None = None) -> None:
-        self.node = rclpy.create_node(name, context=context, start_parameter_services=False)
+        # Without the process's own arguments: `__node:=` would rename this node as well.
+        self.node = rclpy.create_node(
+            name, context=context, use_global_arguments=False, start_parameter_services=False
+        )
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)
         self._clients: dict[tuple[Any, str], Any] = {}

@@ -78,14 +78,11 @@ class CameraThread:
     def _run(self) -> None:
         try:
             with CellCamera(self._world.model, self._mount, **self._options) as camera:
-                self._shoot(camera)
+                self._shoot_on(camera)
         except TackError as error:
             self._node.get_logger().error(f"camera {self._mount.name}: {error}")
-        except Exception as error:
-            if self._node.context.ok() and not self._stop.is_set():
-                self._node.drops.add_fault(error)
 
-    def _shoot(self, camera: CellCamera) -> None:
+    def _shoot_on(self, camera: CellCamera) -> None:
         due = 0.0
         while not self._stop.is_set():
             time = self._world.time
@@ -96,10 +93,13 @@ class CameraThread:
                 continue
             # The next whole period: what rendering has missed is not caught up with.
             due = max(due + self._period, time - self._period)
-            images = camera.shoot(self._world.snapshot())
             self._node.monitor.received()
-            for ready in self._faulty(images):
-                self._publish(ready)
+            try:
+                for ready in self._faulty(camera.shoot(self._world.snapshot())):
+                    self._publish(ready)
+            except Exception as error:
+                if self._node.context.ok() and not self._stop.is_set():
+                    self._node.drops.add_fault(error)
 
     def _wanted(self) -> bool:
         return any(publisher.get_subscription_count() for publisher in self._publishers.values())

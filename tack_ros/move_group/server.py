@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The services and actions of move_group, answered by the planner of the simulated cell."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from moveit_msgs.action import ExecuteTrajectory, MoveGroup
+from moveit_msgs.msg import PlanningScene as SceneMessage
+from moveit_msgs.srv import (
+    ApplyPlanningScene,
+    GetCartesianPath,
+    GetMotionPlan,
+    GetPlanningScene,
+    GetPositionIK,
+)
+from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
+from rclpy.callback_groups import ReentrantCallbackGroup
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+
+from tack_grasping.robot import RobotProfile
+from tack_perception.errors import InvalidInputError
+from tack_ros import qos
+from tack_ros.conversions.stamps import to_ns
+from tack_ros.conversions.trajectories import from_joint_trajectory, to_robot_trajectory
+from tack_ros.move_group import queries, scenes
+from tack_ros.move_group.execution import TrajectoryRunner
+from tack_ros.node import TackNode
+from tack_sim.planning.change import apply_change
+from tack_sim.planning.codes import MoveItError, MoveItErrorCode
+from tack_sim.planning.planner import MotionPlanner
+from tack_sim.planning.requests import PlanRequest, PlanResult
+from tack_sim.planning.scene import PlanningScene
+
+_STALE_S = 1.0
+Handle = ServerGoalHandle[Any, Any, Any]
+
+
+class SceneKeeper:
+    """The planning scene in force, with the robot where the joint states say it is. Thread-safe.
+
+    Args:
+        node: its subscriptions are made here.
+        planner: knows the robot.
+    """
+
+    def __init__(self, node: TackNode, planner: MotionPlanner) -> None:
+        self._node = node
+        self._lock = threading.Lock()
+        self._scene = PlanningScene.empty(planner.robot)
+        self._stamp_ns: int | None = None
+        node.create_subscription(JointState, "/joint_states", self._on_joints, qos.RESULT)
+        node.create_subscription(SceneMessage, "planning_scene", self._on_scene, qos.RESULT)
+        node.when_time_jumps_back(self._forget)
+
+    def _forget(self) -> None:
+        self._stamp_ns = None
+
+    def _on_joints(self, message: JointState) -> None:
+        self._node.monitor.received()
+        stamp_ns = to_ns(message.header.stamp)
+        with self._lock:
+            if self._stamp_ns is not None and stamp_ns < self._stamp_ns:
+                self._node.drops.add("joint states older than those before")
+                return
+            try:
+                named = dict(zip(message.name, message.position, strict=True))
+                self._scene = self._scene.with_positions(named)
+            except ValueError as error:  # InvalidInputError is one too
+                self._node.drops.add(f"joint states: {error}")
+                return
+            self._stamp_ns = stamp_ns
+        self._node.monitor.handled(stamp_ns)
+
+    def _on_scene(self, message: SceneMessage) -> None:
+        self.apply(message)
+
+    def positions(self) -> Mapping[str, float]:
+        """Joint → position now.
+
+        Raises:
+            MoveItError: ROBOT_STATE_STALE no joint state has come lately.
+        """
+        return self.now().positions
+
+    def now(self) -> PlanningScene:
+        """The scene.
+
+        Raises:
+            MoveItError: ROBOT_STATE_STALE no joint state has come lately.
+        """
+        with self._lock:
+            stamp_ns, scene = self._stamp_ns, self._scene
+        if stamp_ns is None:
+            raise MoveItError(
+                MoveItErrorCode.ROBOT_STATE_STALE, "no joint state has come on /joint_states yet"
+            )
+        age_s = (self._node.get_clock().now().nanoseconds - stamp_ns) * 1e-9
+        if age_s > _STALE_S:
+            raise MoveItError(
+                MoveItErrorCode.ROBOT_STATE_STALE, f"the newest joint state is {age_s:.1f} s old"
+            )
+        return scene
+
+    def apply(self, message: SceneMessage) -> tuple[str, ...]:
+        """Change the scene; returns a sentence for each part that could not be applied."""
+        try:
+            change = scenes.from_scene(message)
+            with self._lock:
+                changed = apply_change(self._scene, change)
+                self._scene = changed.scene
+        except InvalidInputError as error:
+            problems: tuple[str, ...] = (str(error),)
+        else:
+            problems = changed.problems
+        for problem in problems:
+            self._node.get_logger().error(f"planning scene: {problem}")
+        return problems
+
+    def anything(self) -> PlanningScene:
+        """The scene, however old the joint states are."""
+        with self._lock:
+            return self._scene
+
+
+class MoveGroupServer:
+    """Serves what clients of move_group use.
+
+    Args:
+        node: the servers are made here; it needs an executor of several threads.
+        profile: the robot.
+        runner: makes what sends trajectories to the arm, given the scene.
+        abort, refuse: asked before each plan whether it shall fail (injected faults).
+    """
+
+    def __init__(
+        self,
+        node: TackNode,
+        profile: RobotProfile,
+        runner: Callable[[SceneKeeper], TrajectoryRunner],
+        abort: Callable[[], bool],
+        refuse: Callable[[], bool],
+    ) -> None:
+        self._node, self._profile = node, profile
+        self._planner = MotionPlanner(profile)
+        self._scene = SceneKeeper(node, self._planner)
+        self._runner = runner(self._scene)
+        self._abort, self._refuse = abort, refuse
+        group = ReentrantCallbackGroup()
+        for kind, name, answer in (
+            (ApplyPlanningScene, "apply_planning_scene", self._on_apply),
+            (GetPlanningScene, "get_planning_scene", self._on_scene),
+            (GetCartesianPath, "compute_cartesian_path", self._on_cartesian),
+            (GetPositionIK, "compute_ik", self._on_ik),
+            (GetMotionPlan, "plan_kinematic_path", self._on_plan),
+        ):
+            node.create_service(kind, name, answer, callback_group=group)
+        self._servers = [
+            ActionServer(
+                node,
+                kind,
+                name,
+                execute,
+                callback_group=group,
+                cancel_callback=lambda goal: CancelResponse.ACCEPT,
+            )
+            for kind, name, execute in (
+                (MoveGroup, "move_action", self._move),
+                (ExecuteTrajectory, "execute_trajectory", self._execute),
+            )
+        ]
+        node.create_subscription(
+            String, "trajectory_execution_event", self._on_event, qos.RESULT, callback_group=group
+        )
+
+    def _on_event(self, message: String) -> None:
+        if message.data == "stop":
+            self._runner.stop()
+
+    def _on_apply(
+        self, request: ApplyPlanningScene.Request, response: ApplyPlanningScene.Response
+    ) -> ApplyPlanningScene.Response:
+        response.success = not self._scene.apply(request.scene)
+        return response
+
+    def _on_scene(
+        self, request: GetPlanningScene.Request, response: GetPlanningScene.Response
+    ) -> GetPlanningScene.Response:
+        scene = self._scene.anything()
+        response.scene = scenes.to_scene(scene, request.components.components)
+        return response
+
+    def _on_cartesian(
+        self, request: GetCartesianPath.Request, response: GetCartesianPath.Response
+    ) -> GetCartesianPath.Response:
+        try:
+            self._check_faults()
+            wanted = queries.from_cartesian_request(request)
+            answer = self._planner.cartesian_path(wanted, self._scene.now())
+        except MoveItError as error:
+            response.error_code = queries.to_error_code(error.code, str(error))
+            return response
+        self._log("straight way", answer.code, answer.message)
+        response.start_state = queries.to_robot_state(answer.start)
+        response.solution = to_robot_trajectory(answer.trajectory)
+        response.fraction = answer.fraction
+        response.error_code = queries.to_error_code(answer.code, answer.message)
+        return response
+
+    def _on_ik(
+        self, request: GetPositionIK.Request, response: GetPositionIK.Response
+    ) -> GetPositionIK.Response:
+        try:
+            wanted = queries.from_ik_request(request.ik_request)
+            answer = self._planner.inverse_kinematics(wanted, self._scene.now())
+        except MoveItError as error:
+            response.error_code = queries.to_error_code(error.code, str(error))
+            return response
+        response.solution = queries.to_robot_state(answer.positions)
+        response.error_code = queries.to_error_code(answer.code, answer.message)
+        return response
+
+    def _on_plan(
+        self, request: GetMotionPlan.Request, response: GetMotionPlan.Response
+    ) -> GetMotionPlan.Response:
+        answer = response.motion_plan_response
+        try:
+            wanted = queries.from_plan_request(request.motion_plan_request)
+            result = self._plan(wanted, self._scene.now(), lambda: False)
+        except MoveItError as error:
+            answer.error_code = queries.to_error_code(error.code, str(error))
+            return response
+        answer.group_name = wanted.group
+        answer.trajectory_start = queries.to_robot_state(result.start)
+        answer.trajectory = to_robot_trajectory(result.trajectory)
+        answer.planning_time = result.planning_time
+        answer.error_code = queries.to_error_code(result.code, result.message)
+        return response
+
+    def _move(self, handle: Handle) -> Any:
+        """Plan and, unless only a plan is asked for, go."""
+        result = MoveGroup.Result()
+        try:
+            self._say(handle, MoveGroup, "PLANNING")
+            wanted = queries.from_plan_request(handle.request.request)
+            scene = self._scene_for(handle.request.planning_options.planning_scene_diff)
+            planned = self._plan(wanted, scene, lambda: bool(handle.is_cancel_requested))
+            result.planning_time = planned.planning_time
+            result.trajectory_start = scenes.attached_state(scene)
+            if planned.trajectory is None:
+                raise MoveItError(planned.code, planned.message)
+            result.planned_trajectory = to_robot_trajectory(planned.trajectory)
+            if not handle.request.planning_options.plan_only:
+                self._say(handle, MoveGroup, "MONITOR")
+                self._runner.run(planned.trajectory, lambda: bool(handle.is_cancel_requested))
+                result.executed_trajectory = result.planned_trajectory
+        except MoveItError as error:
+            result.error_code = self._ended(handle, "motion", error)
+            return result
+        result.error_code = self._ended(handle, "motion", None)
+        return result
+
+    def _execute(self, handle: Handle) -> Any:
+        result = ExecuteTrajectory.Result()
+        try:
+            self._say(handle, ExecuteTrajectory, "MONITOR")
+            trajectory = from_joint_trajectory(handle.request.trajectory.joint_trajectory)
+            self._runner.run(trajectory, lambda: bool(handle.is_cancel_requested))
+        except MoveItError as error:
+            result.error_code = self._ended(handle, "trajectory", error)
+        except InvalidInputError as error:
+            refused = MoveItError(MoveItErrorCode.INVALID_MOTION_PLAN, str(error))
+            result.error_code = self._ended(handle, "trajectory", refused)
+        else:
+            result.error_code = self._ended(handle, "trajectory", None)
+        return result
+
+    def _plan(
+        self, wanted: PlanRequest, scene: PlanningScene, cancelled: Callable[[], bool]
+    ) -> PlanResult:
+        self._check_faults()
+        result = self._planner.plan(wanted, scene, cancelled)
+        self._log(f"plan in {result.planning_time:.2f} s", result.code, result.message)
+        return result
+
+    def _check_faults(self) -> None:
+        if self._refuse():
+            raise MoveItError(MoveItErrorCode.PLANNING_FAILED, "refused, as the fault demands")
+        if self._abort():
+            raise MoveItError(MoveItErrorCode.ABORT, "aborted, as the fault demands")
+
+    def _scene_for(self, change: SceneMessage) -> PlanningScene:
+        """The scene in force, with a change that holds for one request."""
+        scene = self._scene.now()
+        if not change.is_diff:
+            return scene  # clients that leave it empty mean no change
+        try:
+            changed = apply_change(scene, scenes.from_scene(change))
+        except InvalidInputError as error:
+            raise MoveItError(MoveItErrorCode.FAILURE, f"planning scene: {error}") from error
+        _raise_first(changed.problems)
+        return changed.scene
+
+    def _ended(self, handle: Handle, what: str, error: MoveItError | None) -> Any:
+        """Put the goal into its final state; the message of the code."""
+        if error is None:
+            handle.succeed()
+            return queries.to_error_code(MoveItErrorCode.SUCCESS)
+        self._log(what, error.code, str(error))
+        if error.code is MoveItErrorCode.PREEMPTED and handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return queries.to_error_code(error.code, str(error))
+
+    def _say(self, handle: Handle, kind: Any, state: str) -> None:
+        handle.publish_feedback(kind.Feedback(state=state))
+
+    def _log(self, what: str, code: MoveItErrorCode, message: str) -> None:
+        logger = self._node.get_logger()
+        if code is MoveItErrorCode.SUCCESS:
+            logger.debug(f"{what}: {message or 'done'}")
+        else:
+            logger.warning(f"{what}: {message} ({code.name})")
+
+
+def _raise_first(problems: Iterable[str]) -> None:
+    for problem in problems:
+        raise MoveItError(MoveItErrorCode.FAILURE, f"planning scene: {problem}")
