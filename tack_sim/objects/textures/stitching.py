@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sewn surfaces: panels laid over each other with edges, shadows and rows of stitches."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tack_sim.objects.textures.noise import Field, Image, smoothstep, to_bytes
+
+
+def field_over(values: NDArray[np.float64], height: int, width: int) -> Field:
+    """Values at a grid's points, for each pixel of the area that the grid is laid on.
+
+    Args:
+        values: (R, C) or (R, C, K).
+        height, width: px.
+
+    Returns:
+        (height, width) or (height, width, K) float32.
+    """
+    rows, columns = values.shape[:2]
+    step_u, step_v = (columns - 1) / width, (rows - 1) / height
+    matrix = np.array([[step_u, 0, 0.5 * step_u], [0, step_v, 0.5 * step_v]])
+    return np.asarray(
+        cv2.warpAffine(
+            values.astype(np.float32),
+            matrix,
+            (width, height),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        dtype=np.float32,
+    )
+
+
+class Sewing:
+    """A picture of a sewn surface, panel by panel.
+
+    Args:
+        points: (R, C, 3) grid of places that the picture is laid on, m.
+        height, width: px.
+
+    Attributes:
+        place: (H, W, 3) float32, where each pixel lies, m.
+        across, down: (H, W) float32, way along the rows from the middle column, and along the
+            columns from the first row, m.
+        image: (H, W, 3) float32 from 0 to 1.
+    """
+
+    def __init__(self, points: NDArray[np.float64], height: int, width: int) -> None:
+        right = np.linalg.norm(np.diff(points, axis=1), axis=2)
+        below = np.linalg.norm(np.diff(points, axis=0), axis=2)
+        across = np.pad(np.cumsum(right, axis=1), ((0, 0), (1, 0)))
+        across -= across[:, across.shape[1] // 2, None]
+        down = np.pad(np.cumsum(below, axis=0), ((1, 0), (0, 0)))
+        self.place = field_over(points, height, width)
+        self.across = field_over(across, height, width)
+        self.down = field_over(down, height, width)
+        self.image: Field = np.zeros((height, width, 3), np.float32)
+
+    def cover(
+        self,
+        color: ArrayLike,
+        inside: Field | None = None,
+        *,
+        factor: Field | None = None,
+        soft: float = 0.0005,
+        raised: bool = True,
+    ) -> None:
+        """Lay a panel over what is there.
+
+        Args:
+            color: (3,) or (H, W, 3), 0 to 1.
+            inside: (H, W) distance from the panel's edge, m, positive on the panel; everywhere if
+                None.
+            factor: (H, W) on the colour.
+            soft: half the width over which its edge fades, m.
+            raised: the panel throws a narrow shadow and its edge catches the light.
+        """
+        paint = np.asarray(color, dtype=np.float32)
+        if factor is not None:
+            paint = paint * factor[..., None]
+        if inside is None:
+            self.image = np.broadcast_to(paint, self.image.shape).astype(np.float32)
+            return
+        if raised:
+            self.image *= (1 - 0.35 * smoothstep(-0.0022, -0.0002, inside))[..., None]
+            paint = paint * (1 + 0.10 * smoothstep(0.0014, 0.0004, inside))[..., None]
+        share = smoothstep(-soft, soft, inside)[..., None]
+        self.image += (paint - self.image) * share
+
+    def stitch(
+        self,
+        line: Field,
+        along: Field,
+        color: ArrayLike,
+        *,
+        pitch: float = 0.0034,
+        half: float = 0.00045,
+    ) -> None:
+        """A row of stitches.
+
+        Args:
+            line: (H, W) distance from the row, m; 0 on it.
+            along: (H, W) way along it, m.
+            color: of the thread.
+            pitch: from one stitch to the next, m.
+            half: half the thread's width, m.
+        """
+        gap = np.sin(along * np.float32(2 * np.pi / pitch))
+        share = smoothstep(half + 0.0003, half, np.abs(line)) * smoothstep(-0.75, -0.35, gap)
+        self.image += (np.asarray(color, np.float32) - self.image) * share[..., None]
+
+    def shade(self, factor: Field) -> None:
+        """Darken or lighten by an (H, W) factor."""
+        self.image *= factor[..., None]
+
+    def stamp(
+        self,
+        emblem: Image,
+        right: Field,
+        below: Field,
+        size: tuple[float, float],
+        allowed: Field | None = None,
+    ) -> None:
+        """Put a picture on the surface.
+
+        Args:
+            emblem: (h, w, 4) uint8 RGB and how much it covers.
+            right, below: (H, W) place relative to the picture's middle, m.
+            size: its width and height, m.
+            allowed: (H, W) 0 to 1, where it may be seen.
+        """
+        height, width = emblem.shape[:2]
+        u = (right / size[0] + 0.5) * width - 0.5
+        v = (below / size[1] + 0.5) * height - 0.5
+        seen = cv2.remap(emblem, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        share = seen[..., 3].astype(np.float32) / 255
+        if allowed is not None:
+            share *= allowed
+        self.image += (seen[..., :3].astype(np.float32) / 255 - self.image) * share[..., None]
+
+    def bytes(self) -> Image:
+        """The picture, (H, W, 3) uint8."""
+        return to_bytes(self.image)
