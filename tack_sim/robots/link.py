@@ -106,7 +106,7 @@ class Drive:
     """The motor of an arm's joint under position control.
 
     Attributes:
-        stiffness: N·m/rad; the damping is a tenth of it, N·m·s/rad.
+        stiffness: N·m/rad; the damping is 0.03 s of it, N·m·s/rad.
         torque: largest, N·m.
     """
 
