@@ -25,6 +25,7 @@ FloatImage = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 _EDGE_STEP_PX = 0.5  # a disparity step between neighbours that counts as a depth edge
+_MAP_COLUMNS = 1024
 _BLOB_PX = 3.0  # scale of the holes on materials that return no pattern
 _POOL_PX = 512  # beyond the image's size, how far the place varies that a noise field is cut from
 
@@ -203,16 +204,25 @@ def _jittered(disparity: FloatImage, sigma: float, rng: np.random.Generator) -> 
         return disparity
     moved = rng.standard_normal((2, rows.size), dtype=np.float32)
     moved = moved.clip(-3, 3) * np.float32(sigma)
-    v = (rows + moved[0]).astype(np.float32)[None]
-    u = (columns + moved[1]).astype(np.float32)[None]
-    border = cv2.BORDER_REPLICATE
-    sampled = cv2.remap(disparity, u, v, cv2.INTER_LINEAR, borderMode=border)[0]
+    u, v = columns + moved[1], rows + moved[0]
+    sampled = _sampled(disparity, u, v, cv2.INTER_LINEAR)
     # Beside emptiness there is nothing to mix with: a depth between here and infinity is no depth.
-    nearest = cv2.remap(disparity, u, v, cv2.INTER_NEAREST, borderMode=border)[0]
-    gap = (disparity <= 0).astype(np.float32)
-    empty = cv2.remap(gap, u, v, cv2.INTER_LINEAR, borderMode=border)[0] > 0
+    nearest = _sampled(disparity, u, v, cv2.INTER_NEAREST)
+    empty = _sampled((disparity <= 0).astype(np.float32), u, v, cv2.INTER_LINEAR) > 0
     result: FloatImage = np.array(disparity)
     result[rows, columns] = np.where(empty, nearest, sampled)
+    return result
+
+
+def _sampled(image: FloatImage, u: FloatImage, v: FloatImage, method: int) -> FloatImage:
+    """(N,) values of an image at columns u and rows v."""
+    # OpenCV takes maps of up to 32767 columns; a cluttered scene has more pixels along edges.
+    shape = (-(-u.size // _MAP_COLUMNS), _MAP_COLUMNS)
+    maps = [np.zeros(shape, np.float32) for _ in range(2)]
+    for filled, values in zip(maps, (u, v), strict=True):
+        filled.ravel()[: values.size] = values
+    border = cv2.BORDER_REPLICATE
+    result: FloatImage = cv2.remap(image, *maps, method, borderMode=border).ravel()[: u.size]
     return result
 
 
