@@ -82,17 +82,14 @@ def _add_surface(mujoco: Any, spec: Any, body: Any, model: ObjectModel, name: st
         material = spec.add_material(name=label, specular=looks.specular, shininess=looks.shininess)
         material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
         chosen = model.part_of_face == index
-        used, faces = np.unique(model.mesh.faces[chosen], return_inverse=True)
-        corners = np.arange(faces.size)
+        vertices, corner_normal, faces = _split(model.mesh.faces[chosen], normals[chosen])
         # Raw texture coordinates have t running down here, unlike in OBJ files.
         spec.add_mesh(
             name=label,
-            uservert=model.mesh.vertices[used].ravel().tolist(),
-            usertexcoord=model.mesh.texture[used].ravel().tolist(),
-            usernormal=normals[chosen].ravel().tolist(),
+            uservert=model.mesh.vertices[vertices].ravel().tolist(),
+            usertexcoord=model.mesh.texture[vertices].ravel().tolist(),
+            usernormal=corner_normal.ravel().tolist(),
             userface=faces.ravel().tolist(),
-            userfacetexcoord=faces.ravel().tolist(),
-            userfacenormal=corners.tolist(),
             inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
         )
         body.add_geom(
@@ -105,6 +102,23 @@ def _add_surface(mujoco: Any, spec: Any, body: Any, model: ObjectModel, name: st
             conaffinity=0,
             mass=0.0,
         )
+
+
+def _split(
+    faces: NDArray[np.int32], normals: FloatArray
+) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64]]:
+    """Vertices with one normal each: MuJoCo does not keep to separate indices of normals.
+
+    Args:
+        faces: (M, 3) indices of vertices.
+        normals: (M, 3, 3) of the faces' corners.
+
+    Returns:
+        (K,) old index of each new vertex, (K, 3) its normal, (M, 3) the faces over new vertices.
+    """
+    keys = np.column_stack([faces.ravel(), np.rint(normals.reshape(-1, 3) * 1000)])
+    _, first, index = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return faces.ravel()[first], normals.reshape(-1, 3)[first], index.reshape(faces.shape)
 
 
 def _add_pieces(

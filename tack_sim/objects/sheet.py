@@ -165,7 +165,7 @@ class _Studio:
         color = np.empty((self._size, self._size, 3), np.uint8)
         for direction, strength in self._sky:
             scene_model.light_dir[0] = -direction
-            scene_model.light_pos[0] = view.centre + 10 * view.distance * direction
+            scene_model.light_pos[0] = view.centre + 0.8 * view.distance * direction
             scene_model.light_diffuse[0] = strength
             mujoco.mj_forward(scene_model, data)
             mujoco.mjv_updateScene(
@@ -188,8 +188,8 @@ class _Studio:
         spec.visual.headlight.diffuse = [0.05, 0.05, 0.05]
         spec.visual.headlight.specular = [0.0, 0.0, 0.0]
         spec.stat.extent, spec.stat.center = view.distance, view.centre.tolist()
-        spec.visual.map.znear, spec.visual.map.zfar = 0.05, 60.0
-        spec.visual.map.shadowclip = 0.5
+        spec.visual.map.znear, spec.visual.map.zfar = 0.05, 20.0
+        spec.visual.map.shadowclip = 0.4
         light = spec.worldbody.add_light(
             type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, castshadow=True
         )
