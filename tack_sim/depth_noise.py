@@ -218,11 +218,10 @@ def _sampled(image: FloatImage, u: FloatImage, v: FloatImage, method: int) -> Fl
     """(N,) values of an image at columns u and rows v."""
     # OpenCV takes maps of up to 32767 columns; a cluttered scene has more pixels along edges.
     shape = (-(-u.size // _MAP_COLUMNS), _MAP_COLUMNS)
-    maps = [np.zeros(shape, np.float32) for _ in range(2)]
-    for filled, values in zip(maps, (u, v), strict=True):
-        filled.ravel()[: values.size] = values
-    border = cv2.BORDER_REPLICATE
-    result: FloatImage = cv2.remap(image, *maps, method, borderMode=border).ravel()[: u.size]
+    columns, rows = (np.zeros(shape, np.float32) for _ in range(2))
+    columns.ravel()[: u.size], rows.ravel()[: v.size] = u, v
+    sampled = cv2.remap(image, columns, rows, method, borderMode=cv2.BORDER_REPLICATE)
+    result: FloatImage = np.asarray(sampled, dtype=np.float32).ravel()[: u.size]
     return result
 
 
