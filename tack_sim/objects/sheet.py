@@ -23,14 +23,16 @@ from tack_sim.objects.body import COLLISION_GROUP, VISUAL_GROUP, add_object
 from tack_sim.objects.families import FAMILIES, make_object
 from tack_sim.objects.model import SPLITS, ObjectModel
 from tack_sim.objects.shading import face_normals
+from tack_sim.objects.textures.noise import to_bytes
 from tack_sim.renderer import import_mujoco
 
 FloatArray = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
-GROUND = (0.80, 0.80, 0.79)
+GROUND = (0.86, 0.86, 0.85)
 _FIELD_OF_VIEW = math.radians(26)
 _SUPERSAMPLE = 2
+_TONE = 1.55  # lifts the middle tones
 
 
 def contact_sheet(
@@ -38,9 +40,9 @@ def contact_sheet(
     size: int = 256,
     *,
     columns: int = 5,
-    azimuth: float = math.radians(-62),
+    azimuth: float = math.radians(-70),
     elevation: float = math.radians(30),
-    lamps: int = 10,
+    lamps: int = 24,
     points: bool = False,
     pieces: bool = False,
 ) -> Image:
@@ -127,7 +129,7 @@ class _Studio:
     def __init__(self, size: int, lamps: int) -> None:
         self._mujoco = mujoco = import_mujoco()
         self._size = size
-        self._sky = list(_sky(lamps))
+        self._lamps = lamps
         try:
             self._gl = mujoco.GLContext(size, size)
             self._gl.make_current()
@@ -163,7 +165,8 @@ class _Studio:
         area = mujoco.MjrRect(0, 0, self._size, self._size)
         total = np.zeros((self._size, self._size, 3), np.float32)
         color = np.empty((self._size, self._size, 3), np.uint8)
-        for direction, strength in self._sky:
+        sky = list(_sky(self._lamps, view.azimuth))
+        for direction, strength in sky:
             scene_model.light_dir[0] = -direction
             scene_model.light_pos[0] = view.centre + 0.8 * view.distance * direction
             scene_model.light_diffuse[0] = strength
@@ -175,8 +178,8 @@ class _Studio:
             mujoco.mjr_readPixels(color, None, area, context)
             total += color
         context.free()
-        mean = total[::-1] / len(self._sky)
-        return np.ascontiguousarray(np.clip(mean + 0.5, 0, 255).astype(np.uint8))
+        mean = np.clip(total[::-1] / (255 * len(sky)), 0, 1)
+        return to_bytes(1 - (1 - mean) ** _TONE)
 
     def _compile(self, model: ObjectModel, view: _View) -> Any:
         mujoco = self._mujoco
@@ -184,7 +187,7 @@ class _Studio:
         spec.visual.global_.offwidth = spec.visual.global_.offheight = self._size
         spec.visual.global_.fovy = math.degrees(_FIELD_OF_VIEW)
         spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 1024, 0
-        spec.visual.headlight.ambient = [0.30, 0.30, 0.31]
+        spec.visual.headlight.ambient = [0.26, 0.26, 0.27]
         spec.visual.headlight.diffuse = [0.05, 0.05, 0.05]
         spec.visual.headlight.specular = [0.0, 0.0, 0.0]
         spec.stat.extent, spec.stat.center = view.distance, view.centre.tolist()
@@ -193,7 +196,7 @@ class _Studio:
         light = spec.worldbody.add_light(
             type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL, castshadow=True
         )
-        light.ambient, light.specular = [0, 0, 0], [0.5, 0.5, 0.5]
+        light.ambient, light.specular = [0, 0, 0], [1, 1, 1]
         spec.worldbody.add_geom(
             type=mujoco.mjtGeom.mjGEOM_PLANE,
             size=[0, 0, 0.1],
@@ -205,21 +208,25 @@ class _Studio:
         return spec.compile()
 
 
-def _sky(lamps: int) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Directions towards lamps and their colours: half in a warm window, half over a cool sky."""
+def _sky(lamps: int, azimuth: float) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Directions towards lamps and their colours: most in a warm window, the rest over a cool sky.
+
+    The window is to the camera's left, so that what the camera sees is lit.
+    """
     rng = np.random.default_rng(3)
     golden = math.pi * (3 - math.sqrt(5))
-    window = np.array([-0.62, -0.30, 0.92])
+    side = azimuth - math.radians(52)
+    window = np.array([0.62 * math.cos(side), 0.62 * math.sin(side), 0.78])
     for index in range(lamps):
-        if index % 2 == 0:
-            direction = window + 0.16 * rng.standard_normal(3)
-            color = np.array([0.74, 0.72, 0.69])
+        if index % 5 < 3:
+            direction = window + 0.11 * rng.standard_normal(3)
+            color = np.array([0.68, 0.66, 0.63])
         else:
-            height = 0.30 + 0.65 * (index / lamps)
-            turn = golden * index
+            height = math.sqrt((index + 0.5) / lamps)
             level = math.sqrt(1 - height * height)
+            turn = azimuth + golden * index
             direction = np.array([level * math.cos(turn), level * math.sin(turn), height])
-            color = np.array([0.50, 0.52, 0.56])
+            color = np.array([0.56, 0.58, 0.61])
         yield direction / np.linalg.norm(direction), color
 
 
@@ -253,7 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--first", type=int, default=0, help="first instance within the split")
     parser.add_argument("--size", type=int, default=256, help="side of a picture, px")
     parser.add_argument("--columns", type=int, default=5)
-    parser.add_argument("--azimuth", type=float, default=-62, help="camera's, degrees")
+    parser.add_argument("--azimuth", type=float, default=-70, help="camera's, degrees")
     parser.add_argument("--elevation", type=float, default=30, help="camera's, degrees")
     parser.add_argument("--points", action="store_true", help="mark the named points")
     parser.add_argument("--pieces", action="store_true", help="show what physics sees")

@@ -13,6 +13,7 @@ from scipy.spatial import ConvexHull
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_sim.objects.model import Piece, RestPose
+from tack_sim.shapes import Mesh
 
 FloatArray = NDArray[np.float64]
 
@@ -104,6 +105,12 @@ def distance(piece: Piece, points: ArrayLike) -> FloatArray:
     beyond = np.abs(local) - np.array(piece.size)
     inside = np.minimum(beyond.max(axis=1), 0.0)
     return np.asarray(np.linalg.norm(np.maximum(beyond, 0), axis=1) + inside, dtype=np.float64)
+
+
+def enclosed_volume(mesh: Mesh) -> float:
+    """Of a closed surface, m³; where parts overlap, both count."""
+    a, b, c = (mesh.vertices[mesh.faces[:, i]] for i in range(3))
+    return float(np.einsum("nc,nc->", a, np.cross(b, c)) / 6)
 
 
 def settled(
