@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from tack_grasping.robot import RobotProfile
 from tack_perception.errors import InvalidInputError
+from tack_sim.robots.franka_hand import FRANKA_HAND
 from tack_sim.robots.link import Arm, Hand
 from tack_sim.robots.panda import PANDA
 from tack_sim.robots.robotiq_2f85 import ROBOTIQ_2F85
+from tack_sim.robots.ur5e import UR5E
 
-ARMS: dict[str, Arm] = {"panda": PANDA}
-HANDS: dict[str, Hand] = {"robotiq_2f85": ROBOTIQ_2F85}
+ARMS: dict[str, Arm] = {"panda": PANDA, "ur5e": UR5E}
+HANDS: dict[str, Hand] = {"franka_hand": FRANKA_HAND, "robotiq_2f85": ROBOTIQ_2F85}
 
 
 def arm_of(profile: RobotProfile) -> Arm:

@@ -182,7 +182,7 @@ def _damped_step(
 ) -> FloatArray:
     """The step that takes the error away, and elsewhere follows the pull."""
     square = jacobian @ jacobian.T
-    square[np.diag_indices(6)] += damping
+    square.flat[::7] += damping
     step: FloatArray = pull + jacobian.T @ np.linalg.solve(square, error - jacobian @ pull)
     return step
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
+from tack_perception.errors import DependencyError
 from tack_sim.renderer import import_mujoco
 from tack_sim.robots.arms import arm_of, hand_of
+from tack_sim.robots.assets import LinkMesh, load_meshes, mesh_folder
 from tack_sim.robots.link import Arm, Hand, Link, Solid
 
 FloatArray = NDArray[np.float64]
@@ -48,7 +50,7 @@ def robot_spec(profile: RobotProfile, *, meshes: bool | None = None) -> Any:
         mujoco.MjSpec.
 
     Raises:
-        DependencyError: MuJoCo is missing.
+        DependencyError: MuJoCo is missing, or meshes are wanted and none are installed.
         InvalidInputError: the profile names an arm or a gripper that tack does not know.
     """
     mujoco = import_mujoco()
@@ -57,15 +59,22 @@ def robot_spec(profile: RobotProfile, *, meshes: bool | None = None) -> Any:
     spec.modelname = profile.name
     spec.compiler.degree = False
     spec.compiler.autolimits = True
+    drawn = _meshes(profile) if meshes is None or meshes else {}
+    if meshes and not drawn:
+        raise DependencyError(
+            f"no meshes of {profile.arm} in {mesh_folder()}: python scripts/robot_meshes.py"
+        )
     bodies = {"": spec.worldbody}
     for link in arm.links:
         _add_link(spec, bodies, link, profile)
+        _add_look(spec, bodies[link.name], link, drawn.get(link.name, ()))
     tip_from_hand = profile.gripper.tip_from_gripper @ hand.gripper_from_hand
     for link in hand.links:
         mount = link.parent == ""
         parent = profile.tip_frame if mount else link.parent
         placed = tip_from_hand @ link.parent_from_link if mount else link.parent_from_link
         _add_link(spec, bodies, link, profile, parent, placed)
+        _add_look(spec, bodies[link.name], link, drawn.get(link.name, ()))
     _add_arm_motors(spec, arm, profile)
     _add_gripper_motor(spec, hand, profile)
     site = bodies[profile.tip_frame].add_site(name=GRIPPER, group=4)
@@ -136,28 +145,52 @@ def _add_link(
             damping=joint.damping,
         )
     for solid in link.solids:
-        _add_solid(body, solid)
+        if solid.collides:
+            geom = _add_solid(body, solid, COLLISION_GROUP)
+            geom.name = solid.name
+            if solid.pad:
+                geom.condim, geom.priority, geom.friction = 4, 1, _PAD_FRICTION
+                geom.solref, geom.solimp = _PAD_SOLREF, _PAD_SOLIMP
 
 
-def _add_solid(body: Any, solid: Solid) -> None:
+def _add_look(spec: Any, body: Any, link: Link, meshes: Sequence[LinkMesh]) -> None:
+    """What is seen of a link: its meshes, or its solids where there are none."""
     mujoco = import_mujoco()
-    kind = getattr(mujoco.mjtGeom, f"mjGEOM_{solid.kind.upper()}")
-    size = (*solid.size, 0.0, 0.0)[:3]
-    if solid.shows:
-        seen = body.add_geom(
-            type=kind, size=size, rgba=(*solid.color, 1), group=VISUAL_GROUP, mass=0
-        )
-        seen.contype = seen.conaffinity = 0
-        _place(seen, solid.link_from_solid)
-    if solid.collides:
+    for index, mesh in enumerate(meshes):
+        name = f"{link.name}/{index}"
+        asset = spec.add_mesh(name=name)
+        asset.uservert, asset.userface = mesh.vertices.ravel(), mesh.faces.ravel()
+        # The volume of an open surface means nothing, and MuJoCo would refuse it.
+        asset.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
         geom = body.add_geom(
-            type=kind, size=size, rgba=(*solid.color, 1), group=COLLISION_GROUP, mass=0
+            name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, group=VISUAL_GROUP
         )
-        geom.name = solid.name
-        _place(geom, solid.link_from_solid)
-        if solid.pad:
-            geom.condim, geom.priority, geom.friction = 4, 1, _PAD_FRICTION
-            geom.solref, geom.solimp = _PAD_SOLREF, _PAD_SOLIMP
+        geom.rgba = (*mesh.color, 1)
+        _unphysical(geom)
+    for solid in link.solids:
+        if solid.shows and not meshes:
+            _unphysical(_add_solid(body, solid, VISUAL_GROUP))
+
+
+def _add_solid(body: Any, solid: Solid, group: int) -> Any:
+    mujoco = import_mujoco()
+    geom = body.add_geom(
+        type=getattr(mujoco.mjtGeom, f"mjGEOM_{solid.kind.upper()}"),
+        size=(*solid.size, 0.0, 0.0)[:3],
+        rgba=(*solid.color, 1),
+        group=group,
+        mass=0,
+    )
+    _place(geom, solid.link_from_solid)
+    return geom
+
+
+def _unphysical(geom: Any) -> None:
+    geom.mass, geom.contype, geom.conaffinity = 0, 0, 0
+
+
+def _meshes(profile: RobotProfile) -> dict[str, tuple[LinkMesh, ...]]:
+    return {**load_meshes(profile.arm), **load_meshes(profile.gripper.name)}
 
 
 def _add_arm_motors(spec: Any, arm: Arm, profile: RobotProfile) -> None:
