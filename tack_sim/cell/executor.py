@@ -120,9 +120,11 @@ class TrajectoryExecutor:
     def run(self, trajectory: Trajectory) -> ExecutionResult:
         """Follow a trajectory to its end, letting the cell's time pass."""
         refused = self.start(trajectory)
-        while refused is None and (result := self.result) is None:
+        if refused is not None:
+            return refused
+        while not self._finished:
             self._world.step(0.01)
-        return refused or result
+        return self._result
 
     def _update(self, time: float) -> None:
         if self._finished or self._followed is None:

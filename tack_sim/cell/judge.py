@@ -57,7 +57,8 @@ class GraspVerdict:
         if self.success:
             return f"held {1000 * self.lifted:.0f} mm above where it was"
         if self.lifted <= LIFT:
-            return f"lifted by {1000 * self.lifted:.0f} mm; {1000 * LIFT:.0f} mm are asked for"
+            risen = max(0.0, 1000 * self.lifted)
+            return f"lifted by {risen:.0f} mm; {1000 * LIFT:.0f} mm are asked for"
         if not all(self.pads):
             return "it is not between both pads"
         return f"it moves at {self.speed:.2f} m/s"

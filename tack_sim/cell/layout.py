@@ -250,7 +250,7 @@ class _Sampler:
             found = self._try(Placed(name, model, pose, "occluder"), (place[0], place[1]), turn)
             if found:
                 return found
-        raise InvalidInputError(f"no free place for {name} near {target.name}")
+        raise InvalidInputError(f"no free place for {name} near {target.name}: ask for fewer")
 
     def _try(self, placed: Placed, place: tuple[float, float], yaw: float) -> Placed | None:
         turned = geometry.from_axis_angle((0, 0, 1), yaw) @ placed.base_from_object

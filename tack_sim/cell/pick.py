@@ -33,7 +33,7 @@ ABOVE = 0.10
 
 _LIFT = 0.14  # m
 _CLEARANCE = 0.004  # of the finger tips above the table, m
-_MARGIN = 0.03  # opening beyond the width that the grasp asks for, m
+_MARGIN = 0.01  # opening beyond the width that the grasp asks for, m
 _TILTED = math.radians(20)
 
 
@@ -64,12 +64,14 @@ class PickResult:
         pushed: how far the object moved before the fingers closed, m.
         opening: between the fingers after closing, m.
         verdict: of the judge; None where nothing was closed on.
+        message: of the controller, where it did not follow.
     """
 
     cause: Cause
     pushed: float = math.nan
     opening: float = math.nan
     verdict: GraspVerdict | None = None
+    message: str = ""
 
     @property
     def success(self) -> bool:
@@ -198,15 +200,17 @@ def _execute(
     judge, centre = GraspJudge(world, name), world.object_centre(name)
     world.command_gripper(plan.opening)
     for motion in (plan.approach, plan.descend):
-        if executor.run(motion).code is not ExecutionCode.SUCCESSFUL:
-            return PickResult("not_followed")
+        done = executor.run(motion)
+        if done.code is not ExecutionCode.SUCCESSFUL:
+            return PickResult("not_followed", message=done.message)
     pushed = float(np.linalg.norm(world.object_centre(name) - centre))
     world.command_gripper(0.0)
     _await_gripper(world)
     opening = world.gripper_state().opening
     held = all(world.pads_on(name))
-    if executor.run(plan.lift).code is not ExecutionCode.SUCCESSFUL:
-        return PickResult("not_followed", pushed, opening)
+    done = executor.run(plan.lift)
+    if done.code is not ExecutionCode.SUCCESSFUL:
+        return PickResult("not_followed", pushed, opening, message=done.message)
     lifted = all(world.pads_on(name))
     verdict = judge.hold()
     cause: Cause = "success"
@@ -227,6 +231,6 @@ def _await_gripper(world: CellWorld, longest: float = 2.0) -> None:
 
 
 def _raised(pose: FloatArray, height: float) -> FloatArray:
-    raised = pose.copy()
+    raised: FloatArray = pose.copy()
     raised[2, 3] += height
     return raised

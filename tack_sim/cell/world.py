@@ -144,6 +144,8 @@ class CellWorld:
         with self.lock:
             for _ in range(max(1, round(seconds / self.model.opt.timestep))):
                 self._step()
+            # A step leaves poses as they were before it; joints and poses are to agree.
+            self._mujoco.mj_kinematics(self.model, self.data)
 
     def add_controller(self, update: Controller) -> None:
         """Have a function called with the time (s) before every step of physics."""
