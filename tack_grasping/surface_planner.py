@@ -2,8 +2,9 @@
 """Grasp candidates from one point and the surface normal there.
 
 The gripper comes in against the surface normal (or straight down), at several turns about that
-direction. This is what one click can say; it knows nothing of the object's shape beyond the patch
-around the point, so the closing direction is a choice, not a measurement.
+direction. Which of them are good depends on the shape around the point: where the cloud is given,
+turns are judged by how the fingers fit around it, and the gripper is centred on what it closes on.
+Without it the closing direction is a choice, not a measurement.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from tack_grasping.fingers import FingerFit, Surroundings, finger_fit
 from tack_grasping.goal import PickPlaceGoal
 from tack_perception import geometry
 from tack_perception.configuration import Configuration, setting
@@ -32,7 +34,7 @@ class SurfacePlannerConfig(Configuration):
         "come in against the surface normal, or straight down",
         choices=("normal", "down"),
     )
-    turns: int = setting(4, "candidates about the approach direction", low=1, high=36)
+    turns: int = setting(8, "candidates about the approach direction", low=1, high=36)
     insertion: float = setting(
         0.010, "how far the finger tips go below the surface", unit="m", low=-0.05, high=0.10
     )
@@ -72,6 +74,7 @@ def plan_surface_grasps(
     *,
     up: ArrayLike | None = None,
     place_at: ArrayLike | None = None,
+    surroundings: Surroundings | None = None,
     config: SurfacePlannerConfig | None = None,
 ) -> GraspPlan:
     """Candidates for grasping at one lifted keypoint.
@@ -85,6 +88,8 @@ def plan_surface_grasps(
             then the lift goes back along the approach and the tilt is not judged.
         place_at: (3,) where the grasped point shall come to rest, in the frame of the goals, m;
             the gripper keeps the orientation of the grasp. None: a pick without a place.
+        surroundings: the cloud around the point and the gripper that has to fit; None where they
+            are not known.
         config: settings.
 
     Returns:
@@ -125,11 +130,18 @@ def plan_surface_grasps(
         "certainty": max(0.0, 1 - sigma / config.max_sigma) ** 0.5,
         "tilt": 1.0 if up_axis is None else (1 + math.cos(math.radians(tilt))) / 2,
     }
+    candidates = _candidates(point, approach, up_axis, surroundings, config)
+    if not candidates:
+        return GraspPlan(refusal=f"{keypoint.label}: nothing to close on, whichever way it turns")
+    narrowest = min((fit.width for _, fit in candidates if fit), default=0.0)
     goals = []
-    for turn in range(config.turns):
-        frame_from_gripper = _gripper_at(point, approach, turn, config)
+    for turn, (frame_from_gripper, fit) in enumerate(candidates):
         # The less the wrist turns away from the frame's own x axis, the better.
         terms = {**common, "turn": 0.9 + 0.1 * abs(float(frame_from_gripper[0, 0]))}
+        words = ""
+        if fit is not None:
+            terms |= {"clearance": fit.clearance(), "narrowness": fit.narrowness(narrowest)}
+            words = f"; closes on {fit.width * 1e3:.0f} mm"
         goals.append(
             PickPlaceGoal(
                 label=keypoint.label,
@@ -141,7 +153,8 @@ def plan_surface_grasps(
                 score=math.prod(terms.values()),
                 terms=terms,
                 why=f"{config.approach} approach, {tilt:.0f}° from straight down,"
-                f" turn {turn + 1} of {config.turns}; position known to {sigma * 1e3:.1f} mm (1σ)",
+                f" turn {turn + 1} of {len(candidates)}{words};"
+                f" position known to {sigma * 1e3:.1f} mm (1σ)",
             )
         )
     return GraspPlan(goals=tuple(sorted(goals, key=lambda goal: -goal.score)))
@@ -164,11 +177,41 @@ def _refusal(keypoint: Keypoint, config: SurfacePlannerConfig) -> str:
     return ""
 
 
+def _candidates(
+    point: FloatArray,
+    approach: FloatArray,
+    up_axis: FloatArray | None,
+    surroundings: Surroundings | None,
+    config: SurfacePlannerConfig,
+) -> list[tuple[FloatArray, FingerFit | None]]:
+    """(frame_from_gripper, how it fits) of each turn that closes on something."""
+    tips = point + approach * config.insertion
+    if surroundings is not None and surroundings.floor is not None and up_axis is not None:
+        below = surroundings.floor - float(tips @ up_axis)
+        steepness = float(-approach @ up_axis)
+        if below > 0 and steepness > 0.1:
+            tips = tips - approach * below / steepness
+    grippers = [_gripper_at(tips, approach, turn, config) for turn in range(config.turns)]
+    if surroundings is None:
+        return [(pose, None) for pose in grippers]
+    found: list[tuple[FloatArray, FingerFit | None]] = []
+    opening = min(config.width, surroundings.gripper.stroke)
+    for pose in grippers:
+        fit = finger_fit(surroundings.points, pose, opening, surroundings.gripper)
+        if fit.holds:
+            # Centred, both fingers come to bear at the same time and push nothing aside.
+            pose = _moved(pose, pose[:3, 1] * fit.offset)
+            fit = finger_fit(surroundings.points, pose, opening, surroundings.gripper)
+        if fit.holds:
+            found.append((pose, fit))
+    return found
+
+
 def _gripper_at(
-    point: FloatArray, approach: FloatArray, turn: int, config: SurfacePlannerConfig
+    tips: FloatArray, approach: FloatArray, turn: int, config: SurfacePlannerConfig
 ) -> FloatArray:
     """frame_from_gripper of one turn. Half a turn suffices: a parallel gripper is symmetric."""
-    upright = geometry.frame_from_axes(approach, (1, 0, 0), point + approach * config.insertion)
+    upright = geometry.frame_from_axes(approach, (1, 0, 0), tips)
     about_z = geometry.from_axis_angle((0, 0, 1), math.pi * turn / config.turns)
     turned: FloatArray = upright @ about_z
     return turned
@@ -183,7 +226,8 @@ def _poses(
 ) -> dict[str, FloatArray]:
     approach = grasp[:3, 2]
     upwards = -approach if up_axis is None else up_axis
-    back_off = -approach * (config.standoff + config.insertion)
+    # From the surface, wherever the tips are below or above it.
+    back_off = -approach * (config.standoff + float((grasp[:3, 3] - point) @ approach))
     poses = {
         "pregrasp": _moved(grasp, back_off),
         "grasp": grasp,

@@ -65,6 +65,7 @@ class FrameSubscriber:
             are counted in its `monitor`, and what is dropped in its `drops`.
         on_frame: called with each match on the executor's thread; must return at once.
         config: returns the settings in force.
+        counted: whether matches are the node's input, as its diagnostics report it.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class FrameSubscriber:
         node: TackNode,
         on_frame: Callable[[FrameMessages], None],
         config: Callable[[], FrameInputConfig],
+        *,
+        counted: bool = True,
     ) -> None:
         self._stamps = StampCheck(node.get_clock(), config)
         self._on_frame = on_frame
         self._config = config
         self._drops = node.drops
-        self._monitor = node.monitor
+        self._monitor = node.monitor if counted else None
         self._info: CameraInfo | None = None
         self._intrinsics: CameraIntrinsics | None = None
         self._newest_ns = -1
@@ -125,7 +128,8 @@ class FrameSubscriber:
             self._drops.add(reason, count)
         self._synchroniser.drops.clear()
         for color, depth in matches:
-            self._monitor.received()
+            if self._monitor is not None:
+                self._monitor.received()
             if self._intrinsics is None:
                 what = "no camera info has come yet" if self._info is None else "it is not valid"
                 self._drops.add(f"image without camera info: {what} on {self.topics[0]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
+from tack_grasping.fingers import Surroundings, cloud_around
 from tack_grasping.goal import POSES, PickPlaceGoal
+from tack_grasping.profiles import load_profile
 from tack_grasping.surface_planner import SurfacePlannerConfig, plan_surface_grasps
 from tack_perception import geometry
 from tack_perception.configuration import setting
 from tack_perception.errors import InvalidInputError
+from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 from tack_perception.transforms import TransformError
 from tack_ros import qos
@@ -27,10 +31,14 @@ from tack_ros.conversions.markers import goal_markers
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.conversions.transforms import from_point
 from tack_ros.diagnostics import DiagnosticsPublisher, Health
+from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
 from tack_ros.newest import NewestWorker
 from tack_ros.node import TackNode, run
 from tack_ros.stamp_check import OrderCheck, StampCheck, StampConfig
 from tack_ros.transform_listener import TransformListener
+
+_IMAGES_KEPT = 45  # until their detections come
+_TIP_CLEARANCE = 0.004  # of the finger tips above the table, m
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +58,11 @@ class PickPlaceConfig(StampConfig):
         "frame of the goals, its z axis against gravity; empty: the camera's optical frame, where"
         " gravity is not known",
     )
+    robot: str = setting(
+        "",
+        "profile of the robot, whose gripper has to fit around what the depth image shows; empty:"
+        " not known",
+    )
     tf_timeout: float = setting(
         0.2, "how long to wait for the transform at the image's stamp", unit="s", low=0.0, high=10.0
     )
@@ -64,9 +77,15 @@ class PickPlaceNode(TackNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("pick_place", **options)
-        self._config = self.parameters.declare(PickPlaceConfig)
+        self._config = self.parameters.declare(PickPlaceConfig, fixed=("robot",))
         self._planner = self.parameters.declare(SurfacePlannerConfig, "planner")
+        self._images = self.parameters.declare(FrameInputConfig, "images", fixed=("slop",))
         self.parameters.warn_of_unknown()
+        robot = self._config.value.robot
+        self._profile = load_profile(robot) if robot else None
+        self._frames: deque[FrameMessages] = deque(maxlen=_IMAGES_KEPT)
+        if self._profile is not None:
+            FrameSubscriber(self, self._frames.append, lambda: self._images.value, counted=False)
         self._transforms = TransformListener(self)
         self._stamps = StampCheck(self.get_clock(), lambda: self._config.value)
         self._order = OrderCheck()
@@ -120,6 +139,7 @@ class PickPlaceNode(TackNode):
             frame_from_camera = self._lookup(target_frame, camera_frame, stamp_ns)
             place_at = self._place_in(target_frame, stamp_ns)
             up = (0.0, 0.0, 1.0) if self._config.value.base_frame else None
+            frame = self._frame(stamp_ns)
             for keypoint in keypoints:
                 plan = plan_surface_grasps(
                     keypoint,
@@ -128,6 +148,7 @@ class PickPlaceNode(TackNode):
                     stamp_ns,
                     up=up,
                     place_at=place_at,
+                    surroundings=self._surroundings(frame, keypoint, frame_from_camera),
                     config=self._planner.value,
                 )
                 goals += plan.goals
@@ -150,6 +171,31 @@ class PickPlaceNode(TackNode):
             if self._config.value.label in ("", keypoint.label):
                 keypoints.append(keypoint)
         return keypoints
+
+    def _frame(self, stamp_ns: int) -> RGBDFrame | None:
+        """The image that detections were made in, where it is needed and still there."""
+        if self._profile is None:
+            return None
+        for messages in tuple(self._frames):
+            if messages.stamp_ns == stamp_ns:
+                return messages.frame()
+        self.drops.add("the image of these detections has not come: fingers are not fitted")
+        return None
+
+    def _surroundings(
+        self,
+        frame: RGBDFrame | None,
+        keypoint: Keypoint,
+        frame_from_camera: NDArray[np.float64],
+    ) -> Surroundings | None:
+        profile = self._profile
+        if frame is None or profile is None or keypoint.xyz is None:
+            return None
+        pixel, depth = (keypoint.u, keypoint.v), float(keypoint.xyz[2])
+        cloud = cloud_around(frame, pixel, depth, frame_from_camera)
+        in_base = self._config.value.base_frame == profile.base_frame
+        floor = profile.table_height + _TIP_CLEARANCE if in_base else None
+        return Surroundings(cloud, profile.gripper, floor)
 
     def _lookup(self, target: str, source: str, stamp_ns: int) -> NDArray[np.float64]:
         timeout_s = self._config.value.tf_timeout

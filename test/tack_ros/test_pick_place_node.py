@@ -74,7 +74,7 @@ def test_a_detection_becomes_grasps_in_the_base_frame(bench, graph):
     bench.send(stamp_ns, mug())
     graph.wait(lambda: bench.candidates and bench.markers and bench.poses["pregrasp"], "goals")
     assert bench.candidates[0].header == to_header(stamp_ns, "base_link")
-    assert len(bench.candidates[0].poses) == 4
+    assert len(bench.candidates[0].poses) == 8
     grasp = from_pose(bench.poses["grasp"][0].pose)
     np.testing.assert_allclose(grasp, from_pose(bench.candidates[0].poses[0]), atol=1e-12)
     # The point lies at z = 0.2 m above the base; the finger tips go 10 mm below the surface.
@@ -144,7 +144,7 @@ def test_only_the_wanted_label_is_planned_for_and_refusals_are_told(graph):
     assert graph.set_parameter(bench.node, "label", "mug").successful
     bench.send(bench.now(), mug())
     graph.wait(lambda: len(bench.candidates) == 2, "an answer")
-    assert len(bench.candidates[1].poses) == 4
+    assert len(bench.candidates[1].poses) == 8
 
 
 def test_wrong_detections_are_counted_drops(graph):
