@@ -12,7 +12,7 @@ NAME = "tack"
 VERSION = "0.1.0"
 # Resolved, because `colcon build --symlink-install` runs a link to this file in another folder.
 HERE = Path(__file__).resolve().parent
-NODES = ("camera", "annotation", "detector", "pick_place")
+NODES = ("camera", "annotation", "detector", "pick_place", "cell", "move_group")
 # colcon runs this file, pip asks a build back end. `ros2 run` wants an executable for each node
 # in lib/tack; in the bin folder of a virtual environment names like `camera` have no business.
 FOR_ROS = Path(sys.argv[0]).name == "setup.py"
