@@ -178,8 +178,8 @@ def test_nodes_of_one_file_find_each_other():
         for node in read(share_folder() / "launch/replay.launch.yaml", {"bag": "b"}, {})
     }
     camera = f"{nodes['camera'].namespace}/{nodes['camera'].name}"
-    for name in ("annotation", "detector"):
+    for name in ("annotation", "detector", "pick_place"):
         remapped = dict(nodes[name].remappings)
         assert remapped["color/image_raw"] == f"{camera}/color/image_raw"
         assert {"use_sim_time": True} in nodes[name].parameters
-    assert dict(nodes["pick_place"].remappings) == {"detections": "/detector/detections"}
+    assert dict(nodes["pick_place"].remappings)["detections"] == "/detector/detections"
