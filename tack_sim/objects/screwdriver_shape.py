@@ -168,13 +168,13 @@ def _tip(shape: ScrewdriverShape) -> FloatArray:
         return _about_x(x, np.column_stack([y, z]), power)
     lobes = 4 if shape.tip == "cross" else 6
     taper = 0.3 if shape.tip == "cross" else 0.86
-    rows = [
+    cuts = [
         (r, 0.0), (r, 0.0), (0.95 * r, 0.12), (0.86 * r, wide),
         (0.5 * (0.86 + taper) * r, wide), (1.15 * taper * r, wide), (taper * r, 0.8 * wide),
     ]  # fmt: skip
     if lobes == 6:
-        rows = [(max(a, taper * r), b) for a, b in rows]
-    x, size, cut = smooth(np.column_stack([at, rows]), 3).T
+        cuts = [(max(a, taper * r), b) for a, b in cuts]
+    x, size, cut = smooth(np.column_stack([at, cuts]), 3).T
     angles = -np.pi / 2 + 2 * np.pi * np.arange(SHAFT_AROUND) / SHAFT_AROUND
     notch = np.abs(np.sin(lobes / 2 * (angles + np.pi / 2))) ** 1.5
     rings = _about_x(x, np.column_stack([size, size]), 2.0)

@@ -155,8 +155,8 @@ def _lettered(surface: Field, shape: WrenchShape, finish: str, rng: np.random.Ge
             (brand if middle else steel, 0.5, 0.26, 0.5),
             (f"{shape.size * 1e3:.0f}", 0.20, 0.05, 0.8),
         )
-        for text, u, wide, high in texts:
-            place, room = (u * width, 0.5 * height), (wide * width, high * letter)
+        for text, along, wide, high in texts:
+            place, room = (along * width, 0.5 * height), (wide * width, high * letter)
             metal.stamp(side, text, place, room)
         surface = np.roll(side, -round((0.5 - middle) * height), axis=0)
     return surface

@@ -31,7 +31,7 @@ def brushed(
     fine = fbm(height, width, rng, 2, cells=(max(8, height // 2), max(2, width // 96)))
     broad = fbm(height, width, rng, 3, cells=(3, 1))
     tone = 1 + strength * (fine + 0.6 * broad)
-    brushed_steel: Field = plain(height, width, color) * tone[..., None]
+    brushed_steel: Field = plain(height, width, color) * tone.astype(np.float32)[..., None]
     return brushed_steel
 
 
@@ -111,4 +111,5 @@ def stroke_text(
         blur = 0.35 / min(across, down)
         plate = np.asarray(cv2.GaussianBlur(plate, (0, 0), blur), dtype=np.uint8)
     ink = cv2.warpAffine(plate, matrix, (width, height), flags=cv2.INTER_LINEAR)
-    return np.asarray(ink, dtype=np.float32) / 255
+    share: Field = np.asarray(ink, dtype=np.float32) / np.float32(255)
+    return share
