@@ -106,7 +106,7 @@ def _add_surface(mujoco: Any, spec: Any, body: Any, model: ObjectModel, name: st
 
 def _split(
     faces: NDArray[np.int32], normals: FloatArray
-) -> tuple[NDArray[np.int64], FloatArray, NDArray[np.int64]]:
+) -> tuple[NDArray[np.integer], FloatArray, NDArray[np.integer]]:
     """Vertices with one normal each: MuJoCo does not keep to separate indices of normals.
 
     Args:
@@ -118,7 +118,8 @@ def _split(
     """
     keys = np.column_stack([faces.ravel(), np.rint(normals.reshape(-1, 3) * 1000)])
     _, first, index = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    return faces.ravel()[first], normals.reshape(-1, 3)[first], index.reshape(faces.shape)
+    split = np.asarray(index).reshape(faces.shape)
+    return faces.ravel()[first], normals.reshape(-1, 3)[first], split
 
 
 def _add_pieces(

@@ -179,7 +179,10 @@ def _pictured(page: _Page, rng: np.random.Generator) -> tuple[Image, Color, Colo
     image = to_bytes(_ground(page, rng, page.colors[0]))
     name = str(rng.choice(list(MOTIFS)))
     lettered = rng.random() < 0.5
-    v, half = page.height * (0.40 if lettered else 0.5), page.height * float(rng.uniform(0.2, 0.27))
+    v, half = (
+        page.height * (0.37 if lettered else 0.47),
+        page.height * float(rng.uniform(0.2, 0.27)),
+    )
     size = (half / page.aspect, half)
     disc, text, font = (
         not lettered and rng.random() < 0.6,
@@ -196,7 +199,7 @@ def _pictured(page: _Page, rng: np.random.Generator) -> tuple[Image, Color, Colo
         draw_motif(image, name, (u, v), size, tones)
         if lettered:
             room = 0.16 * page.width
-            box = (u - room, 0.79 * page.height, u + room, 0.90 * page.height)
+            box = (u - room, 0.72 * page.height, u + room, 0.83 * page.height)
             write(image, text, box, page.colors[1], font=font, aspect=page.aspect)
     return image, page.colors[int(rng.integers(2))], page.colors[0]
 

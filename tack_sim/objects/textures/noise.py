@@ -73,7 +73,8 @@ def ramp(field: ArrayLike, colors: Sequence[Color], stops: Sequence[float] | Non
     places = np.linspace(0, 1, len(colors)) if stops is None else np.asarray(stops)
     values = np.asarray(field, dtype=np.float32)
     channels = [np.interp(values, places, [color[i] for color in colors]) for i in range(3)]
-    return np.asarray(np.stack(channels, axis=-1), dtype=np.float32)
+    image: Field = np.stack(channels, axis=-1).astype(np.float32)
+    return image
 
 
 def plain(height: int, width: int, color: Color) -> Field:

@@ -25,8 +25,9 @@ _STARTS = ("Al", "Bo", "Ca", "Dro", "El", "Fi", "Gra", "Ho", "Ju", "Ka", "Lu", "
 _ENDS = ("ba", "co", "den", "fia", "gro", "lia", "mo", "na", "pura", "ra", "sta", "ta", "va",
          "vita", "wick", "zo")  # fmt: skip
 _WORDS = ("leaf", "root", "water", "press", "store", "cool", "dry", "place", "keep", "whole",
-          "grain", "batch", "served", "warm", "pour", "slow", "stir", "best", "before", "weight", "away",
-          "from", "light", "once", "open", "shake", "well", "made", "with", "care")  # fmt: skip
+          "grain", "batch", "served", "warm", "pour", "slow", "stir", "best", "before", "weight",
+          "away", "from", "light", "once", "open", "shake", "well", "made", "with", "care"
+          )  # fmt: skip
 
 
 def brand(rng: np.random.Generator) -> str:
