@@ -18,8 +18,9 @@ FloatArray = NDArray[np.float64]
 TABLE, FLOOR, BIN = "table", "floor", "bin"
 """Names of the bodies."""
 
-_TABLE_SIZE = (1.30, 1.60, 0.04)
-_TABLE_MIDDLE = (0.38, 0.0)
+_TABLE_SIZE = (1.20, 1.40, 0.04)
+_TABLE_MIDDLE = (0.36, 0.0)
+_LEG = 0.07
 _FLOOR_SIDE = 6.0
 _FLOOR_DEPTH = 0.76
 _BIN_COLORS = ((0.18, 0.32, 0.52), (0.60, 0.20, 0.16), (0.20, 0.40, 0.30), (0.34, 0.36, 0.40))
@@ -43,6 +44,7 @@ def add_furniture(
     wood = prints.wood(1024, 1024, rng, planks=7)
     add_slab(mujoco, spec, TABLE, table_from_base, _TABLE_SIZE, wood)
     below = geometry.make_transform(np.eye(3), (x, y, height - _FLOOR_DEPTH - 0.02))
+    _add_legs(mujoco, spec)
     concrete = prints.concrete(512, 512, rng)
     add_slab(mujoco, spec, FLOOR, below, (_FLOOR_SIDE, _FLOOR_SIDE, 0.02), concrete)
     color = _BIN_COLORS[int(rng.integers(len(_BIN_COLORS)))]
@@ -90,8 +92,8 @@ def add_slab(
 def add_lights(mujoco: Any, spec: Any, target: FloatArray) -> None:
     """Add a warm main light with shadows and a cool one from the other side, both on `target`."""
     for position, color, shadow in (
-        ((-0.15, 0.85, 1.45), (0.60, 0.57, 0.52), True),
-        ((1.10, -0.95, 1.20), (0.17, 0.19, 0.23), False),
+        ((1.15, 0.60, 1.60), (0.60, 0.57, 0.52), True),
+        ((0.10, -1.00, 1.20), (0.17, 0.19, 0.23), False),
     ):
         spec.worldbody.add_light(
             type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
@@ -116,6 +118,22 @@ def _add_bin(mujoco: Any, spec: Any, container: Bin, color: tuple[float, float, 
             material=BIN,
             group=2,
             **_contact(),
+        )
+
+
+def _add_legs(mujoco: Any, spec: Any) -> None:
+    """Four legs, to be seen only: nothing can get there."""
+    spec.add_material(name="legs", rgba=[0.16, 0.16, 0.17, 1], specular=0.2, shininess=0.3)
+    x, y = ((side - _LEG) / 2 - 0.03 for side in _TABLE_SIZE[:2])
+    for place in ((x, y), (x, -y), (-x, y), (-x, -y)):
+        spec.body(TABLE).add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            pos=[*place, -_FLOOR_DEPTH / 2],
+            size=[_LEG / 2, _LEG / 2, _FLOOR_DEPTH / 2],
+            material="legs",
+            group=2,
+            contype=0,
+            conaffinity=0,
         )
 
 

@@ -111,8 +111,9 @@ def sample_layout(
 ) -> CellLayout:
     """A random layout; the same arguments give the same one.
 
-    The bin stands at the left or the right end of the robot's workspace, everything else in the
-    rest of it, at any place and yaw.
+    The bin stands at the end of the robot's workspace that is farther from the cameras that watch
+    the scene, so that it hides nothing from them; everything else in the rest of it, at any place
+    and yaw.
 
     Args:
         profile: the robot.
@@ -128,8 +129,7 @@ def sample_layout(
         InvalidInputError: unknown class or rest pose, or so many objects that they do not fit.
     """
     rng = np.random.default_rng(seed)
-    side = 1 if rng.random() < 0.5 else -1
-    container = _place_bin(profile, side)
+    container = _place_bin(profile, rng)
     area = _area(profile, container)
     target = _target(family, instance, rng)
     rest_pose = target.rests[0] if rest is None else target.rest(rest)
@@ -190,12 +190,17 @@ def _target(
     return make_object(family, drawn if instance is None else instance)
 
 
-def _place_bin(profile: RobotProfile, side: int) -> Bin:
+def _place_bin(profile: RobotProfile, rng: np.random.Generator) -> Bin:
     low, high = profile.workspace
+    watching = [
+        float(camera.parent_from_optical[1, 3])
+        for camera in profile.cameras.values()
+        if camera.parent == profile.base_frame
+    ]
     width = _BIN_SIZE[1] / 2 + 0.02
-    y = high[1] - width if side > 0 else low[1] + width
-    position = ((low[0] + high[0]) / 2, y, profile.table_height)
-    return Bin(geometry.make_transform(np.eye(3), position), _BIN_SIZE)
+    y = low[1] + width if sum(watching) > 0 else high[1] - width
+    x = (low[0] + high[0]) / 2 + float(rng.uniform(-0.03, 0.03))
+    return Bin(geometry.make_transform(np.eye(3), (x, y, profile.table_height)), _BIN_SIZE)
 
 
 def _area(profile: RobotProfile, container: Bin) -> tuple[FloatArray, FloatArray]:

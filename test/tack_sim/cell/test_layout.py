@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -48,15 +49,25 @@ def test_things_stand_apart_on_the_table(
         assert lowest == pytest.approx(profile.table_height, abs=1e-9)
 
 
-def test_every_yaw_and_both_sides_of_the_bin_occur(
-    profile: RobotProfile, block: ObjectModel
-) -> None:
+def test_every_yaw_occurs(profile: RobotProfile, block: ObjectModel) -> None:
     layouts = [sample_layout(profile, block, seed) for seed in range(40)]
     yaws = [np.arctan2(*layout.target.base_from_object[1::-1, 0]) for layout in layouts]
     assert min(yaws) < -2.5
     assert max(yaws) > 2.5
-    sides = {float(np.sign(layout.bin.base_from_bin[1, 3])) for layout in layouts if layout.bin}
-    assert sides == {-1.0, 1.0}
+
+
+def test_the_bin_stands_away_from_the_camera_that_watches(
+    profile: RobotProfile, block: ObjectModel
+) -> None:
+    for camera_y in (-0.5, 0.5):
+        mount = profile.cameras["scene"]
+        pose = mount.parent_from_optical.copy()
+        pose[1, 3] = camera_y
+        scene = dataclasses.replace(mount, parent_from_optical=pose)
+        moved = dataclasses.replace(profile, cameras={"scene": scene})
+        container = sample_layout(moved, block, 0).bin
+        assert container is not None
+        assert np.sign(container.base_from_bin[1, 3]) == -np.sign(camera_y)
 
 
 def test_clutter_is_of_other_classes(profile: RobotProfile) -> None:
