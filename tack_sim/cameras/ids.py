@@ -12,6 +12,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -112,21 +113,20 @@ class RayScene:
         towards = np.ascontiguousarray(directions, dtype=np.float32)
         start = np.ascontiguousarray(np.broadcast_to(origins, towards.shape), dtype=np.float32)
         found = self._scene.run(start, towards, output=1)
-        triangle = np.where(found["geomID"] >= 0, found["primID"], -1)
-        u, v = found["u"], found["v"]
-        missed = triangle < 0
-        weights = np.stack([1 - u - v, u, v], axis=-1).astype(np.float32)
-        weights[missed] = 0
-        depth = np.asarray(found["tfar"], dtype=np.float32).copy()
+        triangle, depth = found["primID"], found["tfar"]
+        missed = found["geomID"] < 0
+        triangle[missed] = -1
         depth[missed] = np.nan
+        weights = np.empty((len(towards), 3), np.float32)
+        weights[:, 1], weights[:, 2] = found["u"], found["v"]
+        weights[:, 0] = 1 - weights[:, 1] - weights[:, 2]
+        weights[missed] = 0
         return Hits(self._owner[triangle], self._local[triangle], weights, depth)
 
     def view(self, intrinsics: CameraIntrinsics, world_from_camera: FloatArray) -> Hits:
         """What every pixel centre of a camera sees; arrays (H, W) and (H, W, 3)."""
-        rays = intrinsics.image_rays().reshape(-1, 3) @ world_from_camera[:3, :3].T.astype(
-            np.float32
-        )
-        hits = self.cast(world_from_camera[:3, 3], rays)
+        rays = cv2.transform(intrinsics.image_rays(), world_from_camera[:3, :3])
+        hits = self.cast(world_from_camera[:3, 3], rays.reshape(-1, 3))
         shape = (intrinsics.height, intrinsics.width)
         return Hits(
             hits.surface.reshape(shape),

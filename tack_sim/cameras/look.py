@@ -55,8 +55,14 @@ class LookConfig(Configuration):
     kelvin: tuple[float, ...] = setting(
         (3200.0, 8000.0), "colour temperature of the lights", unit="K", low=2000, high=15000
     )
+    metering: float = setting(
+        0.42,
+        "mean brightness that the automatic exposure aims at; 0: fixed exposure",
+        low=0,
+        high=1,
+    )
     exposure_stops: tuple[float, ...] = setting(
-        (-0.6, 0.5), "exposure beside the right one", unit="stops", low=-3, high=3
+        (-0.5, 0.5), "exposure beside the right one", unit="stops", low=-3, high=3
     )
     white_balance: float = setting(
         0.06, "standard deviation of the channels' gains (of their logarithm)", low=0, high=0.5
@@ -80,8 +86,9 @@ class LookConfig(Configuration):
 
 STEADY = LookConfig(
     ambient=(0.38, 0.38), key=(0.6, 0.6), fill=(0.16, 0.16), elevation_deg=(60.0, 60.0),
-    kelvin=(6000.0, 6000.0), exposure_stops=(0.0, 0.0), white_balance=0.0, contrast=(1.0, 1.0),
-    read_noise=(0.0, 0.0), shot_noise=(0.0, 0.0), lens_px=(0.45, 0.45), blur_px=(0.0, 0.0),
+    kelvin=(6000.0, 6000.0), metering=0.0, exposure_stops=(0.0, 0.0), white_balance=0.0,
+    contrast=(1.0, 1.0), read_noise=(0.0, 0.0), shot_noise=(0.0, 0.0), lens_px=(0.45, 0.45),
+    blur_px=(0.0, 0.0),
 )  # fmt: skip
 """A pleasant light and a good imager: nothing is left to chance but the light's direction."""
 
@@ -92,6 +99,7 @@ class Look:
 
     Attributes:
         lights: the main light last.
+        metering: mean brightness aimed at, 0 for a fixed exposure.
         gains: of red, green and blue, exposure included.
         contrast: exponent of the tone curve.
         read_noise, shot_noise: see `LookConfig`.
@@ -100,6 +108,7 @@ class Look:
     """
 
     lights: tuple[Light, ...]
+    metering: float
     gains: Vector
     contrast: float
     read_noise: float
@@ -141,6 +150,7 @@ def sample_look(
     length, angle = draw(config.blur_px), float(rng.uniform(0, math.pi))
     return Look(
         lights,
+        config.metering,
         (red, green, blue),
         draw(config.contrast),
         draw(config.read_noise),
@@ -164,16 +174,25 @@ def expose(color: Image, look: Look, rng: np.random.Generator) -> Image:
     image = motion_blur(color, look.blur, color.shape[1] / 640)
     if look.lens:
         image = np.asarray(cv2.GaussianBlur(image, (3, 3), look.lens), dtype=np.uint8)
-    levels = np.arange(256, dtype=np.float64)[:, None] / 255 * np.array(look.gains)
+    gains = np.array(look.gains) * _metered(color, look.metering)
+    levels = np.arange(256, dtype=np.float64)[:, None] / 255 * gains
     # Highlights roll off instead of clipping hard, as in any camera's tone curve.
     curve = np.where(levels < 0.8, levels, 0.8 + 0.2 * np.tanh((levels - 0.8) / 0.2))
     curve = np.clip(curve, 0, 1) ** look.contrast
-    if look.gains != (1.0, 1.0, 1.0) or look.contrast != 1.0:
+    if (gains != 1).any() or look.contrast != 1.0:
         table = np.rint(curve * 255).astype(np.uint8)[None]
         image = np.asarray(cv2.LUT(image, table), dtype=np.uint8)
     if look.read_noise or look.shot_noise:
         image = _noisy(image, look, rng)
     return image
+
+
+def _metered(color: Image, aim: float) -> float:
+    """Gain of the automatic exposure, within what such an exposure can do."""
+    if not aim:
+        return 1.0
+    brightness = float(color[::4, ::4].mean()) / 255
+    return min(max(aim / max(brightness, 1e-3), 0.4), 4.0)
 
 
 def motion_blur(color: Image, blur: tuple[float, float], scale: float = 1.0) -> Image:

@@ -18,7 +18,7 @@ from tack_sim.renderer import import_mujoco
 
 FloatArray = NDArray[np.float64]
 
-_current = threading.local()
+_thread = threading.local()
 
 
 class SceneRenderer:
@@ -55,8 +55,8 @@ class SceneRenderer:
         self._model, self._near, self._far = model, near, far
         self._size = (width, height)
         self._samples = samples
-        self._gl = _make_context(mujoco, width, height)
-        self.make_current()
+        self._gl = _thread_context(mujoco)
+        self._gl.make_current()
         vis = model.vis
         vis.global_.offwidth = max(width, vis.global_.offwidth)
         vis.global_.offheight = max(height, vis.global_.offheight)
@@ -89,18 +89,10 @@ class SceneRenderer:
 
     def close(self) -> None:
         """Free the graphics memory."""
-        self.make_current()
+        self._gl.make_current()
         self._color_pass.free()
         if self._depth_pass is not self._color_pass:
             self._depth_pass.free()
-        self._gl.free()
-        _current.context = None
-
-    def make_current(self) -> None:
-        """Make this renderer's context the one that OpenGL calls of this thread go to."""
-        if getattr(_current, "context", None) is not self._gl:
-            self._gl.make_current()
-            _current.context = self._gl
 
     def color(
         self,
@@ -226,7 +218,7 @@ class SceneRenderer:
         rgb = np.empty((*shape, 3), np.uint8) if color else None
         reverse_z = np.empty(shape, np.float32) if depth else None
         area = mujoco.MjrRect(0, 0, intrinsics.width, intrinsics.height)
-        self.make_current()
+        self._gl.make_current()
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
         mujoco.mjr_render(area, self._scene, context)
         mujoco.mjr_readPixels(rgb, reverse_z, area, context)
@@ -244,11 +236,16 @@ class SceneRenderer:
         return result
 
 
-def _make_context(mujoco: Any, width: int, height: int) -> Any:
-    try:
-        return mujoco.GLContext(width, height)
-    except Exception as error:
-        raise DependencyError(
-            f"no OpenGL context without a display (MUJOCO_GL={os.environ.get('MUJOCO_GL')}:"
-            f" {error}): on Debian or Ubuntu, apt-get install libegl1 libgl1"
-        ) from error
+def _thread_context(mujoco: Any) -> Any:
+    """The OpenGL context of this thread; it stays, since making one and its shaders takes long."""
+    context = getattr(_thread, "context", None)
+    if context is None:
+        try:
+            context = mujoco.GLContext(64, 64)  # pictures are drawn off screen, at any size
+        except Exception as error:
+            raise DependencyError(
+                f"no OpenGL context without a display (MUJOCO_GL={os.environ.get('MUJOCO_GL')}:"
+                f" {error}): on Debian or Ubuntu, apt-get install libegl1 libgl1"
+            ) from error
+        _thread.context = context
+    return context

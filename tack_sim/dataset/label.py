@@ -7,6 +7,7 @@ import dataclasses
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +15,7 @@ from tack_perception import geometry
 from tack_perception.correspondence import CanonicalMap, SeenObject, SeenPoint, View
 from tack_perception.registration import register_depth
 from tack_sim.cameras.ids import Hits
-from tack_sim.cameras.look import LookConfig, expose, sample_look
+from tack_sim.cameras.look import Look, LookConfig, expose, sample_look
 from tack_sim.cameras.models import CameraModel, camera_model
 from tack_sim.cameras.scene_renderer import SceneRenderer
 from tack_sim.dataset.plan import RenderConfig, ScenePlan
@@ -52,11 +53,15 @@ class SceneCamera:
         self._camera = _some_unit(camera_model(config.camera), rng).scaled(
             config.width, config.height
         )
+        # Cheaper than multi-sampling, which does nothing for textures and shadows either.
+        self._large = self._camera.color.scaled(
+            round(config.width * config.oversample), round(config.height * config.oversample)
+        )
         self._renderer = SceneRenderer(
             scene.model,
-            config.width,
-            config.height,
-            samples=config.samples,
+            self._large.width,
+            self._large.height,
+            samples=0,
             shadow_size=512 if config.shadows else 0,
             shadow_reach=0.6,
             near=0.05,
@@ -75,8 +80,7 @@ class SceneCamera:
         rng = np.random.default_rng([config.seed, self._plan.number, 4, number])
         pose = self._viewpoint(rng)
         look = sample_look(self._look, rng, (0.0, 0.0, 0.05), shadows=config.shadows)
-        clean = self._renderer.color(self._data, camera.color, pose, look.lights)
-        color = expose(clean, look, rng)
+        color = expose(self._clean(pose, look), look, rng)
         hits = self._scene.rays.view(camera.color, pose)
         depth = self._measured(hits, pose, rng) if config.noise else None
         instance = np.where(hits.surface >= 0, hits.surface + 1, 0).astype(np.uint8)
@@ -98,6 +102,11 @@ class SceneCamera:
             canonical=CanonicalMap(np.where(shown, hits.face, -1).astype(np.int32), weights),
             points=self._points(pose),
         )
+
+    def _clean(self, pose: FloatArray, look: Look) -> NDArray[np.uint8]:
+        large = self._renderer.color(self._data, self._large, pose, look.lights)
+        size = (self._config.width, self._config.height)
+        return np.asarray(cv2.resize(large, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
     def _measured(
         self, hits: Hits, pose: FloatArray, rng: np.random.Generator

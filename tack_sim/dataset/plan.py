@@ -38,7 +38,9 @@ class RenderConfig(Configuration):
     camera: str = setting("d435", "camera and its depth noise", choices=tuple(CAMERA_MODELS))
     noise: bool = setting(True, "write the depth that the sensor would measure")
     shadows: bool = setting(True, "the main light casts shadows")
-    samples: int = setting(4, "of each pixel against jagged edges", low=0, high=4)
+    oversample: float = setting(
+        1.5, "colour is rendered so much larger, against jagged edges", low=1, high=4
+    )
     distance_m: tuple[float, ...] = setting(
         (0.3, 0.9), "from the camera to the objects", unit="m", low=0.1, high=3
     )

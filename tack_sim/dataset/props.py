@@ -70,7 +70,7 @@ def surface_texture(rng: np.random.Generator) -> Image:
 def _wood(rng: np.random.Generator) -> Image:
     dark = np.array(hsv(rng.uniform(0.04, 0.11), rng.uniform(0.3, 0.75), rng.uniform(0.2, 0.6)))
     light = np.clip(dark * rng.uniform(1.2, 1.6), 0, 1)
-    grain = fbm(_SIDE, _SIDE, rng, 5, cells=(24, 2))
+    grain = fbm(_SIDE, _SIDE, rng, 5, cells=(40, 3))
     return to_bytes(ramp(0.5 + 0.6 * grain, (tuple(dark), tuple(light))))
 
 
