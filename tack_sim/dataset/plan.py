@@ -42,7 +42,7 @@ class RenderConfig(Configuration):
         1.5, "colour is rendered so much larger, against jagged edges", low=1, high=4
     )
     distance_m: tuple[float, ...] = setting(
-        (0.3, 0.9), "from the camera to the objects", unit="m", low=0.1, high=3
+        (0.25, 0.75), "from the camera to the objects", unit="m", low=0.1, high=3
     )
     elevation_deg: tuple[float, ...] = setting(
         (20.0, 85.0), "of the camera above the table", unit="°", low=5, high=90
