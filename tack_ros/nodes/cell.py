@@ -11,13 +11,13 @@ import dataclasses
 import json
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from std_srvs.srv import Trigger
 
-from tack_grasping.profiles import load_profile
 from tack_perception.configuration import Configuration, setting
-from tack_perception.errors import InvalidInputError
+from tack_perception.errors import InvalidInputError, TackError
 from tack_ros.cell.cameras import CameraThread
 from tack_ros.cell.controllers import ArmController, GripperServer
 from tack_ros.cell.state import StatePublisher
@@ -25,7 +25,7 @@ from tack_ros.cell.truth import TruthServer
 from tack_ros.diagnostics import DiagnosticsPublisher, Health
 from tack_ros.node import TackNode, run
 from tack_sim.cell.faults import Fault, FaultKind, is_active
-from tack_sim.cell.layout import sample_layout
+from tack_sim.cell.log import CellLog, CellSetup
 from tack_sim.cell.world import CellWorld
 
 THREADS = 6
@@ -52,6 +52,9 @@ class CellConfig(Configuration):
     noise: bool = setting(True, "noise of colour and depth as of the real cameras")
     state_rate: float = setting(50.0, "of joint states and TF", unit="Hz", low=1.0, high=500.0)
     speed: float = setting(1.0, "of the cell's time against the wall clock", low=0.05, high=20.0)
+    log: str = setting(
+        "", "file (.npz) that what happened is written to at the end, and at ~/save_log"
+    )
     faults: tuple[str, ...] = setting(
         ("",), "what goes wrong: FAULT[@START][+DURATION], s of the cell's time"
     )
@@ -71,15 +74,17 @@ class CellNode(TackNode):
         self._config = self.parameters.declare(CellConfig, fixed=names, on_change=self._on_change)
         self.parameters.warn_of_unknown()
         config = self._config.value
-        profile = load_profile(config.robot)
-        layout = sample_layout(
-            profile,
+        setup = CellSetup(
+            config.robot,
             config.object_class,
             config.seed,
-            instance=None if config.instance < 0 else config.instance,
-            clutter=config.clutter,
-            occluders=config.occluders,
+            config.instance,
+            config.clutter,
+            config.occluders,
         )
+        layout = setup.layout()
+        profile = layout.profile
+        self._log = CellLog(setup)
         self.world = CellWorld(layout, faults=_faults(config))
         self._start_ns = time.time_ns()
         self._state = StatePublisher(self, self.world, self._start_ns, config.state_rate)
@@ -87,6 +92,8 @@ class CellNode(TackNode):
         self._gripper = GripperServer(self, self.world)
         self._truth = TruthServer(self, self.world, config.seed)
         self.create_service(Trigger, "~/reset", self._on_reset)
+        self.create_service(Trigger, "~/save_log", self._on_save)
+        self.at_end(self._save_at_end)
         self._slow = 0.0
         DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
         self._stop = threading.Event()
@@ -132,6 +139,8 @@ class CellNode(TackNode):
                 silent = is_active(self.world.faults, FaultKind.TF_SILENCE, self.world.time)
                 self._state.silent = silent
                 self._state.publish()
+                if self._config.value.log and self._log.due(self.world.time):
+                    self._log.add(self.world.snapshot())
             except Exception as error:
                 if self.context.ok() and not self._stop.is_set():
                     self.drops.add_fault(error)
@@ -142,6 +151,26 @@ class CellNode(TackNode):
         response.success = True
         response.message = "everything is where it was at the start; the time goes on"
         return response
+
+    def _on_save(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        try:
+            response.message, response.success = self._save(), True
+        except TackError as error:
+            response.message, response.success = str(error), False
+        return response
+
+    def _save_at_end(self) -> None:
+        try:
+            self._save()
+        except TackError as error:
+            self.get_logger().error(str(error))
+
+    def _save(self) -> str:
+        path = self._config.value.log
+        if not path:
+            return "nothing is logged: start the cell with a file for 'log'"
+        self._log.save(Path(path))
+        return f"{len(self._log)} states in {path}"
 
     def _health(self) -> Health:
         values = {
