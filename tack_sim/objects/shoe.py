@@ -62,11 +62,9 @@ def make(seed: int) -> ObjectModel:
         "tongue": upper,
         "laces": Material(0.03, 0.1),
     }
+    cloud = np.concatenate([grids.outer[::2, ::2].reshape(-1, 3), grids.side.reshape(-1, 3)])
     level = RestPose("standing", np.eye(4))
-    lying = [
-        settled(f"lying_{side}", _rolled(turn), mesh.vertices, pieces)
-        for side, turn in (("left", -1.0), ("right", 1.0))
-    ]
+    lying = settled("lying", _rolled(1.0), cloud, pieces)
     return ObjectModel(
         family="shoe",
         seed=seed,
@@ -79,7 +77,7 @@ def make(seed: int) -> ObjectModel:
         mass=_mass(shape, heavy, rng),
         friction=float(rng.uniform(0.6, 0.9)),
         points=_points([part for _, part in parts], mesh),
-        rests=(level, *lying),
+        rests=(level, lying),
         grasps=_grasps(shape),
     )
 
@@ -112,11 +110,9 @@ def _points(meshes: list[Mesh], mesh: Mesh) -> dict[str, SurfacePoint]:
 def _grasps(shape: ShoeShape) -> tuple[TopGrasp, ...]:
     """One finger in the shoe, one outside, at the collar's wall."""
     across, along = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])
-    width = shape.wall + 0.030
+    width = shape.wall + 0.022
     return (
         TopGrasp("ankle_left", "standing", across, width, 0.022),
         TopGrasp("ankle_right", "standing", across, width, 0.022),
         TopGrasp("collar_back", "standing", along, width, 0.022),
     )
-
-

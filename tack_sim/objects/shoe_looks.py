@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tack_sim.objects.shoe_parts import (
+    ATLAS,
     EYELETS,
     LACES,
     LINING,
@@ -19,7 +20,7 @@ from tack_sim.objects.shoe_parts import (
     UPPER,
     ShoeGrids,
 )
-from tack_sim.objects.shoe_shape import COLUMNS, Last
+from tack_sim.objects.shoe_shape import COLUMNS, ROWS, Last
 from tack_sim.objects.surfaces import Area
 from tack_sim.objects.textures import fabric_emblems as emblems
 from tack_sim.objects.textures.fabric import Cloth, cloth, washed
@@ -29,7 +30,6 @@ from tack_sim.objects.textures.stitching import Sewing, field_over
 
 Stuff = Literal["twill", "canvas", "knit", "mesh", "leather", "suede"]
 Mark = Literal["none", "stripes", "chevron", "wave", "emblem", "word"]
-SIZE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ class ShoeLooks:
 
 def shoe_texture(looks: ShoeLooks, last: Last, grids: ShoeGrids, rng: np.random.Generator) -> Image:
     """The atlas of a shoe, (H, W, 3) uint8 RGB."""
-    image = np.zeros((SIZE, SIZE, 3), np.uint8)
+    image = np.zeros((*ATLAS, 3), np.uint8)
     for area, painted in (
         (UPPER, _upper(looks, last, grids, rng)),
         (LINING, _lining(looks, grids, rng)),
@@ -75,14 +75,14 @@ def shoe_texture(looks: ShoeLooks, last: Last, grids: ShoeGrids, rng: np.random.
         (TONGUE, _tongue(looks, grids, rng)),
         (LACES, _laces(looks)),
     ):
-        s0, t0, s1, t1 = (round(SIZE * edge) for edge in area)
-        image[t0:t1, s0:s1] = painted.bytes()
+        s0, t0 = round(area[0] * ATLAS[1]), round(area[1] * ATLAS[0])
+        height, width = painted.image.shape[:2]
+        image[t0 : t0 + height, s0 : s0 + width] = painted.bytes()
     return image
 
 
 def _size(area: Area) -> tuple[int, int]:
-    s0, t0, s1, t1 = (round(SIZE * edge) for edge in area)
-    return t1 - t0, s1 - s0
+    return round((area[3] - area[1]) * ATLAS[0]), round((area[2] - area[0]) * ATLAS[1])
 
 
 def _stuff(kind: Stuff, sewing: Sewing, rng: np.random.Generator) -> Field:
@@ -134,17 +134,25 @@ def _upper(looks: ShoeLooks, last: Last, grids: ShoeGrids, rng: np.random.Genera
         sewing.cover(color, inside, factor=cover)
         sewing.stitch(inside - 0.0022, along, thread)
     if looks.toe_cap > 0 and looks.rubber_cap:
-        inside = np.asarray(x - 0.5 * length + looks.toe_cap - 0.10 * high + 2.0 * y * y, np.float32)
+        inside = np.asarray(
+            x - 0.5 * length + looks.toe_cap - 0.10 * high + 2.0 * y * y, np.float32
+        )
         sewing.cover(sole, inside)
     collar = np.asarray(0.011 * smoothstep(0.285, 0.24, around) - below, np.float32)
     sewing.cover(lining, collar, factor=_stuff("twill", sewing, rng))
     _eyelets(sewing, last, mark if looks.contrast else sole)
     if looks.mark != "none" and looks.counter > 0:
         tab = emblems.over(emblems.patch(second, (90, 110), False), emblems.lettering(looks.word, mark, rng))  # fmt: skip
-        at_heel = smoothstep(0.14, 0.10, around)
+        at_heel = smoothstep(0.14, 0.10, around + 0 * below)
         for end in (0.0, 1.0):
             right = (s - end) * 0.55 + 0 * below
-            sewing.stamp(tab, np.asarray(right, np.float32), below - np.float32(0.024), (0.030, 0.020), at_heel)
+            sewing.stamp(
+                tab,
+                np.asarray(right, np.float32),
+                below - np.float32(0.024),
+                (0.030, 0.020),
+                at_heel,
+            )
     sewing.shade(1 - 0.35 * smoothstep(0.006, -0.002, high))
     return sewing
 
@@ -155,7 +163,15 @@ def _rim_way(grids: ShoeGrids) -> np.ndarray:
     return np.asarray(steps.sum(axis=0))
 
 
-def _marking(looks: ShoeLooks, sewing: Sewing, last: Last, x: Field, high: Field, s: Field, rng: np.random.Generator) -> None:
+def _marking(
+    looks: ShoeLooks,
+    sewing: Sewing,
+    last: Last,
+    x: Field,
+    high: Field,
+    s: Field,
+    rng: np.random.Generator,
+) -> None:
     """Stripes, a wave, an emblem or a word on both sides."""
     length, color = last.shape.length, looks.colors[3]
     right = np.where(s < 0.5, x, -x).astype(np.float32)  # on the shoe's right the toe is right
@@ -168,7 +184,9 @@ def _marking(looks: ShoeLooks, sewing: Sewing, last: Last, x: Field, high: Field
         for number in range(looks.count):
             centre = (number - (looks.count - 1) / 2) * step
             inside = half - np.abs(forward - centre + 0.55 * (high - 0.035))
-            sewing.cover(color, np.minimum(inside, 0.10 * length - np.abs(forward) * 0.5).astype(np.float32))
+            sewing.cover(
+                color, np.minimum(inside, 0.10 * length - np.abs(forward) * 0.5).astype(np.float32)
+            )
     elif looks.mark == "chevron":
         for number in range(looks.count):
             centre = (number - (looks.count - 1) / 2) * 0.019
@@ -197,11 +215,18 @@ def _marking(looks: ShoeLooks, sewing: Sewing, last: Last, x: Field, high: Field
 
 def _eyelets(sewing: Sewing, last: Last, color: Color) -> None:
     """Metal rings where the laces go in."""
-    holes = last.outer(np.concatenate([EYELETS, 1 - EYELETS]), np.array([0.90]))[0][0]
-    for hole in holes.astype(np.float32):
-        reach = np.linalg.norm(sewing.place - hole, axis=2)
-        sewing.cover(color, np.asarray(0.0036 - reach, np.float32))
-        sewing.cover((0.06, 0.06, 0.06), np.asarray(0.0019 - reach, np.float32), raised=False)
+    hole_row = 0.10
+    s = np.concatenate([EYELETS, 1 - EYELETS])
+    holes = last.outer(s, np.array([1 - hole_row]))[0][0]
+    height, width = sewing.image.shape[:2]
+    row = round((RIM - 1 + hole_row * ROWS) / (RIM + ROWS) * height)
+    for around, hole in zip(s, holes.astype(np.float32), strict=True):
+        column = round((1 - around) * width)
+        window = (slice(max(row - 30, 0), row + 30), slice(column - 24, column + 24))
+        reach = np.linalg.norm(sewing.place[window] - hole, axis=2)
+        sewing.cover(color, np.asarray(0.0036 - reach, np.float32), window=window)
+        dark = np.asarray(0.0019 - reach, np.float32)
+        sewing.cover((0.06, 0.06, 0.06), dark, raised=False, window=window)
 
 
 def _lining(looks: ShoeLooks, grids: ShoeGrids, rng: np.random.Generator) -> Sewing:
@@ -234,8 +259,12 @@ def _side(looks: ShoeLooks, grids: ShoeGrids, rng: np.random.Generator) -> Sewin
         x = sewing.place[..., 0]
         wedge = np.asarray(0.5 * (row - 3.4) * 0.004 - 0.02 * x - 0.0005, np.float32)
         sewing.cover(line if looks.contrast else second, wedge, raised=False)
-    sewing.stitch(np.asarray((row - 0.62) * 0.004, np.float32), sewing.across, mark, pitch=0.005)
-    sewing.cover(tuple(0.5 * c for c in sole), np.asarray((row - 6.15) * 0.004, np.float32), raised=False)
+    if looks.guard == 0 and looks.contrast:
+        welt = np.asarray((row - 0.62) * 0.004, np.float32)
+        sewing.stitch(welt, sewing.across, mark, pitch=0.005)
+    sewing.cover(
+        tuple(0.5 * c for c in sole), np.asarray((row - 6.15) * 0.004, np.float32), raised=False
+    )
     return sewing
 
 
@@ -259,8 +288,12 @@ def _tongue(looks: ShoeLooks, grids: ShoeGrids, rng: np.random.Generator) -> Sew
     sewing.cover(lining, np.asarray((s - 0.51) * 0.1, np.float32), raised=False)
     edge = np.asarray(0.004 - np.minimum(s, 0.5 - s) * 0.11, np.float32)
     edge = np.where(s > 0.5, np.float32(-0.01), edge)
-    sewing.cover(overlay, np.maximum(edge, np.where(s < 0.5, (0.075 - row) * 0.1, -0.01)).astype(np.float32))
-    label = emblems.over(emblems.patch(second, (120, 170), False), emblems.lettering(looks.word, mark, rng), 0.8)
+    sewing.cover(
+        overlay, np.maximum(edge, np.where(s < 0.5, (0.075 - row) * 0.1, -0.01)).astype(np.float32)
+    )
+    label = emblems.over(
+        emblems.patch(second, (120, 170), False), emblems.lettering(looks.word, mark, rng), 0.8
+    )
     wide = float(np.linalg.norm(grids.tongue[5, 3] - grids.tongue[5, 9])) * 2.0
     right = (s - 0.25) * np.float32(wide / 0.5)
     sewing.stamp(label, right, sewing.down - np.float32(0.0185), (0.030, 0.016))

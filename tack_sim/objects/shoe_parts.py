@@ -19,12 +19,16 @@ from tack_sim.shapes import Mesh
 
 FloatArray = NDArray[np.float64]
 
-UPPER: Area = (0.0, 0.0, 1.0, 0.44)
-LINING: Area = (0.0, 0.45, 1.0, 0.60)
-SIDE: Area = (0.0, 0.61, 1.0, 0.70)
-TREAD: Area = (0.0, 0.71, 1.0, 0.83)
-TONGUE: Area = (0.0, 0.84, 0.6, 0.99)
-LACES: Area = (0.62, 0.84, 0.99, 0.99)
+ATLAS = (816, 1024)
+"""Height and width of the texture, px."""
+
+
+def _area(v0: int, v1: int, u0: int = 0, u1: int = 1024) -> Area:
+    return u0 / ATLAS[1], v0 / ATLAS[0], u1 / ATLAS[1], v1 / ATLAS[0]
+
+
+UPPER, LINING, SIDE = _area(0, 384), _area(392, 480), _area(488, 576)
+TREAD, TONGUE, LACES = _area(584, 672), _area(680, 808, 0, 614), _area(680, 808, 634, 1018)
 """Rectangles of the atlas."""
 
 RIM = 5
@@ -93,10 +97,10 @@ def _upper(last: Last, s: FloatArray) -> tuple[FloatArray, FloatArray]:
     up = np.cross(inside[0], _along(outer[0]))
     up *= np.sign(up[:, 2:])
     rim = middle + 0.5 * wall * (np.sin(turn) * up - np.cos(turn) * inside[0])
-    inner = outer + wall * inside
+    inner, inward = last.outer(s, np.linspace(1, 0.04, ROWS - 2))
+    inner = inner + wall * inward
     floor = last.sole_top(inner[..., 0]) + 0.004
     inner[..., 2] = np.maximum(inner[..., 2], floor)
-    inner = inner[: ROWS - 2]
     half = len(rim) // 2
     first = np.concatenate([rim[half::-1], outer, to_middle(outer[-1])[None]])
     second = np.concatenate([rim[half:], inner, to_middle(inner[-1])[None]])
@@ -152,7 +156,7 @@ def tongue_middle(last: Last) -> tuple[FloatArray, FloatArray, FloatArray]:
     lift = 0.0035 - 0.010 * smooth(q, 0.75, 1.05)
     edge = np.interp(q, [0, 0.3, 0.66, 0.93, 1.12], [0.084, 0.070, 0.057, 0.040, 0.034])
     half = edge * shape.length * shape.width + 0.004
-    half[:TIP_ROWS] *= np.linspace(0.78, 1.0, TIP_ROWS)
+    half[:TIP_ROWS] *= 1 - 0.22 * np.linspace(1, 0, TIP_ROWS) ** 2
     return path + lift[:, None] * normal, normal, half
 
 
@@ -170,7 +174,10 @@ def tongue_points(last: Last) -> FloatArray:
     ring[..., 1] += half[:, None] * across
     height = thick[:, None] * np.sign(lift) * np.abs(lift) ** 0.6 - arch
     height[:TIP_ROWS] += arch[:TIP_ROWS] * np.linspace(0.5, 0, TIP_ROWS)[:, None]
-    ring = _closed(ring + height[..., None] * normal[:, None])
+    ring = ring + height[..., None] * normal[:, None]
+    rounded = 0.5 * half[0] * np.linspace(1, 0, TIP_ROWS)[:, None] * np.abs(across) ** 3
+    ring[:TIP_ROWS] += rounded[..., None] * _unit(path[1] - path[0])
+    ring = _closed(ring)
     return np.concatenate([to_middle(ring[0])[None], ring, to_middle(ring[-1])[None]])
 
 
@@ -259,6 +266,10 @@ def _along(ring: FloatArray) -> FloatArray:
     wrapped = np.concatenate([ring[-2:-1], ring, ring[1:2]])
     step = wrapped[2:] - wrapped[:-2]
     return np.asarray(step / np.linalg.norm(step, axis=1, keepdims=True))
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    return np.asarray(vector / np.linalg.norm(vector))
 
 
 def _closed(points: FloatArray) -> FloatArray:

@@ -243,9 +243,7 @@ def _instep(shape: ShoeShape, q: FloatArray, sole_top: object) -> FloatArray:
     return line
 
 
-def _topline_knots(
-    shape: ShoeShape, sole_top: object
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _topline_knots(shape: ShoeShape, sole_top: object) -> tuple[FloatArray, FloatArray, FloatArray]:
     """s, and the left and right points, of the collar and the throat."""
     s, f, half, high = _COLLAR.T
     x = (f - 0.5) * shape.length

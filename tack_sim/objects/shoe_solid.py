@@ -69,5 +69,6 @@ def _sole(grids: ShoeGrids) -> list[Piece]:
     for first, last in zip(_SOLE[:-1], _SOLE[1:], strict=True):
         columns = np.arange(first, last + 1)
         columns = np.concatenate([columns, COLUMNS - columns])
-        pieces.append(hull(grids.side[:, columns].reshape(-1, 3), _SOLE_DENSITY))
+        cloud = np.concatenate([grids.side[:, columns], grids.lining[-2:-1, columns]])  # and insole
+        pieces.append(hull(cloud.reshape(-1, 3), _SOLE_DENSITY))
     return pieces

@@ -35,6 +35,19 @@ def field_over(values: NDArray[np.float64], height: int, width: int) -> Field:
     )
 
 
+Window = tuple[slice, slice]
+_EVERYWHERE: Window = (slice(None), slice(None))
+_SHADOW = 0.0022
+
+
+def _touched(mask: NDArray[np.bool_]) -> Window | None:
+    """The rows and columns that hold everything that is set; None if nothing is."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
 class Sewing:
     """A picture of a sewn surface, panel by panel.
 
@@ -68,28 +81,35 @@ class Sewing:
         factor: Field | None = None,
         soft: float = 0.0005,
         raised: bool = True,
+        window: Window | None = None,
     ) -> None:
         """Lay a panel over what is there.
 
         Args:
-            color: (3,) or (H, W, 3), 0 to 1.
+            color: (3,), 0 to 1.
             inside: (H, W) distance from the panel's edge, m, positive on the panel; everywhere if
                 None.
             factor: (H, W) on the colour.
             soft: half the width over which its edge fades, m.
             raised: the panel throws a narrow shadow and its edge catches the light.
+            window: the rows and columns that `inside` is given for; all if None.
         """
         paint = np.asarray(color, dtype=np.float32)
-        if factor is not None:
-            paint = paint * factor[..., None]
         if inside is None:
-            self.image = np.broadcast_to(paint, self.image.shape).astype(np.float32)
+            self.image[:] = paint if factor is None else paint * factor[..., None]
             return
+        window = window or _EVERYWHERE
+        box = _touched(inside > -_SHADOW)
+        if box is None:
+            return
+        image, near = self.image[window][box], inside[box]
+        tone = np.ones_like(near) if factor is None else factor[window][box]
         if raised:
-            self.image *= (1 - 0.35 * smoothstep(-0.0022, -0.0002, inside))[..., None]
-            paint = paint * (1 + 0.10 * smoothstep(0.0014, 0.0004, inside))[..., None]
-        share = smoothstep(-soft, soft, inside)[..., None]
-        self.image += (paint - self.image) * share
+            image *= (1 - 0.35 * smoothstep(-_SHADOW, -0.0002, near))[..., None]
+            tone = tone * (1 + 0.10 * smoothstep(0.0014, 0.0004, near))
+        share = smoothstep(-soft, soft, near)
+        image *= (1 - share)[..., None]
+        image += (share * tone)[..., None] * paint
 
     def stitch(
         self,
@@ -109,9 +129,11 @@ class Sewing:
             pitch: from one stitch to the next, m.
             half: half the thread's width, m.
         """
-        gap = np.sin(along * np.float32(2 * np.pi / pitch))
-        share = smoothstep(half + 0.0003, half, np.abs(line)) * smoothstep(-0.75, -0.35, gap)
-        self.image += (np.asarray(color, np.float32) - self.image) * share[..., None]
+        beside = np.abs(line)
+        v, u = np.nonzero(beside < half + 0.0003)
+        gap = np.sin(along[v, u] * np.float32(2 * np.pi / pitch))
+        share = smoothstep(half + 0.0003, half, beside[v, u]) * smoothstep(-0.75, -0.35, gap)
+        self.image[v, u] += (np.asarray(color, np.float32) - self.image[v, u]) * share[:, None]
 
     def shade(self, factor: Field) -> None:
         """Darken or lighten by an (H, W) factor."""
@@ -133,14 +155,19 @@ class Sewing:
             size: its width and height, m.
             allowed: (H, W) 0 to 1, where it may be seen.
         """
+        near = (np.abs(right) < 0.55 * size[0]) & (np.abs(below) < 0.55 * size[1])
+        box = _touched(near if allowed is None else near & (allowed > 0))
+        if box is None:
+            return
         height, width = emblem.shape[:2]
-        u = (right / size[0] + 0.5) * width - 0.5
-        v = (below / size[1] + 0.5) * height - 0.5
+        u = (right[box] / size[0] + 0.5) * width - 0.5
+        v = (below[box] / size[1] + 0.5) * height - 0.5
         seen = cv2.remap(emblem, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         share = seen[..., 3].astype(np.float32) / 255
         if allowed is not None:
-            share *= allowed
-        self.image += (seen[..., :3].astype(np.float32) / 255 - self.image) * share[..., None]
+            share *= allowed[box]
+        image = self.image[box]
+        image += (seen[..., :3].astype(np.float32) / 255 - image) * share[..., None]
 
     def bytes(self) -> Image:
         """The picture, (H, W, 3) uint8."""
