@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole job in the cell: one click, the object is moved, found again, picked and placed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_cli.cell.outcome import CellOutcome
+from tack_grasping.goal import POSES, PickPlaceGoal
+from tack_grasping.motion import MotionError
+from tack_grasping.procedure import PickOutcome, pick_and_place
+from tack_perception import geometry
+from tack_perception.errors import InvalidInputError, TackError
+from tack_perception.frame import RGBDFrame
+from tack_sim.cell.layout import CellLayout
+from tack_sim.cell.log import CellSetup
+
+FloatArray = NDArray[np.float64]
+Say = Callable[[str], None]
+
+LOG = "cell.npz"
+_CAMERA = "wrist"
+_SETTLE_S = 0.4
+_BIN_DROP = 0.02  # above the bin's floor, the object is let go, m
+_HIDDEN = 0.01  # m; a surface so much nearer than the point hides it
+_RETRY_STAGES = {"pregrasp"}
+
+
+@dataclasses.dataclass(frozen=True)
+class CellJob:
+    """What is to be done.
+
+    Attributes:
+        setup: the cell.
+        output: folder for all that is written.
+        point: name of the point to grasp; "" for the first one that can be grasped and is seen.
+        click: (u, v) of a person's own click instead; then `point` is only its name.
+        move: move and turn the object after the click.
+    """
+
+    setup: CellSetup
+    output: Path
+    point: str = ""
+    click: tuple[float, float] | None = None
+    move: bool = True
+
+
+def run_cell_job(job: CellJob, say: Say) -> CellOutcome:
+    """Do it.
+
+    Args:
+        job: what is to be done.
+        say: told in words what happens.
+
+    Raises:
+        TackError: something is not there or does not answer; a failed pick is an outcome.
+    """
+    # Imported here: without ROS only this function cannot be used.
+    from tack_cli.cell.nodes import cell_nodes
+    from tack_ros.cell.probe import Probe
+
+    layout = job.setup.layout()
+    log = job.output / LOG
+    clock = _Stages()
+    with cell_nodes(job.setup, layout, job.output, log, _CAMERA) as healthy:
+        with Probe(f"/{_CAMERA}", healthy) as probe:
+            outcome = _Director(job, layout, probe, clock, say).run()
+        log_ends = time.perf_counter()
+    clock.add("shut down", time.perf_counter() - log_ends)
+    return dataclasses.replace(outcome, seconds=clock.seconds, log=log)
+
+
+class _Stages:
+    """How long each stage took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.add(name, time.perf_counter() - began)
+
+
+class _Director:
+    def __init__(
+        self, job: CellJob, layout: CellLayout, probe: Any, clock: _Stages, say: Say
+    ) -> None:
+        from tack_ros.moveit.client import MoveItMotion
+
+        self._job, self._layout, self._probe = job, layout, probe
+        self._clock, self._say = clock, say
+        self._base = layout.profile.base_frame
+        self._motion = MoveItMotion(layout.profile, probe.calls)
+
+    def run(self) -> CellOutcome:
+        probe, clock = self._probe, self._clock
+        with clock.stage("start"):
+            frame = probe.frame(seconds=60.0)
+            truth = probe.ask("/cell/truth")
+            self._add_scene(truth)
+        with clock.stage("click"):
+            label, pixel = self._choose(frame, truth)
+            self._say(f"2. One click on '{label}' at pixel ({pixel[0]:.0f}, {pixel[1]:.0f}).")
+            probe.annotate(label, pixel, frame.stamp_ns)
+        if self._job.move:
+            probe.trigger("/cell/move_target")
+            self._say("   Then somebody moves the object and turns it.")
+        with clock.stage("find again"):
+            moved_ns = probe.now_ns() + round(_SETTLE_S * 1e9)
+            stamp_ns, keypoint = probe.keypoints(moved_ns, label)
+            seen = probe.frame(stamp_ns - 1)
+            xyz = geometry.apply(self._base_from_camera(seen, stamp_ns), keypoint.xyz)
+        truth = probe.ask("/cell/truth")
+        true_xyz = self._true(truth, label)
+        error = None if true_xyz is None else float(np.linalg.norm(xyz - true_xyz))
+        self._say(
+            f"3. Found again at ({', '.join(f'{v:.3f}' for v in xyz)}) m"
+            + ("" if error is None else f", {error * 1e3:.1f} mm from the truth")
+            + f"; confidence {keypoint.confidence:.2f}."
+        )
+        with clock.stage("goal"):
+            goal = self._goal(label, xyz, truth, stamp_ns)
+        self._say("4. Pick and place through MoveIt:")
+        outcome, held = self._carry_out(goal)
+        time.sleep(_SETTLE_S)
+        verdict = probe.ask("/cell/judge")
+        return CellOutcome(
+            setup=self._job.setup,
+            target=truth["objects"][truth["target"]],
+            label=label,
+            click=pixel,
+            click_frame=frame,
+            seen_frame=seen,
+            keypoint=keypoint,
+            point_error=error,
+            goal=goal,
+            pick=outcome,
+            held=held,
+            verdict=verdict,
+            seconds={},
+            log=Path(),
+        )
+
+    def _base_from_camera(self, frame: RGBDFrame, stamp_ns: int) -> FloatArray:
+        pose: FloatArray = self._probe.transform(self._base, frame.frame_id, stamp_ns)
+        return pose
+
+    def _add_scene(self, truth: dict[str, Any]) -> None:
+        """The table and the bin, which a planner has to know of."""
+        table = np.eye(4)
+        table[:3, 3] = (0.45, 0.0, self._layout.profile.table_height - 0.055)
+        self._motion.add_box("table", table, np.array([1.4, 1.6, 0.1]))
+        if self._layout.bin is not None:
+            for number, (pose, size) in enumerate(self._layout.bin.slabs()):
+                self._motion.add_box(f"bin_{number}", pose, size)
+
+    def _choose(self, frame: RGBDFrame, truth: dict[str, Any]) -> tuple[str, tuple[float, float]]:
+        """Label and pixel of the click: the person's own, or on a true point that is seen."""
+        job = self._job
+        if job.click is not None:
+            return job.point or "point", job.click
+        model = self._layout.target.model
+        grasps = [grasp.point for grasp in model.grasps if grasp.rest == model.rests[0].name]
+        names = [job.point] if job.point else list(dict.fromkeys(grasps))
+        base_from_camera = self._base_from_camera(frame, frame.stamp_ns)
+        points = truth["objects"][truth["target"]]["points"]
+        for name in names:
+            if name not in points:
+                raise InvalidInputError(
+                    f"{model.family} has no point {name!r}; it has {', '.join(points)}"
+                )
+            pixel = _visible(frame, base_from_camera, np.array(points[name]))
+            if pixel is not None:
+                return name, pixel
+        raise TackError(
+            f"none of {', '.join(names)} can be seen from here: try another --seed or --point"
+        )
+
+    def _true(self, truth: dict[str, Any], label: str) -> FloatArray | None:
+        points = truth["objects"][truth["target"]]["points"]
+        return np.array(points[label]) if label in points else None
+
+    def _goal(
+        self, label: str, xyz: FloatArray, truth: dict[str, Any], stamp_ns: int
+    ) -> PickPlaceGoal:
+        """The goal of `pick_place`, with the bin as the place."""
+        container, profile = self._layout.bin, self._layout.profile
+        if container is not None:
+            middle = container.base_from_bin[:3, 3]
+            height = xyz[2] - profile.table_height + container.thickness + _BIN_DROP
+            self._probe.place_at(self._base, np.add(middle, (0.0, 0.0, height)))
+        goal: PickPlaceGoal = self._probe.goal(stamp_ns, label, profile.gripper.stroke)
+        return goal
+
+    def _carry_out(self, goal: PickPlaceGoal) -> tuple[PickOutcome, bool]:
+        """Pick and place; the same goal half a turn about the approach is as good."""
+        held = False
+
+        def on_stage(stage: str) -> None:
+            nonlocal held
+            if stage == "carry":
+                held = bool(self._probe.ask("/cell/judge")["held"])
+            self._say(f"   {stage} …")
+
+        turned = geometry.from_axis_angle((0, 0, 1), np.pi)
+        half_turn = {name: getattr(goal, name) @ turned for name in POSES}
+        gripper = self._layout.profile.gripper
+        for candidate in (goal, dataclasses.replace(goal, **half_turn)):
+            outcome = pick_and_place(candidate, self._motion, gripper, on_stage=on_stage)
+            for stage, seconds in outcome.seconds.items():
+                self._clock.add(stage, seconds)
+            if outcome.success or outcome.stage not in _RETRY_STAGES:
+                break
+            self._say(f"   {outcome.reason}; once more with the gripper turned by half a turn")
+        if outcome.success:
+            with self._clock.stage("home"), contextlib.suppress(MotionError):
+                self._motion.move_home()
+        else:
+            self._say(f"   {outcome.reason}")
+        return outcome, held
+
+
+def _visible(
+    frame: RGBDFrame, base_from_camera: FloatArray, point: FloatArray
+) -> tuple[float, float] | None:
+    """The pixel of a point, if it is on the image and nothing is in front of it."""
+    in_camera = geometry.apply(geometry.inverse(base_from_camera), point)
+    if in_camera[2] <= 0:
+        return None
+    u, v = np.rint(frame.intrinsics.project(in_camera)).tolist()
+    margin = 8
+    height, width = frame.depth.shape
+    if not (margin <= u < width - margin and margin <= v < height - margin):
+        return None
+    patch = frame.depth[int(v) - 2 : int(v) + 3, int(u) - 2 : int(u) + 3]
+    if not np.isfinite(patch).any() or np.nanmedian(patch) < in_camera[2] - _HIDDEN:
+        return None
+    return u, v
+
+
+def record(outcome: CellOutcome) -> str:
+    """The outcome as JSON, for programs."""
+    return json.dumps(outcome.summary(), indent=2)

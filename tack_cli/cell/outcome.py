@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What came of a job in the cell."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tack_grasping.goal import PickPlaceGoal
+from tack_grasping.procedure import PickOutcome
+from tack_perception.frame import RGBDFrame
+from tack_perception.keypoint import Keypoint
+from tack_sim.cell.log import CellSetup
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CellOutcome:
+    """Everything that a report tells.
+
+    Attributes:
+        setup: the cell.
+        target: what is known of the object: class, instance, pose and points after the move.
+        label: of the point.
+        click: (u, v) of the click, px.
+        click_frame, seen_frame: the image of the click, and the one of the detection.
+        keypoint: the detection, in the camera's frame.
+        point_error: distance of the detection from the true point, m; None where unknown.
+        goal: what was asked of the arm.
+        pick: how that went.
+        held: the judge's word after the lift.
+        verdict: the judge's words at the end.
+        seconds: stage → time by the wall clock, s.
+        log: file with what happened in the cell.
+    """
+
+    setup: CellSetup
+    target: Mapping[str, Any]
+    label: str
+    click: tuple[float, float]
+    click_frame: RGBDFrame
+    seen_frame: RGBDFrame
+    keypoint: Keypoint
+    point_error: float | None
+    goal: PickPlaceGoal
+    pick: PickOutcome
+    held: bool
+    verdict: Mapping[str, Any]
+    seconds: Mapping[str, float]
+    log: Path
+
+    @property
+    def success(self) -> bool:
+        """Picked up, and at rest where it should be."""
+        return self.pick.success and self.held and bool(self.verdict.get("placed", self.held))
+
+    @property
+    def sentence(self) -> str:
+        """What came of it, in one sentence."""
+        thing = f"the {self.target['class']}"
+        if self.success:
+            return f"{thing} was picked at '{self.label}' and lies in the bin"
+        if not self.pick.success:
+            return f"{thing} was not picked: {self.pick.reason}"
+        if not self.held:
+            return f"{thing} was not held after the lift: {self.verdict.get('grasp', '')}"
+        where = "in the bin" if self.verdict.get("in_bin") else "outside the bin"
+        state = "at rest" if self.verdict.get("at_rest") else "still moving"
+        return f"{thing} was picked, but ended {where}, {state}"
+
+    def summary(self) -> dict[str, Any]:
+        """The outcome without its images, for a file."""
+        return {
+            "success": self.success,
+            "sentence": self.sentence,
+            "setup": dataclasses.asdict(self.setup),
+            "label": self.label,
+            "click": list(self.click),
+            "confidence": self.keypoint.confidence,
+            "point_error_m": self.point_error,
+            "grasp": self.goal.grasp.tolist(),
+            "stage": self.pick.stage,
+            "reason": self.pick.reason,
+            "code": int(self.pick.code),
+            "grasped_width_m": self.pick.grasped_width,
+            "held": self.held,
+            "verdict": dict(self.verdict),
+            "seconds": dict(self.seconds),
+        }

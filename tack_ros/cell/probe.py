@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person at the cell does and sees: looks at images, clicks, waits for goals."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+import rclpy
+from geometry_msgs.msg import PointStamped, PoseStamped
+from numpy.typing import NDArray
+from rcl_interfaces.srv import SetParameters
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+from vision_msgs.msg import Detection3DArray
+
+from tack_grasping.goal import POSES, PickPlaceGoal
+from tack_perception.errors import InvalidInputError, TackError
+from tack_perception.frame import RGBDFrame
+from tack_perception.keypoint import Keypoint
+from tack_ros import qos
+from tack_ros.calls import CallError, Calls
+from tack_ros.conversions.detections import from_detection
+from tack_ros.conversions.stamps import to_header, to_ns
+from tack_ros.conversions.transforms import from_pose, to_point
+from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
+from tack_ros.node import TackNode
+from tack_ros.transform_listener import TransformListener
+
+FloatArray = NDArray[np.float64]
+T = TypeVar("T")
+_POLL_S = 0.02
+_KEPT = 200
+
+
+class Probe:
+    """One client of the whole graph. A context manager; blocks, so not for callbacks.
+
+    Args:
+        camera: prefix of the camera's topics.
+        healthy: called while waiting; raises when waiting is in vain.
+
+    Attributes:
+        calls: for services and actions.
+    """
+
+    def __init__(self, camera: str, healthy: Callable[[], None] = lambda: None) -> None:
+        self._healthy = healthy
+        self._context = Context()
+        rclpy.init(context=self._context)
+        topics = ("color/image_raw", "color/camera_info", "aligned_depth_to_color/image_raw")
+        remaps = [word for t in topics for word in ("-r", f"{t}:={camera}/{t}")]
+        self._node = TackNode(
+            "probe",
+            context=self._context,
+            cli_args=["--ros-args", *remaps],
+            parameter_overrides=[Parameter("use_sim_time", value=True)],
+        )
+        self.calls = Calls("probe_calls", self._context)
+        self._newest: FrameMessages | None = None
+        self._goals: dict[int, dict[str, PoseStamped]] = {}
+        self._detections: dict[int, Detection3DArray] = {}
+        FrameSubscriber(self._node, self._on_frame, FrameInputConfig)
+        self._transforms = TransformListener(self._node)
+        self._node.create_subscription(
+            Detection3DArray, "/detector/detections", self._on_detections, qos.RESULT
+        )
+        for name in POSES:
+            self._node.create_subscription(
+                PoseStamped,
+                f"/pick_place/{name}_pose",
+                lambda message, name=name: self._on_pose(name, message),
+                qos.RESULT,
+            )
+        self._place = self._node.create_publisher(
+            PointStamped, "/pick_place/place_point", qos.RESULT
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="probe", daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+    def __enter__(self) -> Probe:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.calls.close()
+        self._executor.shutdown()
+        self._thread.join()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def _on_frame(self, messages: FrameMessages) -> None:
+        self._newest = messages
+
+    def _on_detections(self, message: Detection3DArray) -> None:
+        self._detections[to_ns(message.header.stamp)] = message
+        _trim(self._detections)
+
+    def _on_pose(self, name: str, message: PoseStamped) -> None:
+        self._goals.setdefault(to_ns(message.header.stamp), {})[name] = message
+        _trim(self._goals)
+
+    def wait(self, look: Callable[[], T | None], what: str, seconds: float) -> T:
+        """Wait until `look` finds something.
+
+        Raises:
+            TackError: it did not come in time, or a node has ended.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = look()
+            if found is not None:
+                return found
+            self._healthy()
+            time.sleep(_POLL_S)
+        raise TackError(f"waited {seconds:g} s in vain for {what}")
+
+    def frame(self, after_ns: int = -1, seconds: float = 30.0) -> RGBDFrame:
+        """The next image that was taken after a stamp.
+
+        Raises:
+            TackError: none came.
+        """
+
+        def look() -> FrameMessages | None:
+            newest = self._newest
+            return newest if newest is not None and newest.stamp_ns > after_ns else None
+
+        return self.wait(look, "an image", seconds).frame()
+
+    def transform(self, target: str, source: str, stamp_ns: int) -> FloatArray:
+        """(4, 4) target_from_source at a stamp, m.
+
+        Raises:
+            TackError: it is not known.
+        """
+        return self._transforms.wait_for(target, source, stamp_ns, 2.0)
+
+    def keypoints(self, after_ns: int, label: str, seconds: float = 20.0) -> tuple[int, Keypoint]:
+        """Stamp and keypoint of the next detection of a label that has a position in space.
+
+        Raises:
+            TackError: none came.
+        """
+
+        def look() -> tuple[int, Keypoint] | None:
+            for stamp_ns, message in sorted(self._detections.items()):
+                for detection in message.detections if stamp_ns > after_ns else []:
+                    try:
+                        keypoint = from_detection(detection)
+                    except InvalidInputError:
+                        continue
+                    if keypoint.label == label and keypoint.xyz is not None:
+                        return stamp_ns, keypoint
+            return None
+
+        return self.wait(look, f"a detection of {label!r} with a position in space", seconds)
+
+    def goal(self, after_ns: int, label: str, width: float, seconds: float = 20.0) -> PickPlaceGoal:
+        """The next goal that `pick_place` makes from an image after a stamp.
+
+        Args:
+            after_ns: stamp, ns.
+            label: of the point.
+            width: opening of the gripper, m.
+            seconds: to wait.
+
+        Raises:
+            TackError: none came.
+        """
+
+        def look() -> tuple[int, dict[str, PoseStamped]] | None:
+            for stamp_ns, poses in sorted(self._goals.items()):
+                if stamp_ns > after_ns and len(poses) == len(POSES):
+                    return stamp_ns, dict(poses)
+            return None
+
+        stamp_ns, poses = self.wait(look, f"a grasp with a place for {label!r}", seconds)
+        matrices: dict[str, Any] = {name: from_pose(poses[name].pose) for name in POSES}
+        return PickPlaceGoal(
+            label=label,
+            frame_id=poses["grasp"].header.frame_id,
+            stamp_ns=stamp_ns,
+            position_covariance=np.eye(3) * 1e-6,
+            width=width,
+            score=1.0,
+            terms={},
+            why="the best candidate of pick_place",
+            **matrices,
+        )
+
+    def place_at(self, frame: str, xyz: FloatArray) -> None:
+        """Say where the grasped point shall come to rest: (3,) in a frame, m."""
+        header = to_header(self._node.get_clock().now().nanoseconds, frame)
+        self._place.publish(PointStamped(header=header, point=to_point(xyz)))
+
+    def annotate(self, label: str, pixel: tuple[float, float], stamp_ns: int) -> str:
+        """Click on a pixel of a stamped image, through the annotation node.
+
+        Raises:
+            TackError: the click was refused.
+        """
+        values: dict[str, Any] = {
+            "label": label,
+            "pixel": list(pixel),
+            "pixel_stamp": stamp_ns,
+        }
+        request = SetParameters.Request(
+            parameters=[Parameter(n, value=v).to_parameter_msg() for n, v in values.items()]
+        )
+        answer = self.calls.call(SetParameters, "/annotation/set_parameters", request)
+        for result in answer.results:
+            if not result.successful:
+                raise CallError(f"annotation: {result.reason}")
+        return self.trigger("/annotation/annotate")
+
+    def trigger(self, service: str) -> str:
+        """Call a std_srvs/Trigger service; its message.
+
+        Raises:
+            TackError: it is not there, or says no.
+        """
+        answer = self.calls.call(Trigger, service, Trigger.Request(), timeout_s=20.0)
+        if not answer.success:
+            raise CallError(f"{service}: {answer.message}")
+        return str(answer.message)
+
+    def ask(self, service: str) -> Any:
+        """Call a service whose message is JSON.
+
+        Raises:
+            TackError: it is not there, or says no.
+        """
+        return json.loads(self.trigger(service))
+
+    def now_ns(self) -> int:
+        """The time of the graph, ns."""
+        return int(self._node.get_clock().now().nanoseconds)
+
+
+def _trim(kept: dict[int, Any]) -> None:
+    while len(kept) > _KEPT:
+        del kept[min(kept)]
