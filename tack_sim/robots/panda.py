@@ -10,22 +10,35 @@ RA-L 2019. The solids are ours.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
-from tack_sim.robots.link import ALONG_X, ALONG_Y, Arm, Color, Drive, Joint, Link, Solid, pose
+import numpy as np
+
+from tack_perception.geometry import frame_from_axes
+from tack_sim.robots.link import Arm, Color, Drive, Joint, Link, Solid, pose
+
+Point = tuple[float, float, float]
 
 WHITE: Color = (0.93, 0.94, 0.95)
 DARK: Color = (0.20, 0.20, 0.22)
 _QUARTER = math.pi / 2
+_DIAGONAL = (0.0, 0.0, math.pi / 4)
+_TUBE = 0.055  # m, radius of links 1 to 4
 
 
-def _capsule(
-    radius: float,
-    half: float,
-    xyz: tuple[float, float, float],
-    rpy: tuple[float, float, float] = (0, 0, 0),
-    color: Color = WHITE,
-) -> Solid:
-    return Solid("capsule", (radius, half), pose(xyz, rpy), color)
+def _bar(radius: float, start: Point, end: Point, *, round_ends: bool = True) -> Solid:
+    """A capsule between the centres of its caps, or a cylinder between its flat ends."""
+    kind: Literal["capsule", "cylinder"] = "capsule" if round_ends else "cylinder"
+    along = np.subtract(end, start)
+    half = float(np.linalg.norm(along)) / 2
+    return Solid(
+        kind, (radius, half), frame_from_axes(along, (1, 0, 0), np.add(start, end) / 2), WHITE
+    )
+
+
+def _tube(start: Point, end: Point) -> Solid:
+    """A piece of the tube that links 1 to 4 are made of."""
+    return _bar(_TUBE, start, end, round_ends=False)
 
 
 def _joint(number: int) -> Joint:
@@ -41,8 +54,10 @@ _LINKS = (
         center=(-0.041018, -0.00014, 0.049974),
         inertia=(0.00315, 0.00388, 0.004285, 8.2904e-7, 0.00015, 8.2299e-6),
         solids=(
-            _capsule(0.06, 0.06, (-0.05, 0, 0.06), ALONG_X),
-            Solid("cylinder", (0.06, 0.07), pose((0, 0, 0.07)), WHITE),
+            Solid("cylinder", (0.072, 0.07), pose((0, 0, 0.07)), WHITE),
+            Solid("box", (0.100, 0.093, 0.012), pose((-0.050, 0, 0.012)), WHITE),
+            _bar(0.048, (-0.090, 0, 0.050), (-0.030, 0, 0.080)),
+            Solid("box", (0.060, 0.074, 0.025), pose((-0.045, 0, 0.045)), WHITE),
         ),
     ),
     Link(
@@ -54,8 +69,9 @@ _LINKS = (
         center=(0.003875, 0.002081, -0.04762),
         inertia=(0.70337, 0.70661, 0.009117, -0.000139, 0.006772, 0.019169),
         solids=(
-            _capsule(0.06, 0.065, (0, 0, -0.12)),
-            _capsule(0.06, 0.05, (0, -0.02, 0), ALONG_Y),
+            _tube((0, 0, -0.070), (0, 0, -0.192)),
+            _tube((0, 0, 0), (0, -0.129, 0)),
+            _bar(_TUBE, (0, 0, -0.080), (0, -0.070, 0)),
         ),
     ),
     Link(
@@ -67,8 +83,9 @@ _LINKS = (
         center=(-0.003141, -0.02872, 0.003495),
         inertia=(0.007962, 0.02811, 0.025995, -0.003925, 0.010254, 0.000704),
         solids=(
-            _capsule(0.06, 0.05, (0, 0, 0.02)),
-            _capsule(0.06, 0.065, (0, -0.12, 0), ALONG_Y),
+            _tube((0, -0.070, 0), (0, -0.194, 0)),
+            _tube((0, 0, 0), (0, 0, 0.129)),
+            _bar(_TUBE, (0, -0.080, 0), (0, 0, 0.070)),
         ),
     ),
     Link(
@@ -80,8 +97,9 @@ _LINKS = (
         center=(0.027518, 0.039252, -0.066502),
         inertia=(0.037242, 0.036155, 0.01083, -0.004761, -0.011396, -0.012805),
         solids=(
-            _capsule(0.06, 0.05, (0, 0, -0.10)),
-            _capsule(0.055, 0.05, (0.08, 0.03, 0), ALONG_Y),
+            _tube((0, 0, -0.030), (0, 0, -0.121)),
+            _tube((0.0825, 0, 0), (0.0825, 0.111, 0)),
+            _bar(0.048, (0.025, 0.005, -0.045), (0.060, 0.045, -0.010)),
         ),
     ),
     Link(
@@ -93,8 +111,9 @@ _LINKS = (
         center=(-0.05317, 0.104419, 0.027454),
         inertia=(0.025853, 0.019552, 0.028323, 0.007796, -0.001332, 0.008641),
         solids=(
-            _capsule(0.055, 0.05, (0, 0, 0.03)),
-            _capsule(0.055, 0.05, (-0.08, 0.09, 0), ALONG_Y),
+            _tube((0, 0, 0), (0, 0, 0.111)),
+            _tube((-0.0825, 0, 0), (-0.0825, 0.124, 0)),
+            _bar(0.048, (-0.025, 0.005, 0.045), (-0.060, 0.045, 0.010)),
         ),
     ),
     Link(
@@ -106,9 +125,10 @@ _LINKS = (
         center=(-0.011953, 0.041065, -0.038437),
         inertia=(0.035549, 0.029474, 0.008627, -0.002117, -0.004037, 0.000229),
         solids=(
-            _capsule(0.06, 0.03, (0, 0, -0.23)),
-            _capsule(0.05, 0.08, (0, 0.07, -0.11), (0.35, 0, 0)),
-            _capsule(0.05, 0.05, (0, 0.02, 0), ALONG_Y),
+            _bar(_TUBE, (0, 0, -0.259), (0, 0, -0.150), round_ends=False),
+            _bar(0.046, (0, 0.015, -0.205), (0, 0.055, -0.180)),
+            Solid("box", (0.040, 0.023, 0.075), pose((0, 0.082, -0.115)), WHITE),
+            _bar(0.051, (0, 0.010, 0), (0, 0.128, 0), round_ends=False),
         ),
     ),
     Link(
@@ -120,8 +140,9 @@ _LINKS = (
         center=(0.060149, -0.014117, -0.010517),
         inertia=(0.001964, 0.004354, 0.005433, 0.000109, -0.001158, 0.000341),
         solids=(
-            _capsule(0.05, 0.05, (0, 0, -0.02)),
-            _capsule(0.05, 0.03, (0.088, 0.0, 0.0), ALONG_Y),
+            _bar(0.050, (0, 0, -0.018), (0, 0, 0.054), round_ends=False),
+            _bar(0.046, (0.088, -0.051, 0), (0.088, 0.080, 0), round_ends=False),
+            _bar(0.037, (0.020, 0.018, 0.016), (0.065, 0.036, 0.012)),
         ),
     ),
     Link(
@@ -133,8 +154,8 @@ _LINKS = (
         center=(0.010517, -0.004252, 0.061597),
         inertia=(0.012516, 0.010027, 0.004815, -0.000428, -0.001196, -0.000741),
         solids=(
-            Solid("cylinder", (0.045, 0.045), pose((0, 0, 0.06)), WHITE),
-            _capsule(0.03, 0.025, (0.04, 0.04, 0.08), (0, _QUARTER, math.pi / 4)),
+            _bar(0.045, (0, 0, 0.052), (0, 0, 0.107), round_ends=False),
+            Solid("box", (0.034, 0.036, 0.019), pose((0.051, 0.051, 0.081), _DIAGONAL), WHITE),
         ),
     ),
     Link("panda_link8", "panda_link7", pose((0, 0, 0.107))),

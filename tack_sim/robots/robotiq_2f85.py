@@ -21,26 +21,16 @@ RUBBER: Color = (0.22, 0.22, 0.22)
 _SLIDE = STROKE / 2
 _TURN = 0.8  # rad of the knuckle from open to closed
 _TIP = 0.1562  # m from the base to the finger tips, at mean height
-_CRANK = 0.0575  # m, length of both knuckles
 _CRANK_ANGLE = math.radians(49.5)  # above level, when open
 _PIVOT = (0.0306, 0.0549)  # x, z of the outer knuckle's joint
 _INNER_PIVOT = (0.0132, 0.0609)
 _PAD = (0.0375, 0.022, 0.008)  # height, width, thickness
 
 
-def _bar(xz: tuple[float, float], radius: float, color: Color) -> Solid:
-    """A bar from the link's origin to (x, z)."""
-    x, z = xz
-    half = math.hypot(x, z) / 2
-    return Solid(
-        "capsule", (radius, half), pose((x / 2, 0, z / 2), (0, math.atan2(x, z), 0)), color
-    )
-
-
 def _finger(side: str, turn: FloatArray) -> tuple[tuple[Link, ...], list[Follower]]:
     """Links of one finger; `turn` is the identity for the left and half a turn for the right."""
     prefix = f"robotiq_85_{side}"
-    crank = (_CRANK * math.cos(_CRANK_ANGLE), _CRANK * math.sin(_CRANK_ANGLE))
+    lean = math.pi / 2 - _CRANK_ANGLE
     base, axis = "robotiq_85_base_link", (0.0, -1.0, 0.0)
     height, width, thickness = _PAD
     pads = tuple(
@@ -54,7 +44,10 @@ def _finger(side: str, turn: FloatArray) -> tuple[tuple[Link, ...], list[Followe
         )
         for index in range(2)
     )
-    back = Solid("box", (0.0065, 0.0095, 0.026), pose((0.0145, 0, -0.030)), BLACK)
+    backs = (
+        Solid("box", (0.006, 0.0080, 0.022), pose((0.0140, 0, -0.027)), BLACK),
+        Solid("box", (0.010, 0.0080, 0.010), pose((0.0210, 0, -0.048)), BLACK),
+    )
     tip = Link(
         f"{prefix}_finger_tip_link",
         base,
@@ -63,7 +56,7 @@ def _finger(side: str, turn: FloatArray) -> tuple[tuple[Link, ...], list[Followe
         mass=0.04,
         center=(0.01, 0, -0.025),
         inertia=(1.2e-5, 1.2e-5, 2e-6, 0, 0, 0),
-        solids=(*pads, back),
+        solids=(*pads, *backs),
     )
     knuckle = Link(
         f"{prefix}_knuckle_link",
@@ -73,7 +66,10 @@ def _finger(side: str, turn: FloatArray) -> tuple[tuple[Link, ...], list[Followe
         mass=0.02,
         center=(0.02, 0, 0.02),
         inertia=(1e-5, 1e-5, 1e-5, 0, 0, 0),
-        solids=(_bar(crank, 0.009, GREY),),
+        solids=(
+            Solid("box", (0.022, 0.012, 0.010), pose((0.016, 0, 0.001)), GREY),
+            Solid("box", (0.0085, 0.0135, 0.029), pose((0.0355, 0, 0.020)), BLACK),
+        ),
     )
     inner = Link(
         f"{prefix}_inner_knuckle_link",
@@ -83,7 +79,9 @@ def _finger(side: str, turn: FloatArray) -> tuple[tuple[Link, ...], list[Followe
         mass=0.02,
         center=(0.02, 0, 0.02),
         inertia=(1e-5, 1e-5, 1e-5, 0, 0, 0),
-        solids=(_bar(crank, 0.007, BLACK),),
+        solids=(
+            Solid("box", (0.006, 0.0195, 0.035), pose((0.0185, 0, 0.022), (0, lean, 0)), BLACK),
+        ),
     )
     slide = tip.joint.name if tip.joint else ""
     polynomial = (0.0, -_TURN / _SLIDE, 0.0, 0.0, 0.0)
@@ -104,8 +102,8 @@ def _hand() -> Hand:
         center=(0, 0, 0.0355),
         inertia=(0.00026, 0.000225, 0.000153, 0, 0, 0),
         solids=(
-            Solid("cylinder", (0.0375, 0.02), pose((0, 0, 0.02)), BLACK),
-            Solid("box", (0.034, 0.018, 0.027), pose((0, 0, 0.067)), BLACK),
+            Solid("cylinder", (0.0375, 0.029), pose((0, 0, 0.018)), BLACK),
+            Solid("box", (0.040, 0.016, 0.024), pose((0, 0, 0.066)), BLACK),
         ),
     )
     return Hand(

@@ -29,8 +29,8 @@ _GRIPPER_STIFFNESS = 1e4  # N per metre of opening
 _PAD_SOLREF = (0.005, 1.0)
 _PAD_SOLIMP = (0.95, 0.99, 0.001, 0.5, 2.0)
 _PAD_FRICTION = (1.2, 0.01, 0.0001)
-# s. With 0.1, as other models have it, the light joints of a wrist chatter at their torque limit for
-# good once they have reached it: the damping alone then overshoots in a step of physics.
+# s. With 0.1, as other models have it, the light joints of a wrist chatter at their torque limit
+# for good once they have reached it: the damping alone then overshoots in a step of physics.
 _DAMPING_PER_STIFFNESS = 0.03
 
 
