@@ -86,6 +86,8 @@ def noisy_depth(
     model: StereoNoise,
     rng: np.random.Generator,
     hole_probability: NDArray[np.float32] | None = None,
+    *,
+    first_column: int = 0,
 ) -> NDArray[np.float32]:
     """What the camera would report for a perfect depth image.
 
@@ -96,6 +98,7 @@ def noisy_depth(
         rng: source of all randomness.
         hole_probability: (H, W) 0 to 1, share of each pixel's surroundings that the material
             loses in blobs (black, reflective or clear things); None for none.
+        first_column: of the imager that the image begins with, where it is a part of the whole.
 
     Returns:
         (H, W) float32, m, NaN where the camera reports nothing.
@@ -122,7 +125,7 @@ def noisy_depth(
     measured *= np.float32(1 / model.steps)
 
     lost |= (ragged <= 0) | (measured <= 0)
-    lost |= np.arange(shape[1], dtype=np.float32) < measured
+    lost |= np.arange(first_column, first_column + shape[1], dtype=np.float32) < measured
     lost |= _grazing(cosine, model.grazing_cosine, rng)
     if hole_probability is not None:
         lost |= _blobs(hole_probability, rng)

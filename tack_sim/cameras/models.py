@@ -17,6 +17,8 @@ from tack_sim.depth_noise import StereoNoise
 
 FloatArray = NDArray[np.float64]
 
+_WINDOW_MARGIN = 8  # px, more than the depth noise moves edges
+
 # An optical frame has x right, y down, z forward; the frame of its imager x forward, y left, z up.
 IMAGER_FROM_OPTICAL = geometry.make_transform([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], (0, 0, 0))
 
@@ -77,6 +79,38 @@ class CameraModel:
             depth=depth,
             noise=self.noise.scaled(depth.fx / self.depth.fx),
         )
+
+    def depth_window(self, nearest: float) -> tuple[CameraIntrinsics, int]:
+        """The part of the depth imager that the colour imager looks at too.
+
+        Args:
+            nearest: depth of the nearest thing, m.
+
+        Returns:
+            Its intrinsics, and its first column in the whole imager.
+        """
+        last = np.array([self.color.width - 0.5, self.color.height - 0.5])
+        corners = np.array([(u, v) for u in (-0.5, last[0]) for v in (-0.5, last[1])])
+        depth_from_color = geometry.inverse(self.color_from_depth)
+        seen = np.concatenate(
+            [
+                self.depth.project(
+                    geometry.apply(depth_from_color, self.color.deproject(corners, np.full(4, z)))
+                )
+                for z in (nearest, 1e3)
+            ]
+        )
+        size = np.array([self.depth.width, self.depth.height])
+        low = np.clip(np.floor(seen.min(axis=0)) - _WINDOW_MARGIN, 0, size - 1).astype(int)
+        high = np.clip(np.ceil(seen.max(axis=0)) + _WINDOW_MARGIN + 1, low + 1, size).astype(int)
+        window = dataclasses.replace(
+            self.depth,
+            width=int(high[0] - low[0]),
+            height=int(high[1] - low[1]),
+            cx=self.depth.cx - int(low[0]),
+            cy=self.depth.cy - int(low[1]),
+        )
+        return window, int(low[0])
 
     @staticmethod
     def frames(camera: str = "camera") -> FrameNames:

@@ -28,6 +28,7 @@ FloatArray = NDArray[np.float64]
 _ROLL = math.radians(25)
 _FOCAL_SPREAD = 0.06  # units of one camera type differ by a few per cent
 _CENTRE_SPREAD_PX = 4.0  # at 640 px
+_NEAREST = 0.15  # m: what is nearer has no measured depth anyhow
 _LOOK_BESIDE = 0.04  # m, how far beside the main object the camera may look
 _FILL = 0.75  # largest share of the picture's half height that the main object takes
 
@@ -53,6 +54,7 @@ class SceneCamera:
         self._camera = _some_unit(camera_model(config.camera), rng).scaled(
             config.width, config.height
         )
+        self._window = self._camera.depth_window(_NEAREST)
         # Cheaper than multi-sampling, which does nothing for textures and shadows either.
         self._large = self._camera.color.scaled(
             round(config.width * config.oversample), round(config.height * config.oversample)
@@ -113,13 +115,13 @@ class SceneCamera:
     ) -> NDArray[np.float32]:
         """What the depth imager measures, registered to colour."""
         camera = self._camera
-        if not camera.coincident:
-            hits = self._scene.rays.view(camera.depth, pose @ camera.color_from_depth)
-        loss = self._depth_loss(hits)
-        measured = noisy_depth(hits.depth, camera.depth, camera.noise, rng, loss)
         if camera.coincident:
-            return measured
-        return register_depth(measured, camera.depth, camera.color, camera.color_from_depth)
+            return noisy_depth(hits.depth, camera.depth, camera.noise, rng, self._depth_loss(hits))
+        window, column = self._window
+        hits = self._scene.rays.view(window, pose @ camera.color_from_depth)
+        loss = self._depth_loss(hits)
+        measured = noisy_depth(hits.depth, window, camera.noise, rng, loss, first_column=column)
+        return register_depth(measured, window, camera.color, camera.color_from_depth)
 
     def _depth_loss(self, hits: Hits) -> NDArray[np.float32] | None:
         if not self._scene.depth_loss.any():
