@@ -82,11 +82,11 @@ def _runner(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
         loop=(30, 42),
     )  # fmt: skip
     body, mark = any_of(rng, (vivid(rng), vivid(rng), BLACK, GREY, WHITE)), vivid(rng)
-    overlay = any_of(rng, (_tinted(body, 0.6), _tinted(body, 1.35), BLACK, WHITE, muted(rng)))
-    second = any_of(rng, (overlay, mark, _tinted(body, 0.75)))
+    overlay = any_of(rng, (tinted(body, 0.6), tinted(body, 1.35), BLACK, WHITE, muted(rng)))
+    second = any_of(rng, (overlay, mark, tinted(body, 0.75)))
     looks = ShoeLooks(
         any_of(rng, ("mesh", "knit", "mesh")), any_of(rng, ("leather", "suede")),
-        (body, overlay, second, _apart(mark, body), any_of(rng, (mark, BLACK, GREY)),
+        (body, overlay, second, apart(mark, body), any_of(rng, (mark, BLACK, GREY)),
          any_of(rng, (WHITE, WHITE, CREAM, BLACK, GREY)), mark, any_of(rng, (WHITE, BLACK, mark))),
         rng.uniform(0.020, 0.045) * (rng.random() < 0.6), False,
         rng.uniform(0.035, 0.060) * (rng.random() < 0.7), rng.uniform(0.012, 0.020),
@@ -104,8 +104,8 @@ def _court(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
         flange=(3, 5), wall=(7.5, 10), tongue=(18, 30), lace=(3.0, 4.4), loop=(28, 40),
     )  # fmt: skip
     body = any_of(rng, (WHITE, WHITE, CREAM, BLACK, muted(rng), vivid(rng)))
-    mark = _apart(any_of(rng, (vivid(rng), BLACK, muted(rng))), body)
-    overlay = any_of(rng, (_tinted(body, 0.93), mark, _tinted(body, 0.8)))
+    mark = apart(any_of(rng, (vivid(rng), BLACK, muted(rng))), body)
+    overlay = any_of(rng, (tinted(body, 0.93), mark, tinted(body, 0.8)))
     looks = ShoeLooks(
         "leather", any_of(rng, ("leather", "suede")),
         (body, overlay, mark, mark, any_of(rng, (GREY, body, mark)),
@@ -128,10 +128,10 @@ def _canvas(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
         flange=(3, 5), bumper=(2, 8), wall=(5.5, 7), tongue=(10, 20), lace=(2.8, 4.0), loop=(28, 40),
     )  # fmt: skip
     body = any_of(rng, (vivid(rng), BLACK, muted(rng), vivid(rng), CREAM))
-    mark = _apart(any_of(rng, (WHITE, vivid(rng), CREAM)), body)
+    mark = apart(any_of(rng, (WHITE, vivid(rng), CREAM)), body)
     looks = ShoeLooks(
         "canvas", "canvas",
-        (body, _tinted(body, any_of(rng, (0.85, 1.0))), mark, mark, any_of(rng, (CREAM, body)),
+        (body, tinted(body, any_of(rng, (0.85, 1.0))), mark, mark, any_of(rng, (CREAM, body)),
          any_of(rng, (WHITE, CREAM)), any_of(rng, (vivid(rng), BLACK, body)), any_of(rng, (WHITE, CREAM))),
         rng.uniform(0.038, 0.052) * (rng.random() < 0.75), True,
         rng.uniform(0.020, 0.035), rng.uniform(0.014, 0.020), 0.0,
@@ -149,11 +149,11 @@ def _suede(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
         loop=(28, 38),
     )  # fmt: skip
     body = any_of(rng, (*_LEATHERS, muted(rng), muted(rng), vivid(rng)))
-    overlay = _tinted(body, any_of(rng, (0.75, 0.88, 1.15)))
-    mark = _apart(any_of(rng, (CREAM, WHITE, vivid(rng))), body)
+    overlay = tinted(body, any_of(rng, (0.75, 0.88, 1.15)))
+    mark = apart(any_of(rng, (CREAM, WHITE, vivid(rng))), body)
     looks = ShoeLooks(
         "suede", any_of(rng, ("suede", "leather")),
-        (body, overlay, overlay, mark, any_of(rng, (CREAM, GUM, _tinted(body, 0.6))),
+        (body, overlay, overlay, mark, any_of(rng, (CREAM, GUM, tinted(body, 0.6))),
          any_of(rng, (GUM, CREAM, WHITE, BLACK)), mark, any_of(rng, (CREAM, body, mark))),
         rng.uniform(0.040, 0.075) * (rng.random() < 0.6), False,
         rng.uniform(0.045, 0.065) * (rng.random() < 0.8), rng.uniform(0.016, 0.026),
@@ -172,11 +172,11 @@ def _boot(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
         loop=(28, 38),
     )  # fmt: skip
     body = any_of(rng, _LEATHERS)
-    overlay = _tinted(body, any_of(rng, (0.7, 0.9, 1.2)))
-    mark = _apart(any_of(rng, ((0.82, 0.66, 0.35), CREAM, vivid(rng))), body)
+    overlay = tinted(body, any_of(rng, (0.7, 0.9, 1.2)))
+    mark = apart(any_of(rng, ((0.82, 0.66, 0.35), CREAM, vivid(rng))), body)
     looks = ShoeLooks(
         any_of(rng, ("leather", "suede", "leather")), "leather",
-        (body, overlay, overlay, mark, any_of(rng, (_tinted(body, 0.6), CREAM, GREY)),
+        (body, overlay, overlay, mark, any_of(rng, (tinted(body, 0.6), CREAM, GREY)),
          any_of(rng, (BLACK, (0.20, 0.15, 0.12), GUM, CREAM)), BLACK, any_of(rng, (mark, BLACK, GUM))),
         rng.uniform(0.050, 0.075) * (rng.random() < 0.7), False,
         rng.uniform(0.050, 0.070), rng.uniform(0.020, 0.030),
@@ -189,13 +189,13 @@ def _boot(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
 StyleMaker = Callable[[np.random.Generator], tuple[ShoeShape, ShoeLooks, float]]
 
 
-def _tinted(color: Color, factor: float) -> Color:
+def tinted(color: Color, factor: float) -> Color:
     """Darker or lighter."""
     red, green, blue = (min(0.97, float(c) * factor) for c in color)
     return (red, green, blue)
 
 
-def _apart(color: Color, other: Color) -> Color:
+def apart(color: Color, other: Color) -> Color:
     """The colour, or one that can be told from the other."""
     difference = sum(abs(a - b) for a, b in zip(color, other, strict=True))
     if difference > 0.55:
