@@ -25,7 +25,9 @@ Role = Literal["target", "clutter", "occluder"]
 
 _ATTEMPTS = 400
 _BIN_SIZE = (0.36, 0.27, 0.06)
+_BIN_INSIDE = 0.06  # how far its middle is inside the workspace, m
 _EDGE = 0.04  # of the table area, kept free
+_HAND = 0.11  # half the width of the widest gripper: it must come down beside the bin
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -133,7 +135,7 @@ def sample_layout(
     area = _area(profile, container)
     target = _target(family, instance, rng)
     rest_pose = target.rests[0] if rest is None else target.rest(rest)
-    sampler = _Sampler(profile, area, clearance, rng)
+    sampler = _Sampler(profile, area, clearance, container, rng)
     split = "held_out" if target.seed < 0 else split_of(target.seed)
     objects = [
         sampler.place(
@@ -170,6 +172,7 @@ def with_target_moved(layout: CellLayout, seed: int, *, clearance: float = 0.03)
         layout.profile,
         _area(layout.profile, layout.bin),
         clearance,
+        layout.bin,
         np.random.default_rng(seed),
         [footprint(p.model, p.base_from_object) for p in layout.objects if p is not target],
     )
@@ -197,8 +200,8 @@ def _place_bin(profile: RobotProfile, rng: np.random.Generator) -> Bin:
         for camera in profile.cameras.values()
         if camera.parent == profile.base_frame
     ]
-    width = _BIN_SIZE[1] / 2 + 0.02
-    y = low[1] + width if sum(watching) > 0 else high[1] - width
+    # Its middle is where things are put down: that is inside the workspace, its far wall need not.
+    y = low[1] + _BIN_INSIDE if sum(watching) > 0 else high[1] - _BIN_INSIDE
     x = (low[0] + high[0]) / 2 + float(rng.uniform(-0.03, 0.03))
     return Bin(geometry.make_transform(np.eye(3), (x, y, profile.table_height)), _BIN_SIZE)
 
@@ -222,10 +225,13 @@ class _Sampler:
         profile: RobotProfile,
         area: tuple[FloatArray, FloatArray],
         clearance: float,
+        container: Bin,
         rng: np.random.Generator,
         taken: Iterable[FloatArray] = (),
     ) -> None:
         self._area, self._clearance, self._rng = area, clearance, rng
+        self._bin_y = float(container.base_from_bin[1, 3])
+        self._bin_half = container.outer[1] / 2
         self._height = profile.table_height
         self._reach = float(profile.workspace[1][0])
         self._taken: list[FloatArray] = list(taken)
@@ -272,9 +278,13 @@ class _Sampler:
         return dataclasses.replace(placed, base_from_object=turned)
 
     def _reached(self, placed: Placed) -> bool:
-        """Whether all graspable points are within reach; a place is given back where not."""
+        """Whether the gripper gets to all graspable points; a place is given back where not."""
         points = [placed.point(grasp.point) for grasp in placed.model.grasps]
-        if all(math.hypot(point[0], point[1]) <= self._reach for point in points):
+        if all(
+            math.hypot(point[0], point[1]) <= self._reach
+            and abs(point[1] - self._bin_y) >= self._bin_half + _HAND
+            for point in points
+        ):
             return True
         self._taken.pop()
         return False
