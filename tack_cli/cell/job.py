@@ -105,6 +105,7 @@ class _Director:
         self._clock, self._say = clock, say
         self._base = layout.profile.base_frame
         self._motion = MoveItMotion(layout.profile, probe.calls)
+        self._moments: dict[str, float] = {}
 
     def run(self) -> CellOutcome:
         probe, clock = self._probe, self._clock
@@ -123,7 +124,8 @@ class _Director:
             moved_ns = probe.now_ns() + round(_SETTLE_S * 1e9)
             stamp_ns, keypoint = probe.keypoints(moved_ns, label)
             seen = probe.frame(stamp_ns - 1)
-            xyz = geometry.apply(self._base_from_camera(seen, stamp_ns), keypoint.xyz)
+            base_from_camera = self._base_from_camera(seen, stamp_ns)
+            xyz = geometry.apply(base_from_camera, keypoint.xyz)
         truth = probe.ask("/cell/truth")
         true_xyz = self._true(truth, label)
         error = None if true_xyz is None else float(np.linalg.norm(xyz - true_xyz))
@@ -137,6 +139,7 @@ class _Director:
         self._say("4. Pick and place through MoveIt:")
         outcome, held = self._carry_out(goal)
         time.sleep(_SETTLE_S)
+        self._moments["end"] = float(probe.ask("/cell/truth")["time"])
         verdict = probe.ask("/cell/judge")
         return CellOutcome(
             setup=self._job.setup,
@@ -151,6 +154,8 @@ class _Director:
             pick=outcome,
             held=held,
             verdict=verdict,
+            base_from_camera=base_from_camera,
+            moments=self._moments,
             seconds={},
             log=Path(),
         )
@@ -212,6 +217,7 @@ class _Director:
 
         def on_stage(stage: str) -> None:
             nonlocal held
+            self._moments[stage] = float(self._probe.ask("/cell/truth")["time"])
             if stage == "carry":
                 held = bool(self._probe.ask("/cell/judge")["held"])
             self._say(f"   {stage} …")

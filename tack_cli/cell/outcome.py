@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.procedure import PickOutcome
 from tack_perception.frame import RGBDFrame
@@ -31,6 +34,8 @@ class CellOutcome:
         pick: how that went.
         held: the judge's word after the lift.
         verdict: the judge's words at the end.
+        base_from_camera: (4, 4) at the detection, m.
+        moments: stage → when it began, s of the cell's time.
         seconds: stage → time by the wall clock, s.
         log: file with what happened in the cell.
     """
@@ -47,6 +52,8 @@ class CellOutcome:
     pick: PickOutcome
     held: bool
     verdict: Mapping[str, Any]
+    base_from_camera: NDArray[np.float64]
+    moments: Mapping[str, float]
     seconds: Mapping[str, float]
     log: Path
 

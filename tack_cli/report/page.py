@@ -44,19 +44,50 @@ def build_page(
         sections.over_time(findings, tracks),
         sections.losses(findings, tracks),
     ]
-    return Template(_resource("page.html")).substitute(
-        title=escape(findings.title),
-        style=Template(_resource("style.css")).substitute(light=_colors(0.72), dark=_colors(1.0)),
+    return filled_page(
+        brand="tack replay",
+        title=findings.title,
         lead=_lead(findings, tracks),
-        tiles="".join(
-            f"<li><b>{value}</b><span>{name}</span></li>"
-            for value, name in _tiles(findings, tracks)
-        ),
-        sections="\n".join(parts),
-        files=", ".join(
-            f'<a href="{escape(name)}"><code>{escape(name)}</code></a>' for name in files
-        ),
+        tiles=_tiles(findings, tracks),
+        parts=parts,
+        footer=f"Beside this page: {links(files)}. The same recording and the same clicks give the"
+        " same bytes.",
     )
+
+
+def filled_page(
+    *,
+    brand: str,
+    title: str,
+    lead: str,
+    tiles: Sequence[tuple[str, str]],
+    parts: Sequence[str],
+    footer: str,
+) -> str:
+    """A page of the house's look.
+
+    Args:
+        brand: the command that made it.
+        title: plain text.
+        lead: the first paragraph, HTML.
+        tiles: (value, what it is) of the figures at the top, HTML.
+        parts: the sections, HTML.
+        footer: HTML.
+    """
+    return Template(_resource("page.html")).substitute(
+        brand=escape(brand),
+        title=escape(title),
+        style=Template(_resource("style.css")).substitute(light=_colors(0.72), dark=_colors(1.0)),
+        lead=lead,
+        tiles="".join(f"<li><b>{value}</b><span>{name}</span></li>" for value, name in tiles),
+        sections="\n".join(parts),
+        footer=footer,
+    )
+
+
+def links(files: Sequence[str]) -> str:
+    """Links to files beside the page."""
+    return ", ".join(f'<a href="{escape(name)}"><code>{escape(name)}</code></a>' for name in files)
 
 
 def _lead(findings: Findings, tracks: Sequence[Track]) -> str:

@@ -44,17 +44,21 @@ def clicks(findings: Findings, pictures: Sequence[Image]) -> str:
 
 def video(data: bytes, name: str) -> str:
     """The video, inside the page or (a long one) beside it."""
-    source = escape(name)
-    if len(data) <= EMBED_LIMIT:
-        source = "data:video/mp4;base64," + base64.b64encode(data).decode("ascii")
     return (
         "<section><h2>The whole recording</h2>"
         '<p class="note">Rings mark the points, ellipses the 2σ uncertainty of the pixel; a dashed'
         " ring is a point believed hidden, a crossed one could not be lifted. The gripper is the"
         " best candidate of each point, its axes x red, y green, z blue.</p>"
-        '<video controls loop muted autoplay playsinline preload="auto"'
-        f' src="{source}"></video></section>'
+        f"{player(data, name)}</section>"
     )
+
+
+def player(data: bytes, name: str) -> str:
+    """A video player of an MP4, which is inside the page unless it is long."""
+    source = escape(name)
+    if len(data) <= EMBED_LIMIT:
+        source = "data:video/mp4;base64," + base64.b64encode(data).decode("ascii")
+    return f'<video controls loop muted autoplay playsinline preload="auto" src="{source}"></video>'
 
 
 def table(findings: Findings, tracks: Sequence[Track]) -> str:
