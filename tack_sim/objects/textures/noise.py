@@ -79,7 +79,7 @@ def ramp(field: ArrayLike, colors: Sequence[Color], stops: Sequence[float] | Non
 
 def plain(height: int, width: int, color: Color) -> Field:
     """(H, W, 3) float32 of one colour."""
-    return np.broadcast_to(np.array(color, np.float32), (height, width, 3)).copy()
+    return np.full((height, width, 3), np.array(color, np.float32), np.float32)
 
 
 def mixed(under: Field, over: ArrayLike, share: Field) -> Field:

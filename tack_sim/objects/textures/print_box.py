@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -57,9 +57,9 @@ class Design:
     repeat: str
 
 
-def design(rng: np.random.Generator) -> Design:
-    """A design by chance."""
-    layout = str(rng.choice(list(FRONTS)))
+def design(rng: np.random.Generator, layouts: Sequence[str] = ()) -> Design:
+    """A design by chance, of one of the layouts, or any."""
+    layout = str(rng.choice(layouts or list(FRONTS)))
     hue, apart = float(rng.random()), float(rng.choice([0.5, 0.42, 0.12, -0.12, 0.33]))
     deep = rng.random() < 0.55
     if layout == "cardboard":
@@ -104,19 +104,19 @@ def carton(
     if sizes["front"][0] > 2.2 * sizes["front"][1]:
         paint = _tall
     panels = {
-        "front": paint(_base(sizes["front"], content, rng), content, rng),
-        "back": _back(_base(sizes["back"], content, rng), content, rng),
-        "left": _side(_base(sizes["left"], content, rng), content, rng, table=True),
-        "right": _side(_base(sizes["right"], content, rng), content, rng, table=False),
-        "top": _lid(_base(sizes["top"], content, rng), content),
-        "bottom": _base(sizes["bottom"], content, rng),
+        "front": paint(paper(sizes["front"], content, rng), content, rng),
+        "back": back_panel(paper(sizes["back"], content, rng), content, rng),
+        "left": _side(paper(sizes["left"], content, rng), content, rng, table=True),
+        "right": _side(paper(sizes["right"], content, rng), content, rng, table=False),
+        "top": _lid(paper(sizes["top"], content, rng), content),
+        "bottom": paper(sizes["bottom"], content, rng),
     }
     for name, image in panels.items():
         _wear(image, rng, seam=name in ("top", "bottom"))
     return panels
 
 
-def _base(size: tuple[int, int], content: Design, rng: np.random.Generator) -> Image:
+def paper(size: tuple[int, int], content: Design, rng: np.random.Generator) -> Image:
     """Paper with its colour; corrugated if it is cardboard."""
     height, width = size
     surface = plain(height, width, content.ground)
@@ -142,7 +142,7 @@ def _fill(image: Image, box: tuple[float, float, float, float], color: Color) ->
 
 
 def _floats(image: Image) -> Field:
-    return np.asarray(image, dtype=np.float32) / np.float32(255)
+    return np.asarray(np.asarray(image, np.float32) / 255, dtype=np.float32)
 
 
 def _bytes(color: Color) -> tuple[int, int, int]:
@@ -221,7 +221,7 @@ def _split(image: Image, content: Design, rng: np.random.Generator) -> Image:
 
 def _wrapped(image: Image, content: Design, rng: np.random.Generator) -> Image:
     """A pattern all over, and a plate with the title."""
-    _patterned(image, content, rng)
+    patterned(image, content, rng)
     top = float(rng.uniform(0.3, 0.45))
     _fill(image, (0.1, top, 0.9, top + 0.3), _PAPER)
     _fill(image, (0.13, top + 0.015, 0.87, top + 0.285), content.second)
@@ -229,7 +229,8 @@ def _wrapped(image: Image, content: Design, rng: np.random.Generator) -> Image:
     return image
 
 
-def _patterned(image: Image, content: Design, rng: np.random.Generator) -> None:
+def patterned(image: Image, content: Design, rng: np.random.Generator) -> None:
+    """Print the design's pattern all over."""
     height, width = image.shape[:2]
     repeats = max(2, round(width / (0.16 * 400)))
     share = pattern(content.repeat, height, width, repeats, 1.0, edge=0.03)
@@ -278,7 +279,7 @@ def _burst(image: Image, content: Design, rng: np.random.Generator) -> Image:
 def _tall(image: Image, content: Design, rng: np.random.Generator) -> Image:
     """A narrow front: the title runs up it."""
     if content.layout == "wrapped":
-        _patterned(image, content, rng)
+        patterned(image, content, rng)
     plate = content.layout in ("wrapped", "band", "split")
     color = content.second if plate else content.ground
     ink = content.ink if not plate else _PAPER if sum(color) < 1.9 else _DARK
@@ -310,16 +311,17 @@ FRONTS: dict[str, _Front] = {
 """Name of a layout → painter of the front."""
 
 
-def _back(image: Image, content: Design, rng: np.random.Generator) -> Image:
+def back_panel(image: Image, content: Design, rng: np.random.Generator) -> Image:
+    """Small print, facts and the barcode."""
     if content.layout == "wrapped":
-        _patterned(image, content, rng)
+        patterned(image, content, rng)
         _fill(image, (0.07, 0.07, 0.93, 0.95), _PAPER)
-    paper = content.layout == "wrapped"
-    ink = _DARK if paper else content.ink
+    plate = content.layout == "wrapped"
+    ink = _DARK if plate else content.ink
     write(image, content.title, _place(image, (0.1, 0.10, 0.9, 0.20)), ink, font=content.font)
     small_print(image, rng, _place(image, (0.1, 0.26, 0.9, 0.46)), 5, ink)
     facts(image, rng, _place(image, (0.1, 0.52, 0.62, 0.76)), _DARK, _PAPER)
-    _motif(image, content, (0.78, 0.63), 0.11, on=_PAPER if paper else content.ground)
+    _motif(image, content, (0.78, 0.63), 0.11, on=_PAPER if plate else content.ground)
     small_print(image, rng, _place(image, (0.1, 0.81, 0.5, 0.94)), 4, ink)
     barcode(image, rng, _place(image, BARCODE))
     return image
@@ -327,7 +329,7 @@ def _back(image: Image, content: Design, rng: np.random.Generator) -> Image:
 
 def _side(image: Image, content: Design, rng: np.random.Generator, *, table: bool) -> Image:
     if content.layout == "wrapped":
-        _patterned(image, content, rng)
+        patterned(image, content, rng)
         return image
     if content.layout in ("band", "clinic", "burst"):
         _fill(image, (0, 0.90, 1, 1), content.accent)
