@@ -123,6 +123,15 @@ class CorrespondenceSet:
         places: FloatArray = np.einsum("nc,ncd->nd", weights.astype(np.float64), corners)
         return places
 
+    def normals(self, instance: str, face: NDArray[np.integer]) -> FloatArray:
+        """(N, 3) outward unit normals of an instance's triangles (N,), in its frame."""
+        faces = self.faces(self.manifest.instances[instance].category)
+        a, b, c = np.moveaxis(self.vertices(instance)[faces[face]], 1, 0)
+        normals = np.cross(b - a, c - a)
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        units: FloatArray = normals / np.maximum(length, 1e-30)
+        return units
+
     def pairs(
         self, i: int, j: int, n: int, rng: np.random.Generator, *, background: bool = False
     ) -> Pairs:

@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 
 from tack_perception import geometry
 from tack_perception.correspondence.manifest import Manifest
-from tack_perception.correspondence.view import View
+from tack_perception.correspondence.view import SeenObject, View
 from tack_perception.errors import InvalidInputError
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_TOLERANCE = 0.002  # m, plus a share of the depth: what a point may lie beside the measured surface
-_RELATIVE = 0.01
+# What a point may lie beside the second view's surface: a length (m), and a share of its depth.
+_TRUE_TOLERANCE = (0.001, 0.002)
+_MEASURED_TOLERANCE = (0.003, 0.012)
+_FACING = 0.05  # cosine of the flattest angle at which a surface is taken to be seen
 _STEP = 0.015  # m, a larger depth difference between neighbours is an edge: not decided there
 _SURPLUS = 4  # candidates for each pair wanted; most are hidden or outside in the other view
 
@@ -60,6 +62,9 @@ class Shapes(Protocol):
     ) -> FloatArray:
         """Canonical coordinates → (N, 3) places on an instance, in its frame, m."""
 
+    def normals(self, instance: str, face: NDArray[np.integer]) -> FloatArray:
+        """(N, 3) outward unit normals of triangles (N,) of an instance, in its frame."""
+
 
 def draw_pairs(
     shapes: Shapes,
@@ -87,12 +92,18 @@ def draw_pairs(
         InvalidInputError: what this needs is not known of the views; says what.
     """
     if first.scene == second.scene:
-        return _within_scene(first, second, n, rng, background=background)
+        return _within_scene(shapes, first, second, n, rng, background=background)
     return _across_scenes(shapes, first, second, n, rng)
 
 
 def _within_scene(
-    first: View, second: View, n: int, rng: np.random.Generator, *, background: bool
+    shapes: Shapes,
+    first: View,
+    second: View,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    background: bool,
 ) -> Pairs:
     depth, _ = _needed(first)
     usable = np.isfinite(depth)
@@ -105,6 +116,11 @@ def _within_scene(
     owners = _owners(first, rows, columns)
     both_known = first.instance is not None and second.instance is not None
     targets, seen = _seen(second, world, owners if both_known else None)
+    if first.canonical is not None:
+        face = first.canonical.face[rows, columns]
+        for index, thing in enumerate(first.objects):
+            mine = np.flatnonzero(owners == index)
+            seen[mine] &= _facing(shapes, second, thing, face[mine], world[mine])
     return _pairs(pixels, targets, owners, owners, seen, n)
 
 
@@ -130,11 +146,9 @@ def _across_scenes(
             first.canonical.weights[rows, columns],
         )
         owner = np.full(len(rows), theirs)
-        targets, seen = _seen(
-            second,
-            geometry.apply(other.world_from_object, places),
-            None if second.instance is None else owner,
-        )
+        world = geometry.apply(other.world_from_object, places)
+        targets, seen = _seen(second, world, None if second.instance is None else owner)
+        seen &= _facing(shapes, second, other, first.canonical.face[rows, columns], world)
         pixels = np.column_stack([columns, rows]).astype(np.float64)
         found.append(_pairs(pixels, targets, np.full(len(rows), mine), owner, seen, n))
     return _mixed(found, n, rng)
@@ -182,6 +196,18 @@ def _owners(view: View, rows: IntArray, columns: IntArray) -> IntArray:
     return view.instance[rows, columns].astype(np.int64) - 1
 
 
+def _facing(
+    shapes: Shapes, view: View, thing: SeenObject, face: NDArray[np.int32], world: FloatArray
+) -> Mask:
+    """(N,) whether triangles turn their outside to the camera: a thin wall has two sides."""
+    if thing.world_from_object is None:
+        return np.ones(len(face), dtype=np.bool_)
+    normals = geometry.rotate(thing.world_from_object, shapes.normals(thing.instance, face))
+    away = _pose(view)[:3, 3] - world
+    cosine = np.einsum("nc,nc->n", normals, away) / np.linalg.norm(away, axis=1)
+    return np.asarray(cosine > _FACING)
+
+
 def _seen(view: View, world: FloatArray, owners: IntArray | None) -> tuple[FloatArray, Mask]:
     """(N, 2) pixels of points, and whether each is in the picture with nothing before it."""
     depth, pose = _needed(view)
@@ -198,7 +224,8 @@ def _seen(view: View, world: FloatArray, owners: IntArray | None) -> tuple[Float
     ]
     around = np.stack([depth[row, column] for row, column in corners])
     near, far = around.min(axis=0), around.max(axis=0)  # NaN where one of the four is
-    tolerance = _TOLERANCE + _RELATIVE * local[:, 2]
+    length, share = _MEASURED_TOLERANCE if view.true_depth is None else _TRUE_TOLERANCE
+    tolerance = length + share * local[:, 2]
     with np.errstate(invalid="ignore"):
         seen &= (local[:, 2] > near - tolerance) & (local[:, 2] < far + tolerance)
         seen &= far - near < _STEP
