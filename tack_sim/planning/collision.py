@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tack_sim.planning.collision_model import build_collision_model, static_pairs
+from tack_sim.planning.collision_model import build_collision_model, reaches, static_pairs
 from tack_sim.planning.scene import PlanningScene
 from tack_sim.renderer import import_mujoco
 
@@ -41,6 +41,10 @@ class Contact:
 class CollisionChecker:
     """Checks joint positions against one scene. Use it from one thread at a time.
 
+    Attributes:
+        reaches: (n,) how far any point of the robot, or of what it carries, can be from the axis of
+            each joint, m.
+
     Convex shapes are exact to MuJoCo's tolerance of 1e-6 m; a mesh that is not convex is checked as
     the pieces of `convex_pieces`.
 
@@ -59,6 +63,7 @@ class CollisionChecker:
         self._data = mujoco.MjData(self._model)
         joints = scene.robot.joints
         self._arm = np.array([self._model.joint(name).qposadr[0] for name in joints])
+        self.reaches = reaches(self._model, joints)
         self._pairs = static_pairs(self._model, scene.robot)
         # Below its limit a pair is too close; `relax` lowers some.
         self._limits = np.zeros((self._model.nbody, self._model.nbody))

@@ -132,6 +132,36 @@ def _hulls(shape: Shape) -> list[FloatArray]:
     return [np.vstack([rim, (0, 0, height / 2)])]
 
 
+def reaches(model: Any, joints: tuple[str, ...]) -> FloatArray:
+    """(n,) how far any moving point can be from each joint's axis, m; a bound, never less.
+
+    Args:
+        model: of `build_collision_model`.
+        joints: names of hinges.
+    """
+    offsets = np.linalg.norm(model.body_pos, axis=1)
+    found = []
+    for name in joints:
+        body = int(model.jnt_bodyid[model.joint(name).id])
+        distance = {body: 0.0}
+        for child in range(body + 1, model.nbody):  # parents come first
+            parent = int(model.body_parentid[child])
+            if parent in distance:
+                distance[child] = distance[parent] + float(offsets[child])
+        geoms = np.isin(model.geom_bodyid, list(distance))
+        farthest = [
+            distance[int(body)] + np.linalg.norm(at) + radius
+            for body, at, radius in zip(
+                model.geom_bodyid[geoms],
+                model.geom_pos[geoms],
+                model.geom_rbound[geoms],
+                strict=True,
+            )
+        ]
+        found.append(max(farthest, default=0.0))
+    return np.array(found)
+
+
 def static_pairs(model: Any, robot: RobotModel) -> list[tuple[int, int]]:
     """Pairs of geoms that cannot move against each other, and that MuJoCo therefore leaves out.
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import weakref
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +46,8 @@ def _split(mesh: TriangleMesh) -> list[FloatArray]:
     if surface.is_watertight and abs(surface.volume) > _CONVEX_SHARE * surface.convex_hull.volume:
         return [np.asarray(surface.convex_hull.vertices)]
     cell = max(float(surface.extents.max()) / _CELLS, _SMALLEST_CELL)
-    vertices, faces = trimesh.remesh.subdivide_to_size(
-        surface.vertices, surface.faces, cell / 2, max_iter=20
-    )
+    subdivide: Any = trimesh.remesh.subdivide_to_size  # untyped
+    vertices, faces = subdivide(surface.vertices, surface.faces, cell / 2, max_iter=20)
     centers = vertices[faces].mean(axis=1)
     keys = np.floor((centers - surface.bounds[0]) / cell).astype(np.int64)
     _, group = np.unique(keys, axis=0, return_inverse=True)

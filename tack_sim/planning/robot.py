@@ -94,6 +94,29 @@ class RobotModel:
             )
         return MappingProxyType({**positions, **known})
 
+    def start(
+        self, positions: Mapping[str, float], change: Mapping[str, float]
+    ) -> Mapping[str, float]:
+        """Positions to start a query from, with `change` applied and the arm within its limits.
+
+        Raises:
+            MoveItError: INVALID_ROBOT_STATE: a joint is unknown or its position not finite;
+                START_STATE_INVALID: outside the limits by more than noise.
+        """
+        unknown = [name for name in change if name not in self._joints]
+        if unknown:
+            raise MoveItError(
+                MoveItErrorCode.INVALID_ROBOT_STATE,
+                f"the start state names {', '.join(map(repr, unknown))}; {self.profile.name} has"
+                f" {', '.join(self._joints)}",
+            )
+        merged = self.merged(positions, change)
+        q = self.arm_positions(merged)
+        outside = self.outside_limits(q)
+        if outside:
+            raise MoveItError(MoveItErrorCode.START_STATE_INVALID, f"at the start {outside}")
+        return self.with_arm(merged, np.clip(q, self.kinematics.lower, self.kinematics.upper))
+
     def arm_positions(self, positions: Mapping[str, float]) -> FloatArray:
         """(n,) of the arm's joints, rad."""
         return np.array([positions[name] for name in self.joints])
