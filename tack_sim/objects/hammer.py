@@ -13,7 +13,7 @@ import dataclasses
 import numpy as np
 
 from tack_sim.objects import hammer_shape, solids
-from tack_sim.objects.hammer_look import Look, choose_look, paint
+from tack_sim.objects.hammer_look import choose_look, paint
 from tack_sim.objects.hammer_shape import HammerLofts, HammerShape
 from tack_sim.objects.model import ObjectModel, RestPose, SurfacePoint, TopGrasp
 from tack_sim.objects.surfaces import assemble
@@ -21,6 +21,7 @@ from tack_sim.objects.surfaces import assemble
 _FAMILY = 4
 _TOP = hammer_shape.HANDLE_AROUND // 2  # the corner of a handle's ring that looks up
 _TIP_CLEARANCE = 0.003  # m that finger tips stay above the table
+_BELOW = 0.004  # m that they reach below the handle
 _KINDS: tuple[hammer_shape.Kind, ...] = ("claw", "ball", "cross", "mallet")
 
 
@@ -52,20 +53,19 @@ def make(seed: int) -> ObjectModel:
         friction=0.5,
         points=points,
         rests=rests,
-        grasps=_grasps(lofts, rests[0]),
+        grasps=(_grasp(lofts, rests[0]),),
     )
 
 
 def sample_shape(rng: np.random.Generator) -> HammerShape:
     """Measures of a hammer that somebody could sell."""
     kind = _KINDS[int(rng.choice(4, p=[0.42, 0.22, 0.13, 0.23]))]
-    grip: hammer_shape.Grip = "wood"
-    if kind in ("claw", "mallet") or rng.uniform() < 0.4:
-        grip = ("wood", "painted", "rubber")[int(rng.choice(3, p=[0.25, 0.2, 0.55]))]
+    shares = [0.3, 0.2, 0.5] if kind in ("claw", "mallet") else [0.45, 0.25, 0.3]
+    grip: hammer_shape.Grip = ("wood", "painted", "rubber")[int(rng.choice(3, p=shares))]
     face = {"claw": (0.0125, 0.0152), "ball": (0.0125, 0.0155), "cross": (0.0115, 0.0145)}
     if kind == "mallet":
         radius = rng.uniform(0.026, 0.032)
-        squareness = float(rng.choice([2.0, 2.0, 5.0]))
+        squareness = 5.0 if grip == "wood" and rng.uniform() < 0.7 else 2.0
         cheek = (radius, radius * (1.0 if squareness < 3 else rng.uniform(0.78, 0.95)))
         front = rng.uniform(0.045, 0.056)
         back = front * rng.uniform(0.92, 1.0)
@@ -114,19 +114,11 @@ def _points(lofts: HammerLofts) -> dict[str, SurfacePoint]:
     }
 
 
-def _grasps(lofts: HammerLofts, rest: RestPose) -> tuple[TopGrasp, ...]:
-    """Across the handle, near the head where the weight is, and in the middle."""
-    chosen = (
-        ("neck", lofts.handle.rings[hammer_shape.NECK_ROW]),
-        ("handle_center", lofts.grip.rings[hammer_shape.GRIP_MIDDLE_ROW]),
-    )
-    grasps = []
-    for name, ring in chosen:
-        height = ring @ rest.table_from_object[2, :3] + rest.table_from_object[2, 3]
-        depth = min(height[_TOP] - height.min() + 0.004, height[_TOP] - _TIP_CLEARANCE)
-        width = float(np.ptp(ring[:, 1]))
-        grasps.append(TopGrasp(name, rest.name, np.array([0.0, 1.0, 0.0]), width, float(depth)))
-    return tuple(grasps)
-
-
-__all__ = ["Look", "make", "sample_shape"]
+def _grasp(lofts: HammerLofts, rest: RestPose) -> TopGrasp:
+    """Across the neck, beside the centre of mass; farther back the head would hang down."""
+    ring = lofts.handle.rings[hammer_shape.NECK_ROW]
+    height = ring @ rest.table_from_object[2, :3] + rest.table_from_object[2, 3]
+    top = float(height[_TOP])
+    depth = min(top - float(height.min()) + _BELOW, top - _TIP_CLEARANCE)
+    width = float(np.ptp(ring[:, 1]))
+    return TopGrasp("neck", rest.name, np.array([0.0, 1.0, 0.0]), width, depth)

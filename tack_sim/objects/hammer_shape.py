@@ -226,7 +226,7 @@ def _prong(shape: HammerShape, side: float) -> FloatArray:
 
 
 def _prong_rows(shape: HammerShape) -> tuple[FloatArray, ...]:
-    """Middle line, tangents, half thickness, inner and outer z of each ring; the section's shape."""
+    """Middle, tangent, half thickness, inner and outer z of each ring; the section's shape."""
     t = np.linspace(0, 1, _PRONG_ROWS)
     high, wide = shape.cheek
     meet = np.full(_PRONG_ROWS, -_OVERLAP)

@@ -17,7 +17,7 @@ from tack_sim.objects.lofts import Atlas
 from tack_sim.objects.model import Image, Material, ObjectModel, RestPose, SurfacePoint, TopGrasp
 from tack_sim.objects.surfaces import assemble
 from tack_sim.objects.textures import metal, plastic
-from tack_sim.objects.textures.noise import Color, Field, mixed
+from tack_sim.objects.textures.noise import Field, hsv, mixed
 from tack_sim.objects.wrench_shape import AREAS, WrenchLofts, WrenchShape
 
 _FAMILY = 6
@@ -40,11 +40,12 @@ def make(seed: int) -> ObjectModel:
         solids.settled(name, turn, cloud, pieces)
         for name, turn in (("lying", np.eye(3)), ("lying_other_side", np.diag([1.0, -1.0, -1.0])))
     )
-    finish = str(rng.choice(["chrome", "satin", "black"], p=[0.4, 0.4, 0.2]))
+    finish = str(rng.choice(["chrome", "satin", "black", "coloured"], p=[0.35, 0.3, 0.17, 0.18]))
     steel = {
         "chrome": Material(specular=0.95, shininess=0.9, depth_loss=0.4),
         "satin": Material(specular=0.6, shininess=0.5, depth_loss=0.2),
         "black": Material(specular=0.35, shininess=0.4, depth_loss=0.15),
+        "coloured": Material(specular=0.7, shininess=0.7, depth_loss=0.15),
     }[finish]
     return ObjectModel(
         family="wrench",
@@ -66,12 +67,13 @@ def make(seed: int) -> ObjectModel:
 def sample_shape(rng: np.random.Generator) -> WrenchShape:
     """Measures of a wrench that somebody could sell."""
     size = float(rng.choice(_SIZES)) * 1e-3
+    stubby = rng.uniform() < 0.2
     heavy = rng.uniform(0, 1)
     height = 0.008 + 0.0035 * heavy
-    width = size * rng.uniform(0.85, 1.05) + 0.002
+    width = size * rng.uniform(0.75, 1.1) + 0.002
     return WrenchShape(
         size=size,
-        length=size * rng.uniform(10.0, 12.5) + rng.uniform(0.0, 0.02),
+        length=size * (rng.uniform(7.0, 8.5) if stubby else rng.uniform(9.5, 12.5)) + 0.012,
         jaw_radius=rng.uniform(1.02, 1.16),
         jaw_reach=rng.uniform(0.66, 0.84),
         jaw_tip=math.radians(rng.uniform(42, 50)),
@@ -82,7 +84,7 @@ def sample_shape(rng: np.random.Generator) -> WrenchShape:
         ring_radius=rng.uniform(0.78, 0.92),
         points=int(rng.choice([12, 12, 6])),
         width=width,
-        waist=width * rng.uniform(0.72, 1.0),
+        waist=width * rng.uniform(0.62, 1.0),
         height=height - rng.uniform(0.0, 0.001),
         panel=float(rng.choice([rng.uniform(0.0006, 0.0013), 0.0, -0.0006], p=[0.6, 0.2, 0.2])),
     )
@@ -123,24 +125,26 @@ def _grasps(lofts: WrenchLofts, rest: RestPose) -> tuple[TopGrasp, ...]:
 def _paint(shape: WrenchShape, finish: str, rng: np.random.Generator) -> Image:
     """(_HEIGHT, _WIDTH, 3) uint8 atlas."""
     atlas = Atlas(_HEIGHT, _WIDTH)
-    color = {"chrome": metal.CHROME, "satin": metal.STEEL, "black": metal.GUNMETAL}[finish]
+    color = {"chrome": metal.CHROME, "satin": metal.STEEL, "black": metal.GUNMETAL}.get(
+        finish, plastic.tool_colors(rng)[0]
+    )
     for name, area in AREAS.items():
         height, width = atlas.size(area)
         strength = 0.03 if finish == "chrome" else 0.06
         surface = metal.brushed(height, width, rng, color, strength=strength)
         if name == "shaft":
-            surface = _lettered(surface, shape, finish, rng)
+            surface = _lettered(surface, shape, rng)
         atlas.paint(area, surface)
     return atlas.image()
 
 
-def _lettered(surface: Field, shape: WrenchShape, finish: str, rng: np.random.Generator) -> Field:
+def _lettered(surface: Field, shape: WrenchShape, rng: np.random.Generator) -> Field:
     """The shaft with its size, maker and steel on both sides, some with a coloured panel."""
     height, width = surface.shape[:2]
     brand = str(rng.choice(plastic.BRANDS))
     steel = str(rng.choice(["CHROME VANADIUM", "CR-V", "FORGED STEEL"]))
     tinted = rng.uniform() < 0.35
-    tint: Color = plastic.tool_colors(rng)[0]
+    tint = hsv(rng.uniform(0, 1), 0.85, rng.uniform(0.12, 0.7))
     half = (wrench_shape.PANEL[1] - wrench_shape.PANEL[0]) / 2
     for middle in (0.5, 0.0):
         side = np.roll(surface, round((0.5 - middle) * height), axis=0)
@@ -157,6 +161,10 @@ def _lettered(surface: Field, shape: WrenchShape, finish: str, rng: np.random.Ge
         )
         for text, along, wide, high in texts:
             place, room = (along * width, 0.5 * height), (wide * width, high * letter)
-            metal.stamp(side, text, place, room)
+            if tinted and along == 0.5:
+                ink = metal.stroke_text(height, width, text, place, room)
+                side = mixed(side, (0.96, 0.96, 0.94), ink)
+            else:
+                metal.stamp(side, text, place, room)
         surface = np.roll(side, -round((0.5 - middle) * height), axis=0)
     return surface

@@ -13,6 +13,8 @@ BRANDS = (
 )  # fmt: skip
 """Names drawn at random; none is meant to be a maker's."""
 
+_HUES = (0.0, 0.01, 0.04, 0.07, 0.12, 0.14, 0.36, 0.46, 0.55, 0.59, 0.62, 0.78)
+
 
 def plastic(height: int, width: int, rng: np.random.Generator, color: Color) -> Field:
     """(height, width, 3) float32 of smooth moulded plastic with faint flow marks."""
@@ -34,13 +36,13 @@ def striped(
 
 def tool_colors(rng: np.random.Generator) -> tuple[Color, Color]:
     """A strong colour, and one beside it that stands out: dark, or light on a dark tool."""
-    hue = float(rng.choice([0.0, 0.02, 0.07, 0.12, 0.14, 0.33, 0.42, 0.55, 0.60, 0.66, 0.78]))
-    strong = hsv(hue + rng.uniform(-0.015, 0.015), rng.uniform(0.75, 0.95), rng.uniform(0.6, 0.95))
+    hue = float(rng.choice(_HUES))
+    strong = hsv(hue + rng.uniform(-0.015, 0.015), rng.uniform(0.65, 0.9), rng.uniform(0.5, 0.88))
     dark = hsv(rng.uniform(0, 1), 0.08, rng.uniform(0.07, 0.16))
     style = rng.uniform()
     if style < 0.6:
         return strong, dark
     if style < 0.85:
         return dark, strong
-    other = hsv(hue + rng.choice([0.12, 0.5]), 0.8, rng.uniform(0.75, 0.95))
+    other = hsv(hue + rng.choice([0.12, 0.5]), 0.7, rng.uniform(0.6, 0.85))
     return strong, other
