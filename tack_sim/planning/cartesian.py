@@ -116,7 +116,7 @@ def _follow(
     if kept < len(states):
         ended = f"the joints jump by more than {request.jump_threshold:g} times the mean step"
     if ended:
-        ended = f"after {shares[kept - 1]:.1%} of the way {ended}"
+        ended = f"after {shares[kept - 1]:.1%} of the way: {ended}"
     return states[:kept], shares[kept - 1], ended
 
 

@@ -31,8 +31,9 @@ from tack_sim.planning.requests import (
     Trajectory,
 )
 from tack_sim.planning.robot import RobotModel
-from tack_sim.planning.sampling import RESOLUTION, rrt_connect
+from tack_sim.planning.sampling import RESOLUTION, import_ompl, rrt_connect
 from tack_sim.planning.scene import PlanningScene
+from tack_sim.planning.timing import import_toppra
 
 FloatArray = NDArray[np.float64]
 
@@ -56,10 +57,14 @@ class MotionPlanner:
 
     Raises:
         InvalidInputError: its arm or its gripper cannot be simulated.
+        DependencyError: OMPL or toppra is missing; says what to install.
     """
 
     def __init__(self, profile: RobotProfile) -> None:
         self.robot = RobotModel(profile)
+        # A second or more to import, which no query should have to wait for.
+        import_ompl()
+        import_toppra()
         self._lock = threading.RLock()
         self._checker: CollisionChecker | None = None
 

@@ -23,6 +23,24 @@ _SIMPLIFY_CHECKS = 20_000  # a bound in checks, not in seconds, keeps the path r
 _ompl_lock = threading.Lock()
 
 
+def import_ompl() -> tuple[Any, Any, Any]:
+    """The modules ompl.base, ompl.geometric and ompl.util.
+
+    Raises:
+        DependencyError: OMPL is missing; says what to install.
+    """
+    try:
+        from ompl import base, geometric, util
+    except ImportError as error:
+        raise DependencyError(
+            f"motion planning needs OMPL ({error}): pip install 'tack[sim]'"
+        ) from error
+    # OMPL writes to the console, among others that seeding twice is no good: it is, as the
+    # generator of its seeds starts anew.
+    util.setLogLevel(util.LOG_NONE)
+    return base, geometric, util
+
+
 def rrt_connect(
     start: FloatArray,
     goals: Sequence[FloatArray],
@@ -50,12 +68,7 @@ def rrt_connect(
     Raises:
         DependencyError: OMPL is missing.
     """
-    try:
-        from ompl import base, geometric, util
-    except ImportError as error:
-        raise DependencyError(
-            f"motion planning needs OMPL ({error}): pip install 'tack[sim]'"
-        ) from error
+    base, geometric, util = import_ompl()
     size = len(start)
     checks = 0
 
@@ -65,9 +78,6 @@ def rrt_connect(
         return is_valid([state[index] for index in range(size)])
 
     with _ompl_lock:
-        # OMPL writes to the console, among others that seeding twice is no good: it is, as the
-        # seed's generator starts anew.
-        util.setLogLevel(util.LOG_NONE)
         util.RNG.setSeed(seed % 2**31 + 1)
         space = base.RealVectorStateSpace(size)
         bounds = base.RealVectorBounds(size)

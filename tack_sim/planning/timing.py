@@ -85,15 +85,25 @@ def _distinct(points: FloatArray) -> FloatArray:
     return np.array(kept)
 
 
-def _fastest(points: FloatArray, velocity: FloatArray, acceleration: FloatArray) -> Any:
+def import_toppra() -> Any:
+    """The toppra module, which takes a second to import.
+
+    Raises:
+        DependencyError: it is missing; says what to install.
+    """
     try:
         import toppra
-        from toppra import algorithm, constraint
     except ImportError as error:
         raise DependencyError(
             f"time parameterisation needs toppra ({error}): pip install 'tack[sim]'"
         ) from error
     logging.getLogger("toppra").setLevel(logging.ERROR)
+    return toppra
+
+
+def _fastest(points: FloatArray, velocity: FloatArray, acceleration: FloatArray) -> Any:
+    toppra = import_toppra()
+    constraint = toppra.constraint
     steps = np.abs(np.diff(points, axis=0))
     # A path parameter that runs about as fast as time keeps toppra's small linear programs well
     # conditioned, however short the path is.
@@ -110,7 +120,9 @@ def _fastest(points: FloatArray, velocity: FloatArray, acceleration: FloatArray)
         ),
     ]
     grid = np.unique(np.concatenate([np.linspace(0, at[-1], max(101, 2 * len(points))), at]))
-    solver = algorithm.TOPPRA(bounds, spline, gridpoints=grid, parametrizer="ParametrizeConstAccel")
+    solver = toppra.algorithm.TOPPRA(
+        bounds, spline, gridpoints=grid, parametrizer="ParametrizeConstAccel"
+    )
     motion = solver.compute_trajectory(0, 0)
     if motion is None:
         raise MoveItError(
