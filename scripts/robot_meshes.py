@@ -25,8 +25,10 @@ import trimesh
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tack_perception import geometry
+from tack_perception.errors import TackError
 from tack_sim.robots.assets import LinkMesh, mesh_archive, save_meshes
 from tack_sim.robots.link import Color, FloatArray, pose
+from tack_sim.robots.ur5e import UR5E
 
 WHITE: Color = (0.96, 0.97, 0.98)
 OFF_WHITE: Color = (0.90, 0.92, 0.93)
@@ -36,6 +38,8 @@ GREEN: Color = (0.0, 0.8, 0.1)
 BLACK: Color = (0.149, 0.149, 0.149)
 GREY: Color = (0.463, 0.463, 0.463)
 RUBBER: Color = (0.19, 0.19, 0.19)
+SILVER: Color = (0.82, 0.82, 0.82)
+UR_BLUE: Color = (0.49, 0.678, 0.8)
 
 CELL = 0.0015  # m; vertices nearer than this become one
 
@@ -69,7 +73,7 @@ class Package:
 
     Attributes:
         name, version, sha256: of the wheel.
-        megabytes: of its download.
+        megabytes: to download.
         parts: arm or gripper → its mesh files.
     """
 
@@ -124,6 +128,40 @@ def robotiq_parts() -> Iterator[Part]:
         yield part(tip, "silicone_pad", RUBBER, (0.0066, 0, -0.0375))
 
 
+def hand_parts() -> Iterator[Part]:
+    """The Franka hand."""
+    folder = "dm_robotics/panda/assets/panda"
+    yield Part("panda_hand", f"{folder}/hand.obj", WHITE)
+    for side in ("left", "right"):
+        yield Part(f"panda_{side}finger", f"{folder}/finger.obj", DARK)
+
+
+def ur5e_parts() -> Iterator[Part]:
+    """The UR5e. Its links have other frames in the package; all joints at 0, both arms agree."""
+    # Where the package has each link when all joints are 0: quarter turns about y, and xyz in m.
+    placed: dict[str, tuple[str, int, tuple[float, float, float], tuple[Color, ...]]] = {
+        "base_link_inertia": ("base", 0, (0, 0, 0), (BLACK, DARK)),
+        "shoulder_link": ("shoulder", 0, (0, 0, 0.163), (UR_BLUE, BLACK, DARK)),
+        "upper_arm_link": ("upperarm", 1, (0, 0.138, 0.163), (SILVER, BLACK, DARK, UR_BLUE)),
+        "forearm_link": ("forearm", 1, (0.425, 0.007, 0.163), (UR_BLUE, SILVER, BLACK, DARK)),
+        "wrist_1_link": ("wrist1", 2, (0.817, 0.007, 0.163), (BLACK, UR_BLUE, DARK)),
+        "wrist_2_link": ("wrist2", 2, (0.817, 0.134, 0.163), (BLACK, UR_BLUE, DARK)),
+        "wrist_3_link": ("wrist3", 2, (0.817, 0.134, 0.063), (SILVER,)),
+    }
+    folder = "genesis/assets/xml/universal_robots_ur5e/assets"
+    base_from = {"": pose()}
+    for link in UR5E.links:
+        base_from[link.name] = base_from[link.parent] @ link.parent_from_link
+        if link.name not in placed:
+            continue
+        name, quarters, xyz, colors = placed[link.name]
+        base_from_mesh = pose(xyz, (0, quarters * np.pi / 2, 0))
+        link_from_mesh = geometry.inverse(base_from[link.name]) @ base_from_mesh
+        for number, color in enumerate(colors):
+            file = f"{name}_{number}.obj" if len(colors) > 1 else f"{name}.obj"
+            yield Part(link.name, f"{folder}/{file}", color, 1.0, link_from_mesh)
+
+
 PACKAGES = (
     Package(
         "gym-hil",
@@ -132,7 +170,22 @@ PACKAGES = (
         5.8,
         {"panda": tuple(panda_parts()), "robotiq_2f85": tuple(robotiq_parts())},
     ),
+    Package(
+        "dm-robotics-panda",
+        "0.4.8",
+        "320688490d25079f8c576610e025946fddb30415946e751950023e3d83eb6003",
+        4.3,
+        {"franka_hand": tuple(hand_parts())},
+    ),
+    Package(
+        "genesis-world",
+        "1.4.5",
+        "7ce8fcc8b0af9a87907e550b5f373b27af3f6ca622e843ce12dc51e8a93a03fd",
+        83.6,
+        {"ur5e": tuple(ur5e_parts())},
+    ),
 )
+USUAL = ("panda", "robotiq_2f85", "franka_hand")
 
 
 def download(package: Package, folder: Path) -> Path:
@@ -194,34 +247,52 @@ def collect(archive: zipfile.ZipFile, parts: tuple[Part, ...]) -> dict[str, tupl
     return links
 
 
-def install(package: Package, *, again: bool = False) -> list[str]:
-    """Fetch what is missing from one package; the names of what was installed.
+def install(package: Package, wanted: list[str]) -> None:
+    """Fetch a package and keep the meshes of some of its arms and grippers.
 
     Raises:
         MeshError: it cannot be had.
+        TackError: the cache cannot be written.
     """
-    wanted = {
-        name: parts
-        for name, parts in package.parts.items()
-        if again or not mesh_archive(name).exists()
-    }
-    if not wanted:
-        return []
     with tempfile.TemporaryDirectory() as folder:
         wheel = download(package, Path(folder))
         with zipfile.ZipFile(wheel) as archive:
-            for name, parts in wanted.items():
-                save_meshes(name, collect(archive, parts))
-    return list(wanted)
+            for name in wanted:
+                path = save_meshes(name, collect(archive, package.parts[name]))
+                print(f"{name}: {path} ({path.stat().st_size / 1e6:.1f} MB)", flush=True)
 
 
 def main() -> int:
-    """Install; the exit code."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    """Install what is missing; the exit code."""
+    known = {name: package for package in PACKAGES for name in package.parts}
+    sizes = ", ".join(f"{name} ({known[name].megabytes:g} MB)" for name in known)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "robots",
+        nargs="*",
+        metavar="ROBOT",
+        default=list(USUAL),
+        help=f"arms and grippers, of {sizes} to download; default: {' '.join(USUAL)}",
     )
-    parser.parse_args()
-    return 0
+    parser.add_argument("--again", action="store_true", help="also where they are installed")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.robots) - set(known))
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: known are {', '.join(known)}")
+    failures = 0
+    for package in PACKAGES:
+        wanted = [
+            name
+            for name in package.parts
+            if name in arguments.robots and (arguments.again or not mesh_archive(name).exists())
+        ]
+        try:
+            if wanted:
+                install(package, wanted)
+        except (MeshError, TackError) as error:
+            failures += 1
+            print(f"{', '.join(wanted)}: drawn with simple solids, as {error}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
