@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,8 +29,11 @@ FloatArray = NDArray[np.float64]
 Say = Callable[[str], None]
 
 LOG = "cell.npz"
+ANNOTATIONS = "annotations"
 _CAMERA = "wrist"
 _SETTLE_S = 0.4
+_SEEN_NS = 300_000_000  # after which a node that is there has seen an image as well
+_MOVES = 8
 _BIN_DROP = 0.02  # above the bin's floor, the object is let go, m
 _HIDDEN = 0.01  # m; a surface so much nearer than the point hides it
 _RETRY_STAGES = {"pregrasp"}
@@ -69,9 +73,12 @@ def run_cell_job(job: CellJob, say: Say) -> CellOutcome:
     from tack_ros.cell.probe import Probe
 
     layout = job.setup.layout()
+    shutil.rmtree(job.output / ANNOTATIONS, ignore_errors=True)  # of an earlier run
     log = job.output / LOG
     clock = _Stages()
-    with cell_nodes(job.setup, layout, job.output, log, _CAMERA) as healthy:
+    with cell_nodes(
+        job.setup, layout, job.output / ANNOTATIONS, job.output, log, _CAMERA
+    ) as healthy:
         with Probe(f"/{_CAMERA}", healthy) as probe:
             outcome = _Director(job, layout, probe, clock, say).run()
         log_ends = time.perf_counter()
@@ -110,7 +117,9 @@ class _Director:
     def run(self) -> CellOutcome:
         probe, clock = self._probe, self._clock
         with clock.stage("start"):
-            frame = probe.frame(seconds=60.0)
+            probe.frame(seconds=60.0)
+            probe.trigger("/annotation/list")  # it is there, so it sees what comes from now on
+            frame = probe.frame(probe.now_ns() + _SEEN_NS)
             truth = probe.ask("/cell/truth")
             self._add_scene(truth)
         with clock.stage("click"):
@@ -118,10 +127,11 @@ class _Director:
             self._say(f"2. One click on '{label}' at pixel ({pixel[0]:.0f}, {pixel[1]:.0f}).")
             probe.annotate(label, pixel, frame.stamp_ns)
         if self._job.move:
-            probe.trigger("/cell/move_target")
+            with clock.stage("move it"):
+                self._move(label)
             self._say("   Then somebody moves the object and turns it.")
         with clock.stage("find again"):
-            moved_ns = probe.now_ns() + round(_SETTLE_S * 1e9)
+            moved_ns = probe.now_ns()
             stamp_ns, keypoint = probe.keypoints(moved_ns, label)
             seen = probe.frame(stamp_ns - 1)
             base_from_camera = self._base_from_camera(seen, stamp_ns)
@@ -194,6 +204,21 @@ class _Director:
         raise TackError(
             f"none of {', '.join(names)} can be seen from here: try another --seed or --point"
         )
+
+    def _move(self, label: str) -> None:
+        """Put the object elsewhere, where the camera still sees the point (if it is a known one).
+
+        Raises:
+            TackError: no such place was found.
+        """
+        for _ in range(_MOVES):
+            self._probe.trigger("/cell/move_target")
+            frame = self._probe.frame(self._probe.now_ns() + round(_SETTLE_S * 1e9))
+            true_xyz = self._true(self._probe.ask("/cell/truth"), label)
+            pose = self._base_from_camera(frame, frame.stamp_ns)
+            if true_xyz is None or _visible(frame, pose, true_xyz) is not None:
+                return
+        raise TackError(f"'{label}' was hidden in each of {_MOVES} places: try another --seed")
 
     def _true(self, truth: dict[str, Any], label: str) -> FloatArray | None:
         points = truth["objects"][truth["target"]]["points"]

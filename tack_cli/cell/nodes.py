@@ -19,14 +19,15 @@ from tack_sim.cell.log import CellSetup
 
 @contextlib.contextmanager
 def cell_nodes(
-    setup: CellSetup, layout: CellLayout, output: Path, log: Path, camera: str
+    setup: CellSetup, layout: CellLayout, annotations: Path, output: Path, log: Path, camera: str
 ) -> Iterator[Callable[[], None]]:
     """The nodes of cell.launch.yaml, on a graph of their own, while the block lasts.
 
     Args:
         setup: the cell.
         layout: what it makes.
-        output: folder for the annotation set and for what the nodes print.
+        annotations: folder of the annotation set.
+        output: folder for what the nodes print.
         log: file for what happens in the cell.
         camera: name of the profile's camera that looks.
 
@@ -41,7 +42,7 @@ def cell_nodes(
         "object": setup.object_class,
         "seed": str(setup.seed),
         "clutter": str(setup.clutter),
-        "set": str((output / "annotations").absolute()),
+        "set": str(annotations.absolute()),
     }
     nodes = read(share_folder() / "launch" / "cell.launch.yaml", arguments, environ)
     extra: dict[str, dict[str, Any]] = {

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PointStamped, PoseStamped
 from numpy.typing import NDArray
 from rcl_interfaces.srv import SetParameters
@@ -66,11 +67,13 @@ class Probe:
         self._newest: FrameMessages | None = None
         self._goals: dict[int, dict[str, PoseStamped]] = {}
         self._detections: dict[int, Detection3DArray] = {}
+        self._health: dict[str, DiagnosticStatus] = {}
         FrameSubscriber(self._node, self._on_frame, FrameInputConfig)
         self._transforms = TransformListener(self._node)
         self._node.create_subscription(
             Detection3DArray, "/detector/detections", self._on_detections, qos.RESULT
         )
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, qos.RESULT)
         for name in POSES:
             self._node.create_subscription(
                 PoseStamped,
@@ -108,6 +111,10 @@ class Probe:
     def _on_detections(self, message: Detection3DArray) -> None:
         self._detections[to_ns(message.header.stamp)] = message
         _trim(self._detections)
+
+    def _on_health(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self._health[status.name.strip("/").partition(":")[0]] = status
 
     def _on_pose(self, name: str, message: PoseStamped) -> None:
         self._goals.setdefault(to_ns(message.header.stamp), {})[name] = message
@@ -149,7 +156,7 @@ class Probe:
         """
         return self._transforms.wait_for(target, source, stamp_ns, 2.0)
 
-    def keypoints(self, after_ns: int, label: str, seconds: float = 20.0) -> tuple[int, Keypoint]:
+    def keypoints(self, after_ns: int, label: str, seconds: float = 25.0) -> tuple[int, Keypoint]:
         """Stamp and keypoint of the next detection of a label that has a position in space.
 
         Raises:
@@ -163,13 +170,25 @@ class Probe:
                         keypoint = from_detection(detection)
                     except InvalidInputError:
                         continue
-                    if keypoint.label == label and keypoint.xyz is not None:
+                    if keypoint.label == label and keypoint.xyz is not None and keypoint.visible:
                         return stamp_ns, keypoint
+                    seen[label] = keypoint
             return None
 
-        return self.wait(look, f"a detection of {label!r} with a position in space", seconds)
+        seen: dict[str, Keypoint] = {}
+        try:
+            return self.wait(look, f"a detection of {label!r} with a position in space", seconds)
+        except TackError as error:
+            if label not in seen:
+                raise
+            last = seen[label]
+            why = last.refusal or ("" if last.visible else "it is believed to be hidden")
+            raise TackError(
+                f"{error}; the last one was at pixel ({last.u:.0f}, {last.v:.0f}) with confidence"
+                f" {last.confidence:.2f}: {why}"
+            ) from error
 
-    def goal(self, after_ns: int, label: str, width: float, seconds: float = 20.0) -> PickPlaceGoal:
+    def goal(self, after_ns: int, label: str, width: float, seconds: float = 30.0) -> PickPlaceGoal:
         """The next goal that `pick_place` makes from an image after a stamp.
 
         Args:
@@ -188,7 +207,12 @@ class Probe:
                     return stamp_ns, dict(poses)
             return None
 
-        stamp_ns, poses = self.wait(look, f"a grasp with a place for {label!r}", seconds)
+        try:
+            stamp_ns, poses = self.wait(look, f"a grasp with a place for {label!r}", seconds)
+        except TackError as error:
+            raise TackError(
+                f"{error}; {self._refusals('pick_place') or 'no reason is known'}"
+            ) from error
         matrices: dict[str, Any] = {name: from_pose(poses[name].pose) for name in POSES}
         return PickPlaceGoal(
             label=label,
@@ -201,6 +225,12 @@ class Probe:
             why="the best candidate of pick_place",
             **matrices,
         )
+
+    def _refusals(self, node: str) -> str:
+        """Why a node says that it refuses, from its diagnostics."""
+        status = self._health.get(node)
+        values = [] if status is None else status.values
+        return "; ".join(v.value for v in values if v.key.startswith("refused"))
 
     def place_at(self, frame: str, xyz: FloatArray) -> None:
         """Say where the grasped point shall come to rest: (3,) in a frame, m."""
