@@ -134,7 +134,7 @@ class CellWorld:
         return self._steps * float(self.model.opt.timestep)
 
     def step(self, seconds: float) -> None:
-        """Let time pass, rounded to whole steps of physics.
+        """Let time pass, rounded to whole steps of physics (2 ms), at least one.
 
         Raises:
             InvalidInputError: a time that is not positive.
@@ -313,8 +313,6 @@ class CellWorld:
             self._contacts.observe(self.data)
 
     def _apply_faults(self) -> None:
-        if not self.faults:
-            return
         self._stalled = is_active(self.faults, FaultKind.CONTROLLER_STALL, self.time)
         slips = is_active(self.faults, FaultKind.GRIPPER_SLIP, self.time)
         if slips != self._gripper.slips:
