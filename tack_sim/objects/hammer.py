@@ -15,6 +15,7 @@ import numpy as np
 from tack_sim.objects import hammer_shape, solids
 from tack_sim.objects.hammer_look import choose_look, paint
 from tack_sim.objects.hammer_shape import HammerLofts, HammerShape
+from tack_sim.objects.lofts import lying
 from tack_sim.objects.model import ObjectModel, RestPose, SurfacePoint, TopGrasp
 from tack_sim.objects.surfaces import assemble
 
@@ -34,9 +35,8 @@ def make(seed: int) -> ObjectModel:
     bodies = {field.name: getattr(lofts, field.name) for field in dataclasses.fields(lofts)}
     mesh, part_of_face, names = assemble([(name, body.mesh) for name, body in bodies.items()])
     pieces = hammer_shape.pieces(shape, lofts, look.head_density, look.handle_density)
-    cloud = np.concatenate([p.vertices for p in pieces if p.vertices is not None])
     rests = tuple(
-        solids.settled(name, turn, cloud, pieces)
+        lying(name, turn, mesh, pieces)
         for name, turn in (("lying", np.eye(3)), ("lying_other_side", np.diag([1.0, -1.0, -1.0])))
     )
     points = _points(lofts)

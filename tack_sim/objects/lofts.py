@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
 from tack_sim.objects import solids
-from tack_sim.objects.model import Piece, SurfacePoint
+from tack_sim.objects.model import Piece, RestPose, SurfacePoint
 from tack_sim.objects.surfaces import Area, grid, superellipse
 from tack_sim.objects.textures.noise import to_bytes
 from tack_sim.shapes import Mesh, merged
@@ -191,3 +191,11 @@ class Atlas:
         height, width = self._image.shape[:2]
         s0, t0, s1, t1 = area
         return round(s0 * width), round(t0 * height), round(s1 * width), round(t1 * height)
+
+
+def lying(name: str, rough: ArrayLike, mesh: Mesh, pieces: Sequence[Piece]) -> RestPose:
+    """How hull pieces come to rest from a rough turn (3, 3), with the surface just on the table."""
+    cloud = np.concatenate([piece.vertices for piece in pieces if piece.vertices is not None])
+    pose = solids.settled(name, rough, cloud, pieces).table_from_object.copy()
+    pose[2, 3] = -float((mesh.vertices @ pose[2, :3]).min())
+    return RestPose(name, pose)

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from tack_sim.objects import screwdriver_shape, solids
-from tack_sim.objects.lofts import Atlas
+from tack_sim.objects.lofts import Atlas, lying
 from tack_sim.objects.model import (
     Image,
     Material,
@@ -64,8 +64,7 @@ def make(seed: int) -> ObjectModel:
     mesh, part_of_face, names = assemble([(name, body.mesh) for name, body in bodies.items()])
     finish = _finish(style, rng)
     pieces = screwdriver_shape.pieces(lofts, 780.0 if finish == "wood" else 1180.0, _STEEL_DENSITY)
-    cloud = np.concatenate([p.vertices for p in pieces if p.vertices is not None])
-    rests = (solids.settled("lying", np.eye(3), cloud, pieces),)
+    rests = (lying("lying", np.eye(3), mesh, pieces),)
     return ObjectModel(
         family="screwdriver",
         seed=seed,

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from tack_sim.objects import solids, wrench_shape
-from tack_sim.objects.lofts import Atlas
+from tack_sim.objects.lofts import Atlas, lying
 from tack_sim.objects.model import Image, Material, ObjectModel, RestPose, SurfacePoint, TopGrasp
 from tack_sim.objects.surfaces import assemble
 from tack_sim.objects.textures import metal, plastic
@@ -35,9 +35,8 @@ def make(seed: int) -> ObjectModel:
     bodies = {field.name: getattr(lofts, field.name) for field in dataclasses.fields(lofts)}
     mesh, part_of_face, names = assemble([(name, body.mesh) for name, body in bodies.items()])
     pieces = wrench_shape.pieces(lofts)
-    cloud = np.concatenate([p.vertices for p in pieces if p.vertices is not None])
     rests = tuple(
-        solids.settled(name, turn, cloud, pieces)
+        lying(name, turn, mesh, pieces)
         for name, turn in (("lying", np.eye(3)), ("lying_other_side", np.diag([1.0, -1.0, -1.0])))
     )
     finish = str(rng.choice(["chrome", "satin", "black", "coloured"], p=[0.35, 0.3, 0.17, 0.18]))
