@@ -194,7 +194,7 @@ def solid(shape: Shape) -> tuple[Piece, ...]:
     (low, high), _, (start, end) = shape.levels()
     base = _base_rings(shape)[:-1]
     heights = np.concatenate(
-        [np.linspace(low, high, 5), np.linspace(start, end, 6)[1:], [shape.rim]]
+        [np.linspace(low, high, 5), np.linspace(start, end, 9)[1:], [shape.rim]]
     )
     bands = [_rings(shape, heights[i : i + 2]) for i in range(len(heights) - 1)]
     bands[0] = np.concatenate([base, bands[0]])
@@ -211,17 +211,18 @@ def points() -> dict[str, SurfacePoint]:
     _, label, (start, end) = shape.levels()
     middle = float(np.mean(label))
     neck_z = (end + shape.rim) / 2 - 0.25 * (shape.rim - end)
+    half, side = shape.half, float(shape.half_width(np.array([(start + end) / 2]))[0])
     wanted = {
         "cap": ("cap", (0, 0, shape.height)),
-        "cap_front": ("cap", (0, -1.0, shape.height - 0.6 * shape.cap_height)),
+        "cap_front": ("cap", (0, -shape.cap_half, shape.height - 0.6 * shape.cap_height)),
         "neck": ("body", (0, -shape.neck, neck_z)),
-        "shoulder": ("body", (0, -0.8 * shape.half, (start + end) / 2)),
-        "label_center": ("label", (0, -1.0, middle)),
-        "label_back": ("label", (0, 1.0, middle)),
-        "side_left": ("label", (-1.0, 0, middle)),
-        "side_right": ("label", (1.0, 0, middle)),
+        "shoulder": ("body", (0, -side, (start + end) / 2)),
+        "label_center": ("label", (0, -half, middle)),
+        "label_back": ("label", (0, half, middle)),
+        "side_left": ("label", (-half, 0, middle)),
+        "side_right": ("label", (half, 0, middle)),
         "base": ("body", (0, 0, 0)),
-        "base_front": ("body", (0, -1.0, shape.rounding)),
+        "base_front": ("body", (0, -half, shape.rounding)),
     }
     return {
         name: surface_point_nearest(mesh, np.flatnonzero(part_of_face == names.index(part)), place)

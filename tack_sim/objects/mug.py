@@ -237,8 +237,10 @@ def solid(shape: Shape) -> tuple[Piece, ...]:
         for upper, lower in itertools.pairwise(rings)
         for box in _ring(np.array(upper), np.array(lower), shape.wall)
     ]
-    edge = radii[-1] - shape.rounding
-    pieces.append(solids.cylinder((0, 0, 0), (0, 0, shape.floor), float(edge)))
+    edge = float(radii[-1]) - shape.rounding
+    pieces.append(solids.cylinder((0, 0, 0), (0, 0, shape.floor), edge))
+    under = shape.foot + 0.15 * shape.rounding
+    pieces.append(solids.cylinder((0, 0, under), (0, 0, shape.floor), edge + 0.55 * shape.rounding))
     path, sizes, power = handle_line(shape)
     mesh = sweep(path, sizes, (0, 0, 1, 1), exponent=power, around=12, caps=False)
     sections = mesh.vertices.reshape(len(path), -1, 3)
@@ -267,19 +269,21 @@ def points() -> dict[str, SurfacePoint]:
     shape = Shape()
     mesh, part_of_face, names = surface(shape)
     rim, middle = shape.radii[0] - shape.wall / 2, shape.height / 2
-    high, low = (share * shape.height for share in shape.handle_span)
-    reach = shape.radii[1] + shape.reach
+    wall = float(shape.radius(np.array([middle]))[0])
+    path, sizes, _ = handle_line(shape)
+    upper, outer, lower = path[[11, 20, 29]]
+    lift = np.array([0, 0, float(sizes[11, 1])])
     wanted = {
-        "handle": ("handle", (1.0, 0, (high + low) / 2)),
-        "handle_top": ("handle", (reach - 0.5 * shape.reach, 0, 1.0)),
-        "handle_bottom": ("handle", (reach - 0.5 * shape.reach, 0, -1.0)),
-        "rim_front": ("wall", (0, -rim, 1.0)),
-        "rim_back": ("wall", (0, rim, 1.0)),
-        "rim_left": ("wall", (-rim, 0, 1.0)),
-        "rim_right": ("wall", (rim, 0, 1.0)),
-        "wall_front": ("wall", (0, -1.0, middle)),
-        "wall_back": ("wall", (0, 1.0, middle)),
-        "wall_left": ("wall", (-1.0, 0, middle)),
+        "handle": ("handle", outer + np.array([sizes[20, 1], 0, 0])),
+        "handle_top": ("handle", upper + lift),
+        "handle_bottom": ("handle", lower - lift),
+        "rim_front": ("wall", (0, -rim, shape.height)),
+        "rim_back": ("wall", (0, rim, shape.height)),
+        "rim_left": ("wall", (-rim, 0, shape.height)),
+        "rim_right": ("wall", (rim, 0, shape.height)),
+        "wall_front": ("wall", (0, -wall, middle)),
+        "wall_back": ("wall", (0, wall, middle)),
+        "wall_left": ("wall", (-wall, 0, middle)),
         "inside_center": ("inside", (0, 0, shape.floor)),
         "bottom_center": ("foot", (0, 0, 0)),
     }

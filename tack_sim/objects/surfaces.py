@@ -47,9 +47,13 @@ def grid(
     along = np.asarray(np.linspace(0, 1, columns) if s is None else s, dtype=np.float64)
     down = np.asarray(np.linspace(0, 1, rows) if t is None else t, dtype=np.float64)
     down = down[:, None] if down.ndim == 1 else down
-    along, down = np.broadcast_arrays(along, down)
-    if along.shape != (rows, columns):
-        raise InvalidInputError(f"texture steps {along.shape} for a grid of {rows} x {columns}")
+    try:
+        along = np.broadcast_to(along, (rows, columns))
+        down = np.broadcast_to(down, (rows, columns))
+    except ValueError:
+        raise InvalidInputError(
+            f"texture steps {along.shape} and {down.shape} for a grid of {rows} x {columns}"
+        ) from None
     s0, t0, s1, t1 = area
     texture = np.stack([s0 + (s1 - s0) * along, t0 + (t1 - t0) * down], axis=-1)
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
@@ -115,7 +119,8 @@ def sweep(
         path: (N, 3) its middle line, m.
         radii: (N, 2) half sizes of the section along `across` and along tangent x `across`, or
             (N,) for both; m. A radius of exactly 0 at an end closes the tube in a point.
-        area: rectangle of the atlas; s runs around, starting at +`across`, t along the path.
+        area: rectangle of the atlas; s falls from 1 to 0 from +`across` around towards
+            tangent x `across`, t runs along the path.
         across: (3,) or (N, 3) direction that the section's first axis keeps to.
         exponent: of the superellipse, one or (N,): 2 is round, 4 squarish.
         around: steps around the section.
@@ -145,7 +150,8 @@ def sweep(
             ]
         )
         inside = np.concatenate([inside[:1], inside, inside[-1:]])
-    return grid(points, area, t=inside, flip=True)
+    backwards = np.linspace(1, 0, around + 1)  # seen from outside, print is not mirrored
+    return grid(points, area, s=backwards, t=inside, flip=True)
 
 
 def section_axes(path: FloatArray, across: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -267,7 +273,7 @@ def _nearest_weights(a: FloatArray, b: FloatArray, c: FloatArray, place: FloatAr
 
 def _has_area(vertices: FloatArray, faces: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Which faces have three different corners: on an axis, a grid's corners fall together."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    same = [np.all(x == y, axis=1) for x, y in ((a, b), (b, c), (c, a))]
-    distinct: NDArray[np.bool_] = ~np.any(same, axis=0)
+    corners = vertices[faces]
+    apart = np.abs(corners - np.roll(corners, 1, axis=1)).max(axis=2) > 1e-9
+    distinct: NDArray[np.bool_] = apart.all(axis=1)
     return distinct
