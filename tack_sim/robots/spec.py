@@ -15,6 +15,7 @@ from tack_perception.errors import DependencyError
 from tack_sim.renderer import import_mujoco
 from tack_sim.robots.arms import arm_of, hand_of
 from tack_sim.robots.assets import LinkMesh, load_meshes, mesh_folder
+from tack_sim.robots.housings import camera_links
 from tack_sim.robots.link import Arm, Hand, Link, Solid
 
 FloatArray = NDArray[np.float64]
@@ -41,6 +42,7 @@ def robot_spec(profile: RobotProfile, *, meshes: bool | None = None) -> Any:
     collision geometry is in group 3, and is the same with and without meshes. Each joint of the arm
     has a position actuator of its name; the actuator `gripper` takes the opening in metres. The
     site `gripper` is the gripper frame. Geoms of the finger pads are `left_pad1`, `right_pad1`, ….
+    Cameras are bodies `wrist_camera`, … in their optical frames: housings, not MuJoCo cameras.
 
     Args:
         profile: the robot.
@@ -75,6 +77,9 @@ def robot_spec(profile: RobotProfile, *, meshes: bool | None = None) -> Any:
         placed = tip_from_hand @ link.parent_from_link if mount else link.parent_from_link
         _add_link(spec, bodies, link, profile, parent, placed)
         _add_look(spec, bodies[link.name], link, drawn.get(link.name, ()))
+    for camera in camera_links(profile):
+        _add_link(spec, bodies, camera, profile)
+        _add_look(spec, bodies[camera.name], camera, ())
     _add_arm_motors(spec, arm, profile)
     _add_gripper_motor(spec, hand, profile)
     site = bodies[profile.tip_frame].add_site(name=GRIPPER, group=4)
