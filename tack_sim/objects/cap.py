@@ -69,6 +69,7 @@ def make(seed: int) -> ObjectModel:
         "sphere", geometry.from_axis_angle((0, 0, 1), 0.0, centre_of_mass(pieces)), (0.01,)
     )
     upright = settled("crown_up", np.eye(3), cloud, [middle])
+    turned = settled("crown_down", np.diag([1.0, -1.0, -1.0]), cloud, [middle])
     metal = Material(0.6, 0.6) if looks.metal else Material(0.2, 0.3)
     materials = {"buckle": metal, "button": Material(0.06, 0.1)}
     return ObjectModel(
@@ -83,8 +84,8 @@ def make(seed: int) -> ObjectModel:
         mass=float(rng.uniform(0.070, 0.110)),
         friction=float(rng.uniform(0.7, 1.0)),
         points=_points(meshes, mesh),
-        rests=(upright, settled("crown_down", np.diag([1.0, -1.0, -1.0]), cloud, [middle])),
-        grasps=_grasps(shape, upright),
+        rests=(upright, turned),
+        grasps=_grasps(shape, (upright, turned)),
     )
 
 
@@ -99,17 +100,23 @@ def _points(meshes: list[Mesh], mesh: Mesh) -> dict[str, SurfacePoint]:
     return points
 
 
-def _grasps(shape: CapShape, upright: RestPose) -> tuple[TopGrasp, ...]:
+def _grasps(shape: CapShape, rests: tuple[RestPose, RestPose]) -> tuple[TopGrasp, ...]:
     """The button from either side; the crown's wall when the cap lies on its crown."""
-    across = np.array([0.0, 1.0, 0.0])
-    turned = upright.table_from_object[:3, :3]
-    along = np.cross(across, turned[2])  # level, though the cap leans forward or back
+    upright, turned = rests
+    across, along = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])
     button = 2 * shape.button_radius + 0.020
-    deep = shape.button_height - 0.0015
+    deep = shape.button_height - 0.0010
     wall = shape.wall + 0.026
     return (
-        TopGrasp("button", "crown_up", across, button, deep),
-        TopGrasp("button", "crown_up", along / np.linalg.norm(along), button, deep),
-        TopGrasp("rim_left", "crown_down", across, wall, 0.022),
-        TopGrasp("rim_right", "crown_down", across, wall, 0.022),
+        TopGrasp("button", "crown_up", _level(upright, across), button, deep),
+        TopGrasp("button", "crown_up", _level(upright, along), button, deep),
+        TopGrasp("rim_left", "crown_down", _level(turned, across), wall, 0.022),
+        TopGrasp("rim_right", "crown_down", _level(turned, across), wall, 0.022),
     )
+
+
+def _level(rest: RestPose, direction: FloatArray) -> FloatArray:
+    """The direction in the object's frame, turned as little as makes it level on the table."""
+    up = rest.table_from_object[2, :3]
+    flat = direction - (direction @ up) * up
+    return np.asarray(flat / np.linalg.norm(flat))

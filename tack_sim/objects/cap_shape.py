@@ -246,7 +246,7 @@ def _button(shape: CapShape) -> Mesh:
     radius, top = shape.button_radius, shape.height + shape.button_height
     turn = np.linspace(np.pi / 2, 0, 7)
     dome = np.stack(
-        [radius * np.cos(turn) ** 0.8, top - 0.42 * shape.button_height * (1 - np.sin(turn))], 1
+        [radius * np.cos(turn) ** 0.6, top - 0.28 * shape.button_height * (1 - np.sin(turn))], 1
     )
     dome[0, 0] = 0.0
     low = shape.height - 0.0025

@@ -78,7 +78,7 @@ def _shape(kind: str, looks: CapLooks, rng: np.random.Generator) -> CapShape:
         opening=rng.uniform(0.42, 0.50),
         opening_height=0.001 if looks.colors[1] == looks.colors[0] and rng.random() < 0.15 else rng.uniform(0.032, 0.048),
         button_radius=radius,
-        button_height=rng.uniform(0.0085, 0.0100),
+        button_height=rng.uniform(0.0090, 0.0105),
         strap=rng.uniform(0.0070, 0.0095),
         buckle=any_of(rng, (0.0006, 0.009, 0.012)),
     )  # fmt: skip

@@ -16,7 +16,6 @@ from tack_sim.objects.shoe_parts import RIM, TONGUE_AROUND, shoe_grids, shoe_mes
 from tack_sim.objects.shoe_shape import COLUMNS, Last, ShoeShape
 from tack_sim.objects.shoe_solid import shoe_pieces
 from tack_sim.objects.shoe_styles import shoe_style
-from tack_sim.objects.solids import settled
 from tack_sim.objects.surfaces import assemble
 from tack_sim.shapes import Mesh
 
@@ -62,9 +61,6 @@ def make(seed: int) -> ObjectModel:
         "tongue": upper,
         "laces": Material(0.03, 0.1),
     }
-    cloud = np.concatenate([grids.outer[::2, ::2].reshape(-1, 3), grids.side.reshape(-1, 3)])
-    level = RestPose("standing", np.eye(4))
-    lying = settled("lying", _rolled(1.0), cloud, pieces)
     return ObjectModel(
         family="shoe",
         seed=seed,
@@ -77,7 +73,7 @@ def make(seed: int) -> ObjectModel:
         mass=_mass(shape, heavy, rng),
         friction=float(rng.uniform(0.6, 0.9)),
         points=_points([part for _, part in parts], mesh),
-        rests=(level, lying),
+        rests=(RestPose("standing", np.eye(4)),),
         grasps=_grasps(shape),
     )
 
@@ -87,11 +83,6 @@ def _mass(shape: ShoeShape, heavy: float, rng: np.random.Generator) -> float:
     tall = 1 + 1.2 * max(0.0, shape.ankle - 0.06) / 0.06
     mass = 0.29 * (shape.length / 0.268) ** 2 * heavy * tall**0.3 * rng.uniform(0.9, 1.1)
     return float(np.clip(mass, 0.20, 0.45))
-
-
-def _rolled(turn: float) -> FloatArray:
-    """(3, 3) a quarter turn about x: +1 brings +y up."""
-    return np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -turn], [0.0, turn, 0.0]])
 
 
 def _points(meshes: list[Mesh], mesh: Mesh) -> dict[str, SurfacePoint]:
