@@ -33,6 +33,7 @@ from tack_perception.correspondence.overview import contact_sheet
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.files import write_atomically
 from tack_sim.cameras.look import LookConfig
+from tack_sim.cameras.models import CAMERA_MODELS
 from tack_sim.dataset.job import render
 from tack_sim.dataset.plan import RenderConfig, RenderPlan, make_plan
 from tack_sim.objects.families import FAMILIES
@@ -50,42 +51,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="of the data set")
     parser.add_argument(
-        "--instances", metavar="N", type=int, default=_DEFAULT.instances,
-        help="of each class (default: %(default)s)",
+        "--instances", metavar="N", type=int, help=f"of each class (default: {_DEFAULT.instances})",
     )  # fmt: skip
     parser.add_argument(
-        "--views", metavar="N", type=int, default=_DEFAULT.views,
-        help="of each instance (default: %(default)s)",
+        "--views", metavar="N", type=int, help=f"of each instance (default: {_DEFAULT.views})",
     )  # fmt: skip
     parser.add_argument(
-        "--size", metavar="W×H", type=_size, default=(_DEFAULT.width, _DEFAULT.height),
+        "--size", metavar="W×H", type=_size,
         help="of the pictures, such as 320x240 (the default)",
     )  # fmt: skip
     parser.add_argument(
-        "--split", choices=RenderConfig.settings()["split"].choices, default=_DEFAULT.split,
-        help="which instances: no instance is in two splits (default: %(default)s)",
+        "--split", choices=RenderConfig.settings()["split"].choices,
+        help=f"which instances: no instance is in two splits (default: {_DEFAULT.split})",
     )  # fmt: skip
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of everything else")
+    parser.add_argument("--seed", metavar="N", type=int, help="of everything else (default: 0)")
     parser.add_argument(
-        "--companions", metavar="N", type=int, default=_DEFAULT.companions,
-        help="labelled objects beside the main one, at most (default: %(default)s)",
+        "--companions", metavar="N", type=int, help=f"labelled objects beside the main one, at most (default: {_DEFAULT.companions})",
     )  # fmt: skip
     parser.add_argument(
-        "--clutter", metavar="N", type=int, nargs="?", const=4, default=0,
+        "--clutter", metavar="N", type=int, nargs="?", const=4,
         help="unlabelled things around, at most (4 without a number; default: none)",
     )  # fmt: skip
     parser.add_argument(
-        "--occluders", metavar="N", type=int, nargs="?", const=2, default=0,
+        "--occluders", metavar="N", type=int, nargs="?", const=2,
         help="tall things that hide a part, at most (2 without a number; default: none)",
     )  # fmt: skip
     parser.add_argument(
-        "--noise", choices=("d435", "d405", "none"), default=_DEFAULT.camera,
-        help="camera, and the noise of its depth (default: %(default)s)",
+        "--noise", choices=(*CAMERA_MODELS, "none"),
+        help=f"camera, and the noise of its depth (default: {_DEFAULT.camera})",
     )  # fmt: skip
     parser.add_argument("--no-shadows", action="store_true", help="a third faster")
     parser.add_argument(
         "--config", metavar="FILE", type=Path,
-        help=f"YAML with more settings, in the sections {' and '.join(SECTIONS)}",
+        help="YAML with more settings, which arguments override; sections"
+        f" are {' and '.join(SECTIONS)}",
     )  # fmt: skip
     parser.add_argument(
         "--workers", metavar="N", type=int, default=1, help="processes (default: 1)"
@@ -116,23 +115,17 @@ def plan_of(args: argparse.Namespace) -> RenderPlan:
     """
     sections = _sections(args.config)
     classes = FAMILIES if args.classes == "all" else tuple(args.classes.split(","))
-    width, height = args.size
     asked = {
-        "classes": tuple(dict.fromkeys(classes)),
-        "instances": args.instances,
-        "views": args.views,
-        "width": width,
-        "height": height,
-        "split": args.split,
-        "seed": args.seed,
-        "companions": args.companions,
-        "clutter": args.clutter,
-        "occluders": args.occluders,
-        "shadows": not args.no_shadows,
-        "camera": _DEFAULT.camera if args.noise == "none" else args.noise,
-        "noise": args.noise != "none",
+        name: getattr(args, name)
+        for name in ("instances", "views", "split", "seed", "companions", "clutter", "occluders")
     }
-    config = RenderConfig.from_mapping({**asked, **sections["render"]}, "render")
+    asked["width"], asked["height"] = args.size or (None, None)
+    asked["shadows"] = False if args.no_shadows else None
+    asked["camera"] = None if args.noise == "none" else args.noise
+    asked["noise"] = None if args.noise is None else args.noise != "none"
+    given = {name: value for name, value in asked.items() if value is not None}
+    values = {**sections["render"], **given, "classes": tuple(dict.fromkeys(classes))}
+    config = RenderConfig.from_mapping(values, "render")
     return make_plan(config, LookConfig.from_mapping(sections["look"], "look"))
 
 

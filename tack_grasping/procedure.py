@@ -8,10 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.motion import GripperState, Motion, MotionError
 from tack_grasping.robot import Gripper
+
+FloatArray = NDArray[np.float64]
 
 _EMPTY_M = 0.002  # fingers closer than this hold nothing
 
@@ -91,11 +96,21 @@ def _stages(
         preplace, place, retreat = goal.preplace, goal.place, goal.retreat
         stages += [
             ("carry", lambda: motion.move_to(preplace)),
-            ("place", lambda: motion.move_straight(place, touching=True)),
+            ("place", lambda: _straight_or_planned(motion, place)),
             ("release", lambda: motion.move_gripper(opened, gripper.force)),
-            ("retreat", lambda: motion.move_straight(retreat, touching=True)),
+            ("retreat", lambda: _straight_or_planned(motion, retreat)),
         ]
     return stages
+
+
+def _straight_or_planned(motion: Motion, pose: FloatArray) -> None:
+    """Go straight; where a joint's limit forbids that, any free way will do."""
+    try:
+        motion.move_straight(pose, touching=True)
+    except MotionError as error:
+        if error.code is not MoveItErrorCode.PLANNING_FAILED:
+            raise
+        motion.move_to(pose)
 
 
 def _check_grasp(state: GripperState) -> None:

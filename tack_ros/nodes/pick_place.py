@@ -191,8 +191,7 @@ class PickPlaceNode(TackNode):
         profile = self._profile
         if frame is None or profile is None or keypoint.xyz is None:
             return None
-        pixel, depth = (keypoint.u, keypoint.v), float(keypoint.xyz[2])
-        cloud = cloud_around(frame, pixel, depth, frame_from_camera)
+        cloud = cloud_around(frame, keypoint.xyz, frame_from_camera)
         in_base = self._config.value.base_frame == profile.base_frame
         floor = profile.table_height + _TIP_CLEARANCE if in_base else None
         return Surroundings(cloud, profile.gripper, floor)

@@ -96,12 +96,13 @@ def test_the_cloud_of_an_image_around_a_pixel():
     depth[:10] = np.nan
     depth[30:, 40:] = 2.0
     frame = RGBDFrame(np.zeros((48, 64, 3), np.uint8), depth, camera, 0, "camera")
-    cloud = cloud_around(frame, (31, 24), 0.5, BASE_FROM_CAMERA, radius=0.1)
-    center = geometry.apply(BASE_FROM_CAMERA, camera.deproject((31, 24), 0.5))
+    point = camera.deproject((31, 24), 0.5)
+    cloud = cloud_around(frame, point, BASE_FROM_CAMERA, radius=0.1)
+    center = geometry.apply(BASE_FROM_CAMERA, point)
     assert (np.linalg.norm(cloud - center, axis=1) <= 0.1 + 1e-9).all()
     assert_allclose(cloud[:, 2], 0.1, atol=1e-6)
     assert len(cloud) == pytest.approx(math.pi * (0.1 * 60 / 0.5) ** 2, rel=0.12)
-    corner = cloud_around(frame, (0, 47), 0.5, BASE_FROM_CAMERA, radius=0.05)
+    corner = cloud_around(frame, camera.deproject((0, 47), 0.5), BASE_FROM_CAMERA, radius=0.05)
     assert len(corner)
 
 

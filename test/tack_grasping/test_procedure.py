@@ -89,6 +89,20 @@ def test_a_pick_and_place_goes_through_all_stages_in_order() -> None:
     np.testing.assert_allclose(arm.gripper[:3, 3], (0.7, 0, 0.25))
 
 
+def test_where_the_straight_way_to_the_place_is_blocked_any_free_way_will_do() -> None:
+    class Blocked(Arm):
+        def move_straight(self, pose: np.ndarray, *, touching: bool = False) -> None:
+            if pose[0, 3] > 0.6:
+                self.diary.append("blocked")
+                raise MotionError(MoveItErrorCode.PLANNING_FAILED, "only 55 % is possible")
+            super().move_straight(pose, touching=touching)
+
+    arm = Blocked()
+    outcome, _ = run(arm)
+    assert outcome.success
+    assert arm.diary[5:] == ["to", "blocked", "to", "grip 0.06", "blocked", "to"]
+
+
 def test_a_pick_without_a_place_ends_with_the_lift() -> None:
     arm = Arm()
     outcome, stages = run(arm, place=False)
