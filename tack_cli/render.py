@@ -66,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--seed", metavar="N", type=int, help="of everything else (default: 0)")
     parser.add_argument(
-        "--companions", metavar="N", type=int, help=f"labelled objects beside the main one, at most (default: {_DEFAULT.companions})",
+        "--companions", metavar="N", type=int,
+        help=f"labelled objects beside the main one, at most (default: {_DEFAULT.companions})",
     )  # fmt: skip
     parser.add_argument(
         "--clutter", metavar="N", type=int, nargs="?", const=4,

@@ -16,8 +16,8 @@ from tack_perception.errors import InvalidInputError
 FloatArray = NDArray[np.float64]
 Visible = Callable[[FloatArray], NDArray[np.bool_]]
 
-_EDGE_M = 0.004  # neighbours farther apart than this and 3 px are not on one smooth surface
-_EDGE_PX = 3.0
+_EDGE_M = 0.004
+_EDGE_PX = 3.0  # neighbours farther apart are not on one smooth surface
 
 
 def reprojection_errors(data: CorrespondenceSet, view: View) -> FloatArray:
@@ -102,9 +102,9 @@ def _compare(data: CorrespondenceSet, view: View, index: int, world: FloatArray)
     spread = np.max([np.linalg.norm(corner - corners[0], axis=1) for corner in corners], axis=0)
     distance = np.linalg.norm(between - world, axis=1)
     with np.errstate(invalid="ignore"):
-        smooth = spread < np.minimum(_EDGE_PX * pixel_size, _EDGE_M)
+        smooth = spread < _EDGE_PX * pixel_size
         # What lies farther from the map's surface than an edge is hidden by it.
-        shown = smooth & (distance < _EDGE_M)
+        shown = smooth & (distance < np.maximum(_EDGE_M, pixel_size))
     errors: FloatArray = (distance / pixel_size)[shown]
     return errors
 

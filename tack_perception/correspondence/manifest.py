@@ -140,7 +140,7 @@ class Manifest:
                     f"{path}: version {content['version']}; this tack reads up to {VERSION}"
                 )
             return cls._parsed(content)
-        except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise FileFormatError(f"{path}: cannot be read: {type(error).__name__}: {error}") from (
                 error
             )

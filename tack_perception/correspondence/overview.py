@@ -86,7 +86,7 @@ def draw_canonical(data: CorrespondenceSet, view: View) -> Image:
         )
         corners = data.vertices(thing.instance)
         low, high = corners.min(axis=0), corners.max(axis=0)
-        image[shown] = (40 + 215 * (places - low) / (high - low)).astype(np.uint8)
+        image[shown] = (40 + 215 * (places - low) / np.maximum(high - low, 1e-9)).astype(np.uint8)
     return image
 
 
