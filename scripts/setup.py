@@ -30,6 +30,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "setup.json"
 LOG = VENV / "setup.log"
+MESHES = ROOT / "scripts" / "robot_meshes.py"
 BUILDER = ROOT / "tack_ros" / "interface_builder"
 
 OLDEST = (3, 10)
@@ -191,6 +192,15 @@ def install_interfaces() -> None:
     run([str(PYTHON), "-m", "tack_ros.interface_builder", "--install"])
 
 
+def fetch_meshes() -> None:
+    """The meshes that robots are drawn with; without them they are drawn with simple solids."""
+    try:
+        run([str(PYTHON), str(MESHES)])
+    except SetupError as error:
+        say(f"    {str(error).strip().splitlines()[-1].strip()}")
+        say("    For the meshes, later: .venv/bin/python scripts/robot_meshes.py")
+
+
 def steps(python: str, version: tuple[int, ...]) -> list[tuple[str, str, str, Callable[[], None]]]:
     """(name, what is said, stamp, action) of each step, in order."""
     gpu = has_gpu()
@@ -209,6 +219,8 @@ def steps(python: str, version: tuple[int, ...]) -> list[tuple[str, str, str, Ca
     if with_ros and BUILDER.exists():
         source = digest(pins[-1], BUILDER, ROOT / "interfaces")
         listed.append(("interfaces", "ROS interfaces", source, install_interfaces))
+    # Last, and never in the way: without a connection there are simple solids.
+    listed.append(("meshes", "meshes of robots", digest(MESHES), fetch_meshes))
     return listed
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def _read(path: Path, stamp: int) -> dict[str, tuple[LinkMesh, ...]]:
                     (red, green, blue), archive[f"{key}/vertices"], archive[f"{key}/faces"]
                 )
                 links[link] = (*links.get(link, ()), mesh)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise FileFormatError(
             f"{path}: the meshes of a robot cannot be read ({error}); delete the file and run"
             " scripts/robot_meshes.py again"

@@ -126,9 +126,7 @@ def test_the_jacobian_is_the_slope_of_the_forward_kinematics(name: str) -> None:
     for joint in range(len(q)):
         moved = [q + sign * step / 2 * np.eye(len(q))[joint] for sign in (-1, 1)]
         before, after = (kinematics.forward(place) for place in moved)
-        assert jacobian[:3, joint] == pytest.approx(
-            (after[:3, 3] - before[:3, 3]) / step, abs=1e-6
-        )
+        assert jacobian[:3, joint] == pytest.approx((after[:3, 3] - before[:3, 3]) / step, abs=1e-6)
         turn = geometry.make_transform(after[:3, :3] @ before[:3, :3].T, np.zeros(3))
         assert jacobian[3:, joint] == pytest.approx(geometry.log(turn)[3:] / step, abs=1e-6)
 
