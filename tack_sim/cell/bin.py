@@ -59,6 +59,12 @@ class Bin:
             for place, size in parts
         ]
 
+    def outline(self) -> FloatArray:
+        """(4, 2) x and y of its corners in the base frame, counter-clockwise, m."""
+        x, y, _ = self.outer
+        corners = [(x / 2, y / 2, 0), (-x / 2, y / 2, 0), (-x / 2, -y / 2, 0), (x / 2, -y / 2, 0)]
+        return geometry.apply(self.base_from_bin, corners)[:, :2]
+
     def holds(self, position: FloatArray) -> bool:
         """Whether a point (3,) of the base frame, m, is above its floor and between its walls."""
         place = geometry.apply(geometry.inverse(self.base_from_bin), position)

@@ -26,7 +26,7 @@ Role = Literal["target", "clutter", "occluder"]
 _ATTEMPTS = 400
 _BIN_SIZE = (0.36, 0.27, 0.06)
 _BIN_INSIDE = 0.06  # how far its middle is inside the workspace, m
-_EDGE = 0.04  # of the table area, kept free
+_BESIDE = 0.10  # how far clutter may stand outside the workspace, m
 _HAND = 0.11  # half the width of the widest gripper: it must come down beside the bin
 
 
@@ -114,8 +114,8 @@ def sample_layout(
     """A random layout; the same arguments give the same one.
 
     The bin stands at the end of the robot's workspace that is farther from the cameras that watch
-    the scene, so that it hides nothing from them; everything else in the rest of it, at any place
-    and yaw.
+    the scene, so that it hides nothing from them. The target lies anywhere else in it, at any yaw,
+    where the gripper gets to; clutter also beside it.
 
     Args:
         profile: the robot.
@@ -132,10 +132,9 @@ def sample_layout(
     """
     rng = np.random.default_rng(seed)
     container = _place_bin(profile, rng)
-    area = _area(profile, container)
     target = _target(family, instance, rng)
     rest_pose = target.rests[0] if rest is None else target.rest(rest)
-    sampler = _Sampler(profile, area, clearance, container, rng)
+    sampler = _Sampler(profile, container, clearance, rng)
     split = "held_out" if target.seed < 0 else split_of(target.seed)
     objects = [
         sampler.place(
@@ -170,9 +169,8 @@ def with_target_moved(layout: CellLayout, seed: int, *, clearance: float = 0.03)
     target = layout.target
     sampler = _Sampler(
         layout.profile,
-        _area(layout.profile, layout.bin),
-        clearance,
         layout.bin,
+        clearance,
         np.random.default_rng(seed),
         [footprint(p.model, p.base_from_object) for p in layout.objects if p is not target],
     )
@@ -206,46 +204,31 @@ def _place_bin(profile: RobotProfile, rng: np.random.Generator) -> Bin:
     return Bin(geometry.make_transform(np.eye(3), (x, y, profile.table_height)), _BIN_SIZE)
 
 
-def _area(profile: RobotProfile, container: Bin) -> tuple[FloatArray, FloatArray]:
-    """Lowest and highest (x, y) of where objects may stand: the workspace without the bin."""
-    low, high = (np.array(corner[:2], dtype=np.float64) for corner in profile.workspace)
-    y, half = container.base_from_bin[1, 3], container.outer[1] / 2
-    if y > 0:
-        high[1] = y - half
-    else:
-        low[1] = y + half
-    return low + _EDGE, high - _EDGE
-
-
 class _Sampler:
     """Places objects one after the other, clear of those before."""
 
     def __init__(
         self,
         profile: RobotProfile,
-        area: tuple[FloatArray, FloatArray],
-        clearance: float,
         container: Bin,
+        clearance: float,
         rng: np.random.Generator,
         taken: Iterable[FloatArray] = (),
     ) -> None:
-        self._area, self._clearance, self._rng = area, clearance, rng
-        self._bin_y = float(container.base_from_bin[1, 3])
-        self._bin_half = container.outer[1] / 2
-        self._height = profile.table_height
-        self._reach = float(profile.workspace[1][0])
-        self._taken: list[FloatArray] = list(taken)
+        self._profile, self._bin, self._clearance, self._rng = profile, container, clearance, rng
+        self._taken: list[FloatArray] = [container.outline(), *taken]
 
     def place(self, placed: Placed, *, reachable: bool = False) -> Placed:
-        """The object at a random place of the area; `base_from_object` is its rest pose."""
-        low, high = self._area
+        """The object at a random place; `base_from_object` is its rest pose."""
+        low, high = (corner[:2] for corner in self._profile.workspace)
+        beside = 0.0 if reachable else _BESIDE
         for _ in range(_ATTEMPTS):
-            x, y = self._rng.uniform(low, high)
+            x, y = self._rng.uniform(low - beside, high + beside)
             found = self._try(placed, (x, y), float(self._rng.uniform(-math.pi, math.pi)))
             if found and (not reachable or self._reached(found)):
                 return found
         raise InvalidInputError(
-            f"no free place for {placed.name} beside {len(self._taken)} objects;"
+            f"no free place for {placed.name} beside {len(self._taken) - 1} objects;"
             " ask for less clutter or fewer occluders"
         )
 
@@ -268,22 +251,26 @@ class _Sampler:
         outline = footprint(placed.model, turned)
         shift = np.array(place) - (outline.min(axis=0) + outline.max(axis=0)) / 2
         outline = outline + shift
-        low, high = self._area
-        if (outline < low - _EDGE).any() or (outline > high + _EDGE).any():
+        low, high = (corner[:2] for corner in self._profile.workspace)
+        if (outline < low - _BESIDE).any() or (outline > high + _BESIDE).any():
             return None
         if any(gap(outline, other) < self._clearance for other in self._taken):
             return None
-        turned[:3, 3] += (*shift, self._height)
+        turned[:3, 3] += (*shift, self._profile.table_height)
         self._taken.append(outline)
         return dataclasses.replace(placed, base_from_object=turned)
 
     def _reached(self, placed: Placed) -> bool:
         """Whether the gripper gets to all graspable points; a place is given back where not."""
-        points = [placed.point(grasp.point) for grasp in placed.model.grasps]
-        if all(
-            math.hypot(point[0], point[1]) <= self._reach
-            and abs(point[1] - self._bin_y) >= self._bin_half + _HAND
-            for point in points
+        points = np.array([placed.point(grasp.point) for grasp in placed.model.grasps])
+        low, high = (corner[:2] for corner in self._profile.workspace)
+        middle, half = self._bin.base_from_bin[1, 3], self._bin.outer[1] / 2
+        places = points.reshape(-1, 3)[:, :2]
+        if (
+            (places >= low).all()
+            and (places <= high).all()
+            and (np.linalg.norm(places, axis=1) <= high[0]).all()
+            and (np.abs(places[:, 1] - middle) >= half + _HAND).all()
         ):
             return True
         self._taken.pop()

@@ -38,13 +38,14 @@ def test_things_stand_apart_on_the_table(
     shapes = outlines(layout)
     assert min(gap(a, b) for a, b in itertools.combinations(shapes, 2)) >= 0.04
     assert layout.bin is not None
-    corners = np.array([(x, y) for x in (-0.5, 0.5) for y in (-0.5, 0.5)])
-    bin_outline = corners[[0, 1, 3, 2]] * layout.bin.outer[:2] + layout.bin.base_from_bin[:2, 3]
-    low, high = profile.workspace
+    low, high = (corner[:2] for corner in profile.workspace)
+    grasped = layout.target.point("top")[:2]
+    assert (low <= grasped).all()
+    assert (grasped <= high).all()
     for outline, placed in zip(shapes, layout.objects, strict=True):
-        assert gap(outline, bin_outline) >= 0
-        assert (outline >= low[:2]).all()
-        assert (outline <= high[:2]).all()
+        assert gap(outline, layout.bin.outline()) >= 0.04
+        assert (outline >= low - 0.1).all()
+        assert (outline <= high + 0.1).all()
         lowest = geometry.apply(placed.base_from_object, placed.model.mesh.vertices)[:, 2].min()
         assert lowest == pytest.approx(profile.table_height, abs=1e-9)
 
