@@ -39,7 +39,7 @@ def make(seed: int) -> ObjectModel:
         lying(name, turn, mesh, pieces)
         for name, turn in (("lying", np.eye(3)), ("lying_other_side", np.diag([1.0, -1.0, -1.0])))
     )
-    points = _points(lofts)
+    points = points_of(lofts)
     return ObjectModel(
         family="hammer",
         seed=seed,
@@ -100,7 +100,8 @@ def sample_shape(rng: np.random.Generator) -> HammerShape:
     )
 
 
-def _points(lofts: HammerLofts) -> dict[str, SurfacePoint]:
+def points_of(lofts: HammerLofts) -> dict[str, SurfacePoint]:
+    """The named points, by place on the topology."""
     grip = len(lofts.handle.mesh.faces)
     head = grip + len(lofts.grip.mesh.faces)
     left = head + len(lofts.head.mesh.faces)

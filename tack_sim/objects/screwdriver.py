@@ -33,8 +33,8 @@ _TIP_CLEARANCE = 0.003  # m that finger tips stay above the table
 _HEIGHT, _WIDTH = 512, 1024
 _STEEL = Material(specular=0.8, shininess=0.75, depth_loss=0.35)
 
-# Radius and flute depth at each of the handle's stations, end first.
-_PROFILES = {
+
+STYLES = {
     "ergonomic": (
         (0.50, 0.72, 0.88, 0.96, 1.0, 0.99, 0.93, 0.84, 0.78, 0.86, 0.84, 0.62),
         (0.0, 0.0, 0.0, 0.02, 0.06, 0.10, 0.10, 0.06, 0.02, 0.0, 0.0, 0.0),
@@ -52,12 +52,13 @@ _PROFILES = {
         (0.0, 0.0, 0.0, 0.05, 0.08, 0.08, 0.08, 0.08, 0.06, 0.02, 0.0, 0.0),
     ),
 }
+"""Radius and depth of the flutes at each of the handle's stations, end first."""
 
 
 def make(seed: int) -> ObjectModel:
     """A screwdriver; the same seed gives the same one."""
     rng = np.random.default_rng([_FAMILY, seed])
-    style = str(rng.choice(list(_PROFILES), p=[0.36, 0.28, 0.2, 0.16]))
+    style = str(rng.choice(list(STYLES), p=[0.36, 0.28, 0.2, 0.16]))
     shape = sample_shape(style, rng)
     lofts = screwdriver_shape.build(shape)
     bodies = {field.name: getattr(lofts, field.name) for field in dataclasses.fields(lofts)}
@@ -76,7 +77,7 @@ def make(seed: int) -> ObjectModel:
         pieces=pieces,
         mass=sum(solids.volume(piece) * piece.density_scale for piece in pieces),
         friction=0.55,
-        points=_points(lofts),
+        points=points_of(lofts),
         rests=rests,
         grasps=_grasps(lofts, rests[0]),
         # Flutes and blade come round a few times a turn; which turn it is nobody can tell.
@@ -86,7 +87,7 @@ def make(seed: int) -> ObjectModel:
 
 def sample_shape(style: str, rng: np.random.Generator) -> ScrewdriverShape:
     """Measures of a screwdriver with a handle of some style that somebody could sell."""
-    profile, flute = (np.array(values) for values in _PROFILES[style])
+    profile, flute = (np.array(values) for values in STYLES[style])
     profile = profile * rng.uniform(0.96, 1.03, len(profile))
     flute = flute * rng.uniform(0.6, 1.25)
     slim = style == "precision"
@@ -130,7 +131,8 @@ def _handle_materials(finish: str) -> tuple[Material, Material]:
     return looks[finish], looks["plain"] if finish != "wood" else _STEEL
 
 
-def _points(lofts: ScrewdriverLofts) -> dict[str, SurfacePoint]:
+def points_of(lofts: ScrewdriverLofts) -> dict[str, SurfacePoint]:
+    """The named points, by place on the topology."""
     collar = len(lofts.handle.mesh.faces)
     shaft = collar + len(lofts.collar.mesh.faces)
     tip = shaft + len(lofts.shaft.mesh.faces)

@@ -19,11 +19,14 @@ from tack_sim.objects.surfaces import assemble
 from tack_sim.objects.textures import metal, plastic
 from tack_sim.objects.textures.noise import Field, hsv, mixed
 from tack_sim.objects.wrench_shape import AREAS, WrenchLofts, WrenchShape
+from tack_sim.shapes import Mesh
 
 _FAMILY = 6
 _STEEL_DENSITY = 7850.0
 _SIZES = (12, 13, 14, 15, 16, 17, 18, 19)
 _TIP_CLEARANCE = 0.0025  # m that finger tips stay above the table
+_FINGER = 0.013  # m, half width of a finger, with room for error
+_FLARE = 0.005  # m that the shaft may widen along a finger
 _HEIGHT, _WIDTH = 320, 1024
 
 
@@ -57,9 +60,9 @@ def make(seed: int) -> ObjectModel:
         pieces=pieces,
         mass=_STEEL_DENSITY * sum(solids.volume(piece) for piece in pieces),
         friction=0.45,
-        points=_points(lofts),
+        points=points_of(lofts),
         rests=rests,
-        grasps=_grasps(lofts, rests[0]),
+        grasps=_grasps(mesh, lofts, rests[0]),
     )
 
 
@@ -89,7 +92,8 @@ def sample_shape(rng: np.random.Generator) -> WrenchShape:
     )
 
 
-def _points(lofts: WrenchLofts) -> dict[str, SurfacePoint]:
+def points_of(lofts: WrenchLofts) -> dict[str, SurfacePoint]:
+    """The named points, by place on the topology."""
     jaw = len(lofts.shaft.mesh.faces)
     ring = jaw + len(lofts.jaw.mesh.faces)
     top = wrench_shape.SHAFT_TOP
@@ -104,8 +108,8 @@ def _points(lofts: WrenchLofts) -> dict[str, SurfacePoint]:
     }
 
 
-def _grasps(lofts: WrenchLofts, rest: RestPose) -> tuple[TopGrasp, ...]:
-    """Across the shaft."""
+def _grasps(mesh: Mesh, lofts: WrenchLofts, rest: RestPose) -> tuple[TopGrasp, ...]:
+    """Across the shaft, in the middle and wherever a finger has room beside the heads."""
     grasps = []
     for name, row in (
         ("shaft_center", wrench_shape.SHAFT_MIDDLE_ROW),
@@ -113,11 +117,13 @@ def _grasps(lofts: WrenchLofts, rest: RestPose) -> tuple[TopGrasp, ...]:
         ("ring_neck", wrench_shape.RING_NECK_ROW),
     ):
         ring = lofts.shaft.rings[row]
+        held = np.abs(mesh.vertices[:, 0] - ring[0, 0]) < _FINGER
+        width = 2 * float(np.abs(mesh.vertices[held, 1]).max())
+        if width > np.ptp(ring[:, 1]) + _FLARE:
+            continue
         up = rest.table_from_object[2]
-        height = float(ring[wrench_shape.SHAFT_TOP] @ up[:3] + up[3])
-        width = float(np.ptp(ring[:, 1]))
-        across = np.array([0.0, 1.0, 0.0])
-        grasps.append(TopGrasp(name, rest.name, across, width, height - _TIP_CLEARANCE))
+        depth = float(ring[wrench_shape.SHAFT_TOP] @ up[:3] + up[3]) - _TIP_CLEARANCE
+        grasps.append(TopGrasp(name, rest.name, np.array([0.0, 1.0, 0.0]), width, depth))
     return tuple(grasps)
 
 

@@ -30,7 +30,7 @@ PANEL = (0.40, 0.60)
 """Share of the shaft's t that its upper panel takes."""
 
 JAW_STATIONS, RING_STATIONS = 49, 73
-SHAFT_ROWS, JAW_NECK_ROW, SHAFT_MIDDLE_ROW, RING_NECK_ROW = 49, 40, 24, 8
+JAW_NECK_ROW, SHAFT_MIDDLE_ROW, RING_NECK_ROW = 36, 24, 12
 SHAFT_TOP = 9
 """Corner of a shaft's ring that looks up."""
 INNER_TOP, OUTER_TOP = 4, 5
