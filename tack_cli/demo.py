@@ -1,37 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole job on a small rendered recording; ends with a report to open.
+"""The whole job without hardware: one click, then pick and place in a simulated cell.
 
-Without --bag, a tabletop is rendered from a moving wrist camera with the noise of a real depth
-sensor and written as a rosbag2; a few clicks on its first frame name points; the replay finds them
-in every frame, and the report compares them with the truth.
+A robot, a RealSense and an object that nobody has seen stand in a simulated cell. One click names a
+point. The object is moved and turned; the wrist camera finds the point again, a grasp is planned,
+and the arm picks the object and carries it to a bin, through the same nodes and MoveIt interfaces
+as on a robot. Physics judges. It ends with a report to open.
 
-With --bag and --point it is `tack replay` on your own recording.
+With --tabletop the job is done on a small rendered recording, without a robot and without ROS; with
+--bag and --point on your own recording, as `tack replay` does.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
-
-import numpy as np
-from tqdm import tqdm
 
 from tack_cli.replay import add_job_arguments, replay
 from tack_cli.report import pictures
-from tack_cli.report.clicks import Click
-from tack_cli.report.job import Outcome
-from tack_perception.errors import InvalidInputError, SourceError
+from tack_perception.errors import DependencyError, InvalidInputError, SourceError
 from tack_perception.files import write_atomically
 from tack_perception.sources.opening import open_source
 
-BAG = "tabletop"
 _FIRST_FRAME = "first_frame.png"
 
 
@@ -42,79 +36,93 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for what is written (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--seed", type=int, default=0, help="another seed gives another table (default: 0)"
+        "--seed", type=int, default=0, help="another seed gives another scene (default: 0)"
     )
-    parser.add_argument("--seconds", type=float, default=3.5, help="length (default: %(default)s)")
-    parser.add_argument("--bag", metavar="BAG", help="your own recording; needs --point as well")
+    cell = parser.add_argument_group("the simulated cell")
+    cell.add_argument(
+        "--class", dest="object_class", metavar="NAME", default="mug",
+        help="class of the object: mug, cap, shoe, hammer, screwdriver, wrench, bottle or box"
+        " (default: %(default)s)",
+    )  # fmt: skip
+    cell.add_argument(
+        "--instance", type=int, default=-1, metavar="SEED",
+        help="which instance (default: a held-out one, chosen by --seed)",
+    )  # fmt: skip
+    cell.add_argument(
+        "--grasp", metavar="POINT", default="",
+        help="named point to click on, such as handle (default: the first one that is seen)",
+    )  # fmt: skip
+    cell.add_argument(
+        "--click", metavar="U,V", type=_pixel,
+        help="click this pixel (column, row) of the wrist camera's first image instead",
+    )  # fmt: skip
+    cell.add_argument(
+        "--robot", default="panda_2f85", help="profile of the robot (default: %(default)s)"
+    )
+    cell.add_argument("--clutter", type=int, default=0, help="other objects on the table")
+    cell.add_argument("--still", action="store_true", help="do not move the object after the click")
+    table = parser.add_argument_group("recordings")
+    table.add_argument(
+        "--tabletop", action="store_true", help="a small rendered recording, without a robot"
+    )
+    table.add_argument(
+        "--seconds", type=float, default=3.5, help="its length (default: %(default)s)"
+    )
+    table.add_argument("--bag", metavar="BAG", help="your own recording; needs --point as well")
     add_job_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do `tack demo`."""
-    if args.bag is None:
+    if args.bag is not None:
         if args.point or args.annotations:
-            raise InvalidInputError(
-                "--point and --annotations need --bag: the demo has its own clicks"
-            )
-        _rendered(args)
-        return 0
+            replay(args.bag, args)
+            return 0
+        return _ask_for_click(args.bag, args.output)
     if args.point or args.annotations:
-        replay(args.bag, args)
+        raise InvalidInputError(
+            "--point and --annotations need --bag: the demo has its own clicks; in the cell it is"
+            " --grasp NAME or --click U,V"
+        )
+    if args.tabletop:
+        from tack_cli.tabletop_demo import run_tabletop_demo
+
+        run_tabletop_demo(args)
         return 0
-    return _ask_for_click(args.bag, args.output)
+    return _in_the_cell(args)
 
 
-def _rendered(args: argparse.Namespace) -> None:
-    from tack_sim.recording import TRUTH_FILE, RecordingConfig, load_truth, record_tabletop
+def _in_the_cell(args: argparse.Namespace) -> int:
+    if find_spec("rclpy") is None:
+        raise DependencyError(
+            "the cell speaks ROS 2, which is not here: pip install 'tack[ros]', or source your ROS;"
+            " `tack demo --tabletop` does without"
+        )
+    from tack_cli.cell.job import CellJob, run_cell_job
+    from tack_cli.cell.report import write_cell_report
+    from tack_sim.cell.log import CellSetup
 
     began = time.perf_counter()
-    config = RecordingConfig(seed=args.seed, seconds=args.seconds)
-    bag = args.output / BAG
-    _say(args, f"1. Rendering a tabletop from a moving wrist camera into a rosbag2: {bag}")
-    with _fresh(bag) as target:
-        steps = record_tabletop(target, config)
-        count = next(steps)
-        for _ in tqdm(steps, total=count, unit="frame", desc="render", leave=False,
-                      disable=args.quiet):  # fmt: skip
-            pass
-    truth = load_truth(args.output / TRUTH_FILE)
+    setup = CellSetup(args.robot, args.object_class, args.seed, args.instance, clutter=args.clutter)
+    _say(args, f"1. A cell with a {args.robot}, and a {args.object_class} on the table.")
+    job = CellJob(setup, args.output, args.grasp, args.click, move=not args.still)
+    outcome = run_cell_job(job, lambda text: _say(args, text))
+    _say(args, "5. Drawing what happened:")
+    files = write_cell_report(outcome, args.output, progress=not args.quiet)
     _say(
         args,
-        f"   {count} frames of colour and depth at {config.rate:g} Hz, with transforms;"
-        f" {time.perf_counter() - began:.1f} s.",
+        f"\n{outcome.sentence[0].upper()}{outcome.sentence[1:]}."
+        f" {time.perf_counter() - began:.0f} s in all.\nReport: {args.output / files[0]}",
     )
-    args.point = _clicks_on_first_frame(truth.pixels, truth.visible)
-    names = ", ".join(click.label for click in args.point)
-    _say(args, f"2. {len(args.point)} clicks on the first frame, as a person would make: {names}")
-    _say(args, "3. Finding these points in every frame, in 3D, and planning grasps:\n")
-    outcome = replay(bag, args, truth=truth.points, title="A rendered tabletop")
-    _say(args, "\n" + _verdict(outcome, time.perf_counter() - began))
+    return 0 if outcome.success else 1
 
 
-def _clicks_on_first_frame(
-    pixels: dict[str, np.ndarray], visible: dict[str, np.ndarray]
-) -> list[Click]:
-    """Clicks on the true points, on whole pixels as a mouse gives them."""
-    clicks = []
-    for name, places in pixels.items():
-        if visible[name][0]:
-            u, v = np.rint(places[0]).tolist()
-            clicks.append(Click(f"0:{u:g},{v:g}", u, v, index=0, label=name))
-    return clicks
-
-
-def _verdict(outcome: Outcome, seconds: float) -> str:
-    tracks = [outcome.findings.track(label) for label in outcome.findings.labels]
-    truth = outcome.findings.truth
-    errors = np.concatenate([track.errors(truth[track.label]) for track in tracks])
-    if not len(errors):
-        return "No point could be placed in space; the report says why."
-    refused = sum(len(track.seconds) for track in tracks) - len(errors)
-    return (
-        f"Compared with the truth: half of the {len(errors)} 3D points are within"
-        f" {1e3 * np.median(errors):.1f} mm, 95 % within {1e3 * np.percentile(errors, 95):.1f} mm;"
-        f" {refused} detections were refused. The demo took {seconds:.0f} s."
-    )
+def _pixel(text: str) -> tuple[float, float]:
+    try:
+        u, v = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: U,V is expected, such as 320,240") from None
+    return u, v
 
 
 def _ask_for_click(bag: str, output: Path) -> int:
@@ -148,21 +156,3 @@ def _has_display() -> bool:
 def _say(args: argparse.Namespace, text: str) -> None:
     if not args.quiet:
         print(text)
-
-
-@contextlib.contextmanager
-def _fresh(wanted: Path) -> Iterator[Path]:
-    """A path of the same name in a hidden folder; what lies there at the end takes its place.
-
-    The name is the same because a bag repeats it in the names of the files inside.
-    """
-    drafts = wanted.parent / ".part"
-    shutil.rmtree(drafts, ignore_errors=True)
-    drafts.mkdir(parents=True)
-    try:
-        yield drafts / wanted.name
-        shutil.rmtree(wanted, ignore_errors=True)
-        for made in drafts.iterdir():
-            made.replace(wanted.parent / made.name)
-    finally:
-        shutil.rmtree(drafts, ignore_errors=True)

@@ -26,7 +26,7 @@ EXIT_INTERRUPTED = 130
 EXAMPLES = """\
 Examples:
   tack demo
-        the whole job on a small rendered recording; ends with a report to open
+        one click, then pick and place in a simulated cell; ends with a report to open
   tack replay recording/ --point 0:412,233 --label handle --output out/
         follow one clicked pixel (frame 0, column 412, row 233) through a rosbag2
   tack doctor

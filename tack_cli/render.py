@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--noise", choices=(*CAMERA_MODELS, "none"),
         help=f"camera, and the noise of its depth (default: {_DEFAULT.camera})",
     )  # fmt: skip
-    parser.add_argument("--no-shadows", action="store_true", help="a third faster")
+    parser.add_argument("--no-shadows", action="store_true", help="soft light only: faster")
     parser.add_argument(
         "--config", metavar="FILE", type=Path,
         help="YAML with more settings, which arguments override; sections"
@@ -121,7 +121,7 @@ def plan_of(args: argparse.Namespace) -> RenderPlan:
         for name in ("instances", "views", "split", "seed", "companions", "clutter", "occluders")
     }
     asked["width"], asked["height"] = args.size or (None, None)
-    asked["shadows"] = False if args.no_shadows else None
+    asked["shadow_share"] = 0.0 if args.no_shadows else None
     asked["camera"] = None if args.noise == "none" else args.noise
     asked["noise"] = None if args.noise is None else args.noise != "none"
     given = {name: value for name, value in asked.items() if value is not None}

@@ -31,7 +31,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("demo") / "out"
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        assert main(["demo", "--output", str(folder), "--seconds", "0.5"]) == 0
+        assert main(["demo", "--tabletop", "--output", str(folder), "--seconds", "0.5"]) == 0
     return folder, said.getvalue()
 
 
@@ -58,7 +58,7 @@ def test_the_demo_finds_its_points_where_they_are(told: tuple[Path, str]) -> Non
 def test_a_second_demo_replaces_the_first(told: tuple[Path, str], tmp_path: Path) -> None:
     folder, _ = told
     before = (folder / "keypoints.jsonl").read_bytes()
-    assert main(["demo", "--output", str(folder), "--seconds", "0.5", "--quiet"]) == 0
+    assert main(["demo", "--tabletop", "--output", str(folder), "--seconds", "0.5", "--quiet"]) == 0
     assert (folder / "keypoints.jsonl").read_bytes() == before
     assert not list(folder.glob(".*"))
 
