@@ -167,7 +167,8 @@ def orientation_angles(wanted_from_actual: FloatArray, rotation_vector: bool) ->
     if rotation_vector:
         turn = np.eye(4)
         turn[:3, :3] = wanted_from_actual
-        return np.abs(geometry.log(turn)[3:])
+        angles: FloatArray = np.abs(geometry.log(turn)[3:])
+        return angles
     return np.abs(np.array(euler.mat2euler(wanted_from_actual, "rxyz")))
 
 

@@ -15,6 +15,7 @@ from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_sim.planning.codes import MoveItError, MoveItErrorCode
 from tack_sim.robots.arms import arm_of, hand_of
+from tack_sim.robots.housings import camera_links
 from tack_sim.robots.kinematics import Kinematics
 from tack_sim.robots.link import Joint
 
@@ -30,7 +31,7 @@ class RobotModel:
         profile: the robot.
         kinematics: of its arm.
         joints: names of the arm's joints, base to tip.
-        link_names: all links, of the arm and of the gripper; base to tip.
+        link_names: all links: the arm's, base to tip, the gripper's, and the cameras.
         default_positions: home, with the gripper open.
         touching_links: pairs of links that touch by construction: never checked.
 
@@ -47,7 +48,8 @@ class RobotModel:
         self.joints = arm.joints
         self._hand = hand
         self._tip_from_hand = profile.gripper.tip_from_gripper @ hand.gripper_from_hand
-        self._links = {link.name: link for link in (*arm.links, *hand.links)}
+        links = (*arm.links, *hand.links, *camera_links(profile))
+        self._links = {link.name: link for link in links}
         self._hand_root = hand.links[0].name
         self._joints = {link.joint.name: link.joint for link in self._links.values() if link.joint}
         self.link_names = tuple(self._links)

@@ -119,7 +119,7 @@ def _fastest(points: FloatArray, velocity: FloatArray, acceleration: FloatArray)
             discretization_scheme=constraint.DiscretizationType.Interpolation,
         ),
     ]
-    grid = np.unique(np.concatenate([np.linspace(0, at[-1], max(101, 2 * len(points))), at]))
+    grid = np.unique(np.concatenate([np.linspace(0, at[-1], max(101, 4 * len(points))), at]))
     solver = toppra.algorithm.TOPPRA(
         bounds, spline, gridpoints=grid, parametrizer="ParametrizeConstAccel"
     )
@@ -135,16 +135,18 @@ def _fastest(points: FloatArray, velocity: FloatArray, acceleration: FloatArray)
 def _sampled(
     joints: tuple[str, ...], motion: Any, velocity: FloatArray, acceleration: FloatArray
 ) -> Trajectory:
-    duration = float(motion.duration)
-    times = np.linspace(0, duration, max(2, math.ceil(duration / _PERIOD) + 1))
+    duration, slower = float(motion.duration), 1.0
+    # Between its grid points toppra may exceed a limit a little: slow all of it down by that, and
+    # look again, as there are more points then.
+    for _ in range(2):
+        times = np.linspace(0, duration, max(2, math.ceil(duration * slower / _PERIOD) + 1))
+        speeds = np.asarray(motion(times, 1), dtype=np.float64)
+        rates = np.asarray(motion(times, 2), dtype=np.float64)
+        slower = max(
+            slower,
+            float((np.abs(speeds) / velocity).max()),
+            math.sqrt(float((np.abs(rates) / acceleration).max())),
+        )
     positions = np.asarray(motion(times), dtype=np.float64)
-    speeds = np.asarray(motion(times, 1), dtype=np.float64)
-    rates = np.asarray(motion(times, 2), dtype=np.float64)
-    # Between its grid points toppra may exceed a limit a little: slow all of it down by that.
-    excess = max(
-        1.0,
-        float((np.abs(speeds) / velocity).max()),
-        math.sqrt(float((np.abs(rates) / acceleration).max())),
-    )
     speeds[[0, -1]] = 0.0
-    return Trajectory(joints, times * excess, positions, speeds / excess, rates / excess**2)
+    return Trajectory(joints, times * slower, positions, speeds / slower, rates / slower**2)
