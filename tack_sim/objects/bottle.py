@@ -114,13 +114,11 @@ def _ring(z: float, half: float, flat: float, power: float) -> FloatArray:
 
 def _rings(shape: Shape, heights: FloatArray, inset: FloatArray | float = 0.0) -> FloatArray:
     """(N, 65, 3) sections of the wall at heights, drawn in by `inset`, m."""
-    half = shape.half_width(heights)
     share = shape.roundness(heights)
-    flat = shape.flat + (1 - shape.flat) * share
     power = shape.square + (2 - shape.square) * share
-    inward = np.broadcast_to(inset, heights.shape)
     rings = superellipse(power[:, None], _AROUND, _START)
-    size = np.stack([half - inward, half * flat - inward], axis=1)[:, None]
+    half = np.stack([shape.half_width(heights), shape.half_depth(heights)], axis=1)
+    size = (half - np.reshape(inset, (-1, 1)))[:, None]
     level = np.broadcast_to(heights[:, None, None], (*rings.shape[:2], 1))
     return np.concatenate([rings * size, level], axis=2)
 

@@ -66,9 +66,16 @@ class Shape:
 
     def half_width(self, z: FloatArray) -> FloatArray:
         """Along x at heights above the base's rounding and below the cap, m."""
+        return self._outline(z, 1.0)
+
+    def half_depth(self, z: FloatArray) -> FloatArray:
+        """Along y at heights above the base's rounding and below the cap, m."""
+        return self._outline(z, self.flat)
+
+    def _outline(self, z: FloatArray, flat: float) -> FloatArray:
         (low, high), _, (start, end) = self.levels()
         share = np.clip((z - low) / (high - low), 0, 1)
-        body = self.half * (self.taper + (1 - self.taper) * share)
+        body = flat * self.half * (self.taper + (1 - self.taper) * share)
         body = body * (1 - self.waist * np.sin(np.pi * share) ** 2)
         bend = PchipInterpolator([0, 1 / 3, 2 / 3, 1], [1.0, *self.bend, 0.0])
         fall = bend(np.clip((z - start) / (end - start), 0, 1))

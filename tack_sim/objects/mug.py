@@ -142,13 +142,15 @@ def sample(rng: np.random.Generator) -> Shape:
         waist = rng.uniform(0.04, 0.10)
         change = np.array([0.6 * waist, -0.6 * waist, -0.3 * waist, 0.7 * waist])
     radii = middle * (1 + change)
-    upper, lower = rng.uniform(0.74, 0.86), rng.uniform(0.18, 0.38)
+    rounding, foot = rng.uniform(0.003, 0.012), rng.uniform(0.0010, 0.003)
+    lowest = (rounding + foot + 0.006) / height
+    upper, lower = rng.uniform(0.74, 0.86), max(rng.uniform(0.18, 0.38), lowest)
     return Shape(
         height=height,
         radii=(float(radii[0]), float(radii[1]), float(radii[2]), float(radii[3])),
         wall=wall,
-        rounding=rng.uniform(0.003, 0.012),
-        foot=rng.uniform(0.0010, 0.003),
+        rounding=rounding,
+        foot=foot,
         handle_span=(upper, lower),
         reach=float(
             np.clip(0.55 * (upper - lower) * height * rng.uniform(0.8, 1.25), 0.022, 0.036)
@@ -271,8 +273,8 @@ def points() -> dict[str, SurfacePoint]:
     rim, middle = shape.radii[0] - shape.wall / 2, shape.height / 2
     wall = float(shape.radius(np.array([middle]))[0])
     path, sizes, _ = handle_line(shape)
-    upper, outer, lower = path[[11, 20, 29]]
-    lift = np.array([0, 0, float(sizes[11, 1])])
+    upper, outer, lower = path[[9, 20, 31]]
+    lift = np.array([0, 0, float(sizes[9, 1])])
     wanted = {
         "handle": ("handle", outer + np.array([sizes[20, 1], 0, 0])),
         "handle_top": ("handle", upper + lift),

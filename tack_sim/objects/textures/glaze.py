@@ -114,8 +114,9 @@ def _speckled(image: Image, rng: np.random.Generator, color: Color, density: flo
     height, width = image.shape[:2]
     shade = tuple(round(255 * c) for c in color)
     for _ in range(int(density * height * width)):
-        place = (int(rng.integers(width)), int(rng.integers(height)))
-        cv2.circle(image, place, int(rng.integers(1, 3)), shade, -1, cv2.LINE_AA)
+        u, v, radius = int(rng.integers(width)), int(rng.integers(height)), int(rng.integers(1, 3))
+        for across in (u - width, u, u + width) if min(u, width - u) < 4 else (u,):
+            cv2.circle(image, (across, v), radius, shade, -1, cv2.LINE_AA)
 
 
 def _solid(page: _Page, rng: np.random.Generator) -> tuple[Image, Color, Color]:

@@ -74,7 +74,7 @@ PATTERNS: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
     "checks": lambda u, v: 0.7 * np.sin(2 * np.pi * u) * np.sin(2 * np.pi * v),
     "diamonds": _diamonds,
     "scales": _scales,
-    "grid": lambda u, v: 0.05 - np.minimum(_saw(u), _saw(v)),
+    "grid": lambda u, v: 0.09 - np.minimum(_saw(u), _saw(v)),
     "blobs": _blobs,
 }
 """Name → positive inside, for coordinates that count repeats."""
