@@ -12,14 +12,16 @@ test: export OPENBLAS_NUM_THREADS ?= 1
 help: ## This list
 	@printf 'tack: from a couple of clicks to a 6-DoF pick-and-place\n\n'
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@printf '\nmake demo CLASS=shoe SEED=7                another object: mug cap shoe hammer screwdriver wrench bottle box'
 	@printf '\nmake demo BAG=recording POINT=frame:u,v   runs on your own rosbag2, clicking that pixel of that frame\n'
 	@printf 'Settings: OUT=folder (results of the demo), PYTHON=python3.12 (interpreter to build on)\n'
 
 setup: ## System packages, .venv, pinned requirements (the others call it)
 	@$(or $(PYTHON),python3) scripts/setup.py
 
-demo: setup ## The whole job on a small rendered recording, with a report to look at
-	@$(PY) -m tack_cli.main demo --output "$(OUT)" $(if $(BAG),--bag "$(BAG)") $(if $(POINT),--point "$(POINT)")
+demo: setup ## The whole job in a simulated cell, with a report to look at
+	@$(PY) -m tack_cli.main demo --output "$(OUT)" $(if $(CLASS),--class "$(CLASS)") $(if $(SEED),--seed "$(SEED)") \
+	  $(if $(BAG),--bag "$(BAG)") $(if $(POINT),--point "$(POINT)")
 
 test: lint ## Every check and every test
 	@$(PY) -m pytest -n 2 --dist loadfile
