@@ -44,7 +44,7 @@ def frames_of(folder: Path) -> list[RGBDFrame]:
 
 
 def features_of(frame: RGBDFrame) -> DenseFeatures:
-    return DenseFeatures(frame.color, CONFIG.step_px, CONFIG.cells_px)
+    return DenseFeatures(frame.color, 2 * CONFIG.step_px, CONFIG.cells_px)
 
 
 def warped(frame: RGBDFrame, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +77,7 @@ def main() -> None:
             template = make_template(shot, described[shot.frame], CONFIG)
         except InvalidInputError:
             return False
-        found = find(searched, template)
+        (found,) = find(searched, [template])
         error = float(np.linalg.norm(found.pixel - truth))
         rows.append((kind, evidence_of(found), error <= RIGHT_PX, error))
         return True
@@ -91,7 +91,7 @@ def main() -> None:
                 trial("absent", shot, described[elsewhere], np.full(2, -1e6))
     for frame in objects:
         image, matrix = warped(frame, rng)
-        searched = DenseFeatures(image, CONFIG.step_px, CONFIG.cells_px)
+        searched = DenseFeatures(image, 2 * CONFIG.step_px, CONFIG.cells_px)
         near = np.argwhere(frame.depth < np.nanpercentile(frame.depth, 25))
         for v, u in rng.permutation(near)[: args.points]:
             truth = matrix @ [u, v, 1.0]

@@ -11,6 +11,7 @@ for in the second. Pixel figures are over the pairs in which the point is seen i
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -25,6 +26,7 @@ from tqdm import tqdm
 from tack_perception.annotation import Annotation
 from tack_perception.detectors import DETECTORS, make_detector
 from tack_perception.detectors.base import KeypointDetector
+from tack_perception.evaluation.statistics import Share
 from tack_perception.evaluation.summary import (
     ASTRAY_PX,
     RIGHT_PX,
@@ -41,6 +43,7 @@ from tack_perception.lifting import LiftingConfig
 DATA = Path(os.environ.get("TACK_DATA", Path(__file__).parents[2] / "shared" / "data"))
 FIXED_SIFT = "fixed-sift"
 GALLERY = 24
+CONFIDENCES = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1)
 
 
 class FixedSift:
@@ -157,6 +160,25 @@ def by_label(trials: list[Trial], labels: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def reliability(trials: list[Trial]) -> str:
+    """What answers of each confidence were worth, over seen and hidden points together."""
+    lines = [
+        f"| confidence | trials | seen and within {RIGHT_PX} px |"
+        f" seen, over {RIGHT_PX} px away | labelled hidden | of those over {ASTRAY_PX} px away |",
+        "|---|---|---|---|---|---|",
+    ]
+    for low, high in itertools.pairwise(CONFIDENCES):
+        mine = [t for t in trials if low <= t.confidence < high or t.confidence == high == 1]
+        seen = [t for t in mine if t.visible]
+        right = Share(sum(t.error_px <= RIGHT_PX for t in seen), len(mine))
+        astray = sum(not t.visible and t.error_px > ASTRAY_PX for t in mine)
+        lines.append(
+            f"| {low:g} to {high:g} | {len(mine)} | {right if mine else '-'} |"
+            f" {len(seen) - right.hits} | {len(mine) - len(seen)} | {astray} |"
+        )
+    return "\n".join(lines)
+
+
 def gallery(views: Views, trials: list[Trial], folder: Path) -> None:
     """The worst answers that were believed: the click on the left, the answer on the right."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -196,6 +218,7 @@ def main() -> None:
     print(table(summaries))
     last = args.detectors[-1]
     print(f"\n{last}, by point:\n\n{by_label(results[last], views.labels)}")
+    print(f"\n{last}, by confidence:\n\n{reliability(results[last])}")
     if args.json:
         content = {name: finite(summary.as_dict()) for name, summary in summaries.items()}
         write_atomically(args.json, json.dumps(content, indent=1))

@@ -62,10 +62,11 @@ class DenseDescriptorDetector:
         if not self._templates:
             return []
         features = self._features(frame)
-        return [
-            self._keypoint(label, [find(features, template) for template in templates], frame)
-            for label, templates in self._templates.items()
-        ]
+        shots = [(label, one) for label, several in self._templates.items() for one in several]
+        found: dict[str, list[Found]] = {label: [] for label, _ in shots}
+        for (label, _), one in zip(shots, find(features, [t for _, t in shots]), strict=True):
+            found[label].append(one)
+        return [self._keypoint(label, several, frame) for label, several in found.items()]
 
     def forget(self, label: str | None = None) -> None:
         """Drop all shots of one label, or of all labels.
@@ -85,7 +86,7 @@ class DenseDescriptorDetector:
         """The frame, described; the last one is kept for further clicks on it."""
         described = self._described  # one read: another thread may enrol meanwhile
         if described is None or described[0] is not frame:
-            features = DenseFeatures(frame.color, self.config.step_px, self.config.cells_px)
+            features = DenseFeatures(frame.color, 2 * self.config.step_px, self.config.cells_px)
             described = self._described = (frame, features)
         return described[1]
 
@@ -94,6 +95,6 @@ class DenseDescriptorDetector:
         confidence = confidence_of(best)
         camera = frame.intrinsics
         u, v = np.clip(best.pixel, -0.5, (camera.width - 0.501, camera.height - 0.501))
-        sigma = math.hypot(self.config.step_px / 3, best.match.spread_px / 2)
+        sigma = math.hypot(self.config.step_px / 3, best.spread_px / 2)
         visible = confidence >= self.config.visible_confidence
         return Keypoint(label, u, v, confidence, visible, np.eye(2) * sigma**2)

@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_perception.detectors.gradients import GradientPyramid
-from tack_perception.detectors.whitening import Whitening
+from tack_perception.detectors.gradients import BINS, CELLS, LENGTH, GradientPyramid
+from tack_perception.detectors.whitening import Whitening, unit
 from tack_perception.errors import InvalidInputError
 
 FloatArray = NDArray[np.float32]
 
-_LEAST_SIDE = 8  # grid steps
+_LEAST_SIDE = 4  # grid steps
+_KEPT = 48  # dimensions of each cell size
+_SMOOTH = 16  # of them, that a rough comparison takes
 
 
 class DenseFeatures:
-    """Whitened descriptors of a picture on a regular grid.
+    """Whitened descriptors of a picture on a regular grid, and at any other pixel.
 
     Args:
         color: (H, W, 3) uint8, RGB.
@@ -24,14 +28,13 @@ class DenseFeatures:
         cells: cell sizes of the descriptors that are stacked, px.
 
     Attributes:
+        step, cells: as given.
         pyramid: the gradients of the upright picture.
         whitening: the map from raw to whitened descriptors.
-        first: u of the first column and v of the first row, px.
         pixels: (rows, columns, 2) grid points (u, v).
-        descriptors: (rows, columns, D) unit vectors.
 
     Raises:
-        InvalidInputError: the picture is smaller than eight grid steps.
+        InvalidInputError: the picture is smaller than four grid steps.
     """
 
     def __init__(self, color: NDArray[np.uint8], step: int, cells: tuple[float, ...]) -> None:
@@ -42,32 +45,102 @@ class DenseFeatures:
                 f" {_LEAST_SIDE * step} px each way are needed"
             )
         self.step, self.cells = step, cells
-        self.first = (step - 1) / 2
-        u, v = np.meshgrid(np.arange(self.first, width, step), np.arange(self.first, height, step))
+        first = (step - 1) / 2
+        u, v = np.meshgrid(np.arange(first, width, step), np.arange(first, height, step))
         self.pixels = np.stack([u, v], axis=-1).astype(np.float32)
         self.pyramid = GradientPyramid(color)
         raw = describe(self.pyramid, self.pixels.reshape(-1, 2), cells)
-        self.whitening = Whitening(raw[::3])
-        self.descriptors = self.whitening(raw).reshape(*u.shape, -1)
-        self._coarse = np.ascontiguousarray(self.descriptors[::2, ::2])
+        self.whitening = Whitening(raw[::2])
+        white = self.whitening(raw)
+        self._fine = np.ascontiguousarray(white.T)
+        self._rough_length = _SMOOTH * len(cells)
+        rough = unit(white[:, : self._rough_length].copy()).reshape(*u.shape, -1)
+        even = rough[: u.shape[0] // 2 * 2, : u.shape[1] // 2 * 2]
+        quarters = np.stack([even[i::2, j::2] for i in (0, 1) for j in (0, 1)])
+        self._rough = np.ascontiguousarray(quarters.reshape(-1, self._rough_length).T)
 
-    def similarity(self, white: FloatArray, coarse: bool = False) -> FloatArray:
+    def similarity(self, white: FloatArray) -> FloatArray:
         """How alike the picture is to some descriptors.
 
         Args:
-            white: (M, D) unit vectors out of this picture's `whitening`.
-            coarse: take every second row and column of the grid only.
+            white: (..., D) unit vectors out of this picture's `whitening`.
 
         Returns:
-            (M, rows, columns) similarity, −1 to 1.
+            (..., rows, columns) similarity to each grid point, −1 to 1.
         """
-        grid = self._coarse if coarse else self.descriptors
-        similarity: FloatArray = white @ grid.reshape(-1, grid.shape[-1]).T
-        return similarity.reshape(len(white), *grid.shape[:2])
+        flat: FloatArray = white.reshape(-1, white.shape[-1]) @ self._fine
+        return flat.reshape(*white.shape[:-1], *self.pixels.shape[:2])
+
+    def rough_similarity(self, raw: FloatArray) -> FloatArray:
+        """The same by the smooth part of the descriptors, the best of each 2 × 2 grid points.
+
+        Args:
+            raw: (..., D) descriptors before whitening.
+
+        Returns:
+            (..., rows // 2, columns // 2) similarity, −1 to 1.
+        """
+        rows, columns = (side // 2 for side in self.pixels.shape[:2])
+        white = self.whitening(raw[..., : self._rough_length]).reshape(-1, self._rough_length)
+        each = (white @ self._rough).reshape(-1, 4, rows * columns)
+        best: FloatArray = np.maximum(each[:, 0], each[:, 1])
+        np.maximum(best, np.maximum(each[:, 2], each[:, 3]), out=best)
+        return best.reshape(*raw.shape[:-1], rows, columns)
+
+    def near(self, pixels: FloatArray) -> FloatArray:
+        """(..., D) whitened descriptors at (..., 2) pixels that need not be on the grid."""
+        raw = describe(self.pyramid, pixels.reshape(-1, 2), self.cells)
+        return self.whitening(raw).reshape(*pixels.shape[:-1], -1)
+
+
+def best_of_four(similarity: FloatArray) -> FloatArray:
+    """(..., rows, columns) to (..., rows // 2, columns // 2): the best of each 2 × 2."""
+    rows, columns = (side // 2 * 2 for side in similarity.shape[-2:])
+    upper, lower = similarity[..., :rows:2, :columns], similarity[..., 1:rows:2, :columns]
+    tall = np.maximum(upper, lower)
+    return np.maximum(tall[..., ::2], tall[..., 1::2])
 
 
 def describe(
     pyramid: GradientPyramid, pixels: FloatArray, cells: tuple[float, ...], scale: float = 1.0
 ) -> FloatArray:
-    """(N, 128 · cells) descriptors of all cell sizes side by side, for (N, 2) pixels."""
-    return np.hstack([pyramid.describe(pixels, cell * scale) for cell in cells])
+    """Descriptors of all cell sizes, reduced to their smoother patterns.
+
+    Args:
+        pyramid: of the picture.
+        pixels: (N, 2) pixels.
+        cells: cell sizes, px.
+        scale: factor on them.
+
+    Returns:
+        (N, 48 · cells): the smoothest 16 of each cell size first, then the others of each.
+    """
+    count = len(cells)
+    raw = np.empty((len(pixels), _KEPT * count), np.float32)
+    smooth = raw[:, : _SMOOTH * count].reshape(len(pixels), count, -1)
+    fine = raw[:, _SMOOTH * count :].reshape(len(pixels), count, -1)
+    for index, cell in enumerate(cells):
+        patterns = pyramid.describe(pixels, cell * scale) @ _patterns()
+        smooth[:, index], fine[:, index] = patterns[:, :_SMOOTH], patterns[:, _SMOOTH:]
+    return raw
+
+
+@functools.cache
+def _patterns() -> FloatArray:
+    """(128, 48) the smoothest patterns that a descriptor can have, orthonormal, smoothest first.
+
+    Cosines over the cells times waves over the directions: close to the principal axes of the
+    descriptors of any picture, without a decomposition for each.
+    """
+    n = np.arange(CELLS)
+    lines = np.cos(np.pi * (n + 0.5) * n[:, None] / CELLS)
+    turns = 2 * np.pi * np.arange(BINS) / BINS
+    waves = [np.cos(k * turns) for k in range(BINS // 2 + 1)]
+    waves += [np.sin(k * turns) for k in range(1, BINS // 2)]
+    orders = np.array([*range(BINS // 2 + 1), *range(1, BINS // 2)])
+    halves = np.array(waves).reshape(BINS, 2, BINS // 2)
+    patterns = np.einsum("iy,jx,khb->ijkhyxb", lines, lines, halves).reshape(LENGTH, LENGTH)
+    patterns /= np.linalg.norm(patterns, axis=1, keepdims=True)
+    frequency = n[:, None, None] ** 2 + n[:, None] ** 2 + orders**2
+    chosen = np.argsort(frequency.ravel(), kind="stable")[:_KEPT]
+    return np.ascontiguousarray(patterns[chosen].T, dtype=np.float32)

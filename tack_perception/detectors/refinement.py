@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a coarse place to a sub-pixel one: anchors and an affine map agree step by step."""
+"""From a coarse place to a sub-pixel one: anchors and an affine map agree step by step.
+
+All functions work on B candidates at once, each with M anchors.
+"""
 
 from __future__ import annotations
 
@@ -8,108 +11,205 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+from tack_perception.detectors.features import DenseFeatures
+from tack_perception.detectors.voting import CHANCE
 
-_RADII_PX = (24.0, 16.0, 10.0, 8.0)  # how far an anchor is looked for, round after round
+FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
+
+_RADII_PX = (24.0, 16.0, 10.0)  # how far an anchor is looked for, round after round
+_FINE_REACH = 3  # half grid steps, of the last round
 _PULL = 0.15  # similarity that the rim of that radius must have more than its centre
-_CHANCE = 0.2  # similarity that unrelated places reach
 _SIGMA_PX = 6.0  # residual of an anchor that still agrees
 _STIFFNESS = 0.01  # pull of the affine map towards the pose, against the weight of all anchors
 _UNIT_PX = 64.0  # offsets are scaled by it, so that the stiffness has no unit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Match:
-    """Where the click would be, and how good the evidence is.
+class Matches:
+    """Where the click would be, and how good the evidence is, for B candidates.
 
     Attributes:
-        pixel: (2,) px, the click's own best place near the one that the anchors point to.
-        own: similarity of the click itself there.
-        agreement: weighted mean similarity of all anchors that are where they should be.
-        spread_px: RMS residual of the agreeing anchors.
+        pixel: (B, 2) px, the click's own best place near the one that the anchors point to.
+        own: (B,) similarity of the click itself there.
+        agreement: (B,) weighted mean similarity of the anchors that are where they should be.
+        spread_px: (B,) RMS residual of the agreeing anchors.
+        affine: (B, 3, 2) map from an anchor's (offset / 64 px, 1) to its pixel.
     """
 
-    pixel: NDArray[np.float64]
-    own: float
-    agreement: float
-    spread_px: float
+    pixel: DoubleArray
+    own: DoubleArray
+    agreement: DoubleArray
+    spread_px: DoubleArray
+    affine: DoubleArray
 
     @property
-    def evidence(self) -> float:
-        """What candidates are compared by."""
+    def evidence(self) -> DoubleArray:
+        """(B,) what candidates are compared by."""
         return self.agreement + 0.5 * self.own
 
 
 def refine(
     similarity: FloatArray,
+    which: NDArray[np.intp],
     offsets: FloatArray,
     weights: FloatArray,
-    start: NDArray[np.float64],
+    starts: DoubleArray,
     step: int,
-) -> Match:
-    """Fit an affine map from the shot's surroundings to the picture, starting at a pixel.
+) -> Matches:
+    """Fit affine maps from the shots' surroundings to the picture, starting at pixels.
 
     Args:
-        similarity: (M, rows, columns) of each anchor with each grid point.
-        offsets: (M, 2) anchors relative to the click under the assumed pose, px.
-        weights: (M,), summing to 1.
-        start: (2,) pixel where the click is assumed.
+        similarity: (H, M, rows, columns) of each anchor under each of H poses with the grid.
+        which: (B,) index of each candidate's pose.
+        offsets: (H, M, 2) anchors relative to the click under each pose, px.
+        weights: (B, M), summing to 1.
+        starts: (B, 2) pixels where the click is assumed.
         step: distance of grid points, px.
     """
-    unit = offsets.astype(np.float64) / _UNIT_PX
-    design = np.column_stack([unit, np.ones(len(unit))])
-    affine = np.vstack([np.eye(2) * _UNIT_PX, start])
-    stiff = np.diag([_STIFFNESS, _STIFFNESS, 1e-9])
-    pose = np.vstack([np.eye(2) * _UNIT_PX, [0.0, 0.0]])
+    design = _design(offsets[which])
+    affine = np.tile(_identity(), (len(starts), 1, 1))
+    affine[:, 2] = starts
     for radius in _RADII_PX:
-        places, height = _best_near(similarity, design @ affine, radius, step)
-        trust = weights * np.maximum(height - _CHANCE, 0) ** 2
-        robust = trust
-        for _ in range(4):
-            normal = (design * robust[:, None]).T @ design + stiff * max(robust.sum(), 1e-6)
-            pull = (design * robust[:, None]).T @ (places - design @ pose)
-            affine = pose + np.linalg.solve(normal, pull)
-            residual = np.linalg.norm(places - design @ affine, axis=1)
-            robust = trust / (1 + (residual / _SIGMA_PX) ** 2) ** 2
+        places, height = _best_near(similarity, which, design @ affine, radius, step)
+        affine, residual, robust = _fit(design, places, height, weights)
+    return _matches(places, height, residual, robust, weights, affine)
+
+
+def sharpen(
+    features: DenseFeatures,
+    white: FloatArray,
+    offsets: FloatArray,
+    weights: FloatArray,
+    affine: DoubleArray,
+) -> Matches:
+    """A last round between the grid points, half a grid step apart.
+
+    Args:
+        features: of the picture.
+        white: (B, M, D) the anchors' whitened descriptors.
+        offsets: (B, M, 2) anchors relative to the click, px.
+        weights: (B, M).
+        affine: (B, 3, 2) as in `Matches`.
+    """
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    design = _design(offsets)
+    expected = design @ affine
+    line = np.arange(-_FINE_REACH, _FINE_REACH + 1) * (features.step / 2)
+    around = np.stack(np.meshgrid(line, line), axis=-1)
+    near = features.near((expected[:, :, None, None] + around).astype(np.float32))
+    similarity = np.einsum("bmyxd,bmd->bmyx", near, white)
+    inner = slice(1, -1)  # so that each place has neighbours for its parabola
+    pull = _PULL * (around[inner, inner] ** 2).sum(axis=-1) / line[-1] ** 2
+    row, column = _argmax(similarity[..., inner, inner] - pull)
+    b, m = np.ogrid[: len(expected), : expected.shape[1]]
+    shift, height = _vertices(similarity, (b, m), row + 1, column + 1)
+    places = expected + np.stack([line[column + 1], line[row + 1]], axis=-1)
+    places += shift * (features.step / 2)
+    affine, residual, robust = _fit(design, places, height, weights)
+    return _matches(places, height, residual, robust, weights, affine)
+
+
+def _identity() -> DoubleArray:
+    return np.vstack([np.eye(2) * _UNIT_PX, np.zeros(2)])
+
+
+def _design(offsets: FloatArray) -> DoubleArray:
+    unit = offsets.astype(np.float64) / _UNIT_PX
+    return np.concatenate([unit, np.ones((*unit.shape[:2], 1))], axis=-1)
+
+
+def _fit(
+    design: DoubleArray, places: DoubleArray, height: DoubleArray, weights: FloatArray
+) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
+    """Maps (B, 3, 2) robust against stray places (B, M, 2), residuals (B, M), weights (B, M)."""
+    stiff = np.diag([_STIFFNESS, _STIFFNESS, 1e-9])
+    moved = places - design @ _identity()
+    trust = weights * np.maximum(height - CHANCE, 0) ** 2
+    robust = trust
+    for _ in range(4):
+        weighted = (design * robust[..., None]).transpose(0, 2, 1)
+        total = np.maximum(robust.sum(axis=1), 1e-6)
+        normal = weighted @ design + stiff * total[:, None, None]
+        affine = _identity() + np.linalg.solve(normal, weighted @ moved)
+        square = ((places - design @ affine) ** 2).sum(axis=-1)
+        robust = trust / (1 + square / _SIGMA_PX**2) ** 2
+    return affine, np.sqrt(square), robust
+
+
+def _matches(
+    places: DoubleArray,
+    height: DoubleArray,
+    residual: DoubleArray,
+    robust: DoubleArray,
+    weights: FloatArray,
+    affine: DoubleArray,
+) -> Matches:
     agreeing = np.exp(-0.5 * (residual / _SIGMA_PX) ** 2)
-    share = robust / max(float(robust.sum()), 1e-12)
-    return Match(
-        places[0],
-        float(height[0]),
-        float((weights * np.maximum(height, 0) * agreeing).sum()),
-        float(np.sqrt((share * np.minimum(residual, 3 * _SIGMA_PX) ** 2).sum())),
+    share = robust / np.maximum(robust.sum(axis=1, keepdims=True), 1e-12)
+    return Matches(
+        places[:, 0],
+        height[:, 0],
+        (weights * np.maximum(height, 0) * agreeing).sum(axis=1),
+        np.sqrt((share * np.minimum(residual, 3 * _SIGMA_PX) ** 2).sum(axis=1)),
+        affine,
     )
 
 
 def _best_near(
-    similarity: FloatArray, expected: NDArray[np.float64], radius: float, step: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Per anchor the best place near the expected one, (M, 2) px, and its similarity (M,)."""
-    count, rows, columns = similarity.shape
+    similarity: FloatArray,
+    which: NDArray[np.intp],
+    expected: DoubleArray,
+    radius: float,
+    step: int,
+) -> tuple[DoubleArray, DoubleArray]:
+    """Per anchor the best place near the expected one, (B, M, 2) px, and its similarity (B, M)."""
+    rows, columns = similarity.shape[2:]
     first = (step - 1) / 2
     reach = int(np.ceil(radius / step))
     around = np.arange(-reach, reach + 1)
-    centre = np.rint((expected - first) / step).astype(int)
-    column = centre[:, 0, None] + around
-    row = centre[:, 1, None] + around
-    inside = ((column >= 1) & (column < columns - 1))[:, None, :]
-    inside = inside & ((row >= 1) & (row < rows - 1))[:, :, None]
+    centre = np.rint((expected - first) / step).astype(np.intp)
+    column, row = centre[..., 0, None] + around, centre[..., 1, None] + around
+    inside = ((column >= 1) & (column < columns - 1))[..., None, :]
+    inside = inside & ((row >= 1) & (row < rows - 1))[..., :, None]
     column, row = np.clip(column, 1, columns - 2), np.clip(row, 1, rows - 2)
-    anchor = np.arange(count)
-    values = similarity[anchor[:, None, None], row[:, :, None], column[:, None, :]]
-    across = (column * step + first - expected[:, 0, None])[:, None, :] ** 2
-    down = (row * step + first - expected[:, 1, None])[:, :, None] ** 2
+    map_of, m = which[:, None], np.arange(similarity.shape[1])[None]
+    values = similarity[
+        map_of[..., None, None], m[..., None, None], row[..., :, None], column[..., None, :]
+    ]
+    across = (column * step + first - expected[..., 0, None])[..., None, :] ** 2
+    down = (row * step + first - expected[..., 1, None])[..., :, None] ** 2
     scored = np.where(inside, values - _PULL * (across + down) / radius**2, -2.0)
-    best_row, best_column = np.divmod(scored.reshape(count, -1).argmax(axis=1), len(around))
-    c, r = column[anchor, best_column], row[anchor, best_row]
-    top = similarity[anchor, r, c].astype(np.float64)
-    du = _vertex(similarity[anchor, r, c - 1], top, similarity[anchor, r, c + 1])
-    dv = _vertex(similarity[anchor, r - 1, c], top, similarity[anchor, r + 1, c])
-    places = np.stack([(c + du) * step + first, (r + dv) * step + first], axis=1)
-    return places, np.where(inside.any(axis=(1, 2)), top, 0.0)
+    best_row, best_column = _argmax(scored)
+    b = np.arange(len(expected))[:, None]
+    column, row = column[b, m, best_column], row[b, m, best_row]
+    shift, top = _vertices(similarity, (map_of, m), row, column)
+    places = (np.stack([column, row], axis=-1) + shift) * step + first
+    return places, np.where(inside.any(axis=(2, 3)), top, 0.0)
 
 
-def _vertex(left: FloatArray, middle: NDArray[np.float64], right: FloatArray) -> FloatArray:
-    """Where between the neighbours the parabola through three values peaks, −0.5 to 0.5."""
+def _argmax(scored: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Row and column of the highest place in each of the last two axes."""
+    return np.divmod(scored.reshape(*scored.shape[:2], -1).argmax(axis=-1), scored.shape[-1])
+
+
+def _vertices(
+    similarity: FloatArray,
+    maps: tuple[NDArray[np.intp], NDArray[np.intp]],
+    row: NDArray[np.intp],
+    column: NDArray[np.intp],
+) -> tuple[DoubleArray, DoubleArray]:
+    """Where between the neighbours of a place the peak is (…, 2), in steps, and its height."""
+    first, second = maps
+    top = similarity[first, second, row, column].astype(np.float64)
+    left = similarity[first, second, row, column - 1]
+    right = similarity[first, second, row, column + 1]
+    above = similarity[first, second, row - 1, column]
+    below = similarity[first, second, row + 1, column]
+    return np.stack([_vertex(left, top, right), _vertex(above, top, below)], axis=-1), top
+
+
+def _vertex(left: FloatArray, middle: DoubleArray, right: FloatArray) -> DoubleArray:
+    """Where the parabola through three values peaks, −0.5 to 0.5."""
     bend = np.minimum(left - 2 * middle + right, -1e-6)
-    return np.asarray(np.clip(0.5 * (left - right) / bend, -0.5, 0.5), dtype=np.float32)
+    return np.clip(0.5 * (left - right) / bend, -0.5, 0.5)

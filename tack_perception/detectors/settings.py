@@ -12,9 +12,15 @@ from tack_perception.configuration import Configuration, setting
 class DenseDescriptorConfig(Configuration):
     """What a shot remembers, where it is looked for, and when a match is believed."""
 
-    step_px: int = setting(4, "grid on which the frame is searched", unit="px", low=2, high=16)
+    step_px: int = setting(
+        4,
+        "finest grid on which a point is looked for; the whole frame is searched on twice of it",
+        unit="px",
+        low=2,
+        high=16,
+    )
     cells_px: tuple[float, ...] = setting(
-        (3.0, 6.0, 12.0), "cell sizes of the stacked descriptors", unit="px", low=2, high=32
+        (4.0, 8.0, 16.0), "cell sizes of the stacked descriptors", unit="px", low=2, high=32
     )
     support_m: float = setting(
         0.1, "radius around a click whose look is remembered", unit="m", low=0.01, high=1

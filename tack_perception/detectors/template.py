@@ -23,7 +23,7 @@ _NEAR_PX = 10  # around a click at a silhouette the nearer surface is the one th
 _OWN_PX = 16.0  # what is this close to an anchor is the anchor itself, not a rival
 _ROLL_STEP_DEG = 15.0  # descriptors bear half of it without loss
 _SCALE_STEP = math.sqrt(2)
-_LEAST_TEXTURE = 0.4  # length of a raw descriptor; 1 is full texture, 0 a blank wall
+_LEAST_TEXTURE = 0.4  # RMS length over the cell sizes; 1 is full texture, 0 a blank wall
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def make_template(
     """
     pixels, radius = _support(shot, config)
     raw = describe(features.pyramid, pixels, features.cells)
-    texture = np.linalg.norm(raw.reshape(len(raw), len(features.cells), -1), axis=2).max(axis=1)
+    texture = np.linalg.norm(raw, axis=1) / math.sqrt(len(features.cells))
     if texture.max() < _LEAST_TEXTURE:
         raise InvalidInputError(
             f"{shot.label}: the image around ({shot.u:.0f}, {shot.v:.0f}) has no texture that could"
@@ -120,10 +120,9 @@ def _depths(frame: RGBDFrame, pixels: NDArray[np.float64]) -> NDArray[np.float64
 
 def _distinctness(pixels: FloatArray, raw: FloatArray, features: DenseFeatures) -> FloatArray:
     """(N,) one minus the similarity of the best rival elsewhere in the shot's own picture."""
-    similarity = features.similarity(features.whitening(raw), coarse=True)
-    grid = features.pixels[::2, ::2]
+    similarity = features.similarity(features.whitening(raw))
     for index, pixel in enumerate(pixels):
-        similarity[index][np.abs(grid - pixel).max(axis=-1) <= _OWN_PX] = -1
+        similarity[index][np.abs(features.pixels - pixel).max(axis=-1) <= _OWN_PX] = -1
     return np.asarray(1 - similarity.max(axis=(1, 2)), dtype=np.float32)
 
 

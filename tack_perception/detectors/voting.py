@@ -3,46 +3,48 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
-_CHANCE = 0.2  # similarity that unrelated places reach
-_SLACK = 0.12  # an anchor may be off by this share of its distance from the click
+CHANCE = 0.2
+"""Similarity that unrelated places reach."""
 
 
-def vote(similarity: FloatArray, offsets: FloatArray, weights: FloatArray, step: int) -> FloatArray:
-    """How well a click at each grid point would explain the picture.
+def vote(
+    similarity: FloatArray, offsets: FloatArray, weights: FloatArray, side_px: int
+) -> FloatArray:
+    """How well a click in each bin would explain the picture.
 
     Args:
-        similarity: (M, rows, columns) of each anchor with each grid point.
-        offsets: (M, 2) anchors relative to the click, px.
-        weights: (M,).
-        step: distance of grid points, px.
+        similarity: (P, M, rows, columns) of each anchor under each pose, the best in each bin.
+        offsets: (P, M, 2) anchors relative to the click, px.
+        weights: (M,) or (P, M).
+        side_px: side of a bin.
 
     Returns:
-        (rows, columns) votes, 0 to about 1; anchors that would be off the picture give none.
+        (P, rows, columns) votes, 0 to about 1; anchors that would be off the picture give none.
     """
-    rows, columns = similarity.shape[1:]
-    votes = np.zeros((rows, columns), np.float32)
-    reach = np.rint(_SLACK * np.linalg.norm(offsets, axis=1) / step).astype(int)
-    shifts = np.rint(offsets / step).astype(int)
-    for layer, weight, near, (right, down) in zip(similarity, weights, reach, shifts, strict=True):
-        if abs(down) >= rows or abs(right) >= columns:
-            continue
-        if near:
-            layer = cv2.dilate(layer, np.ones((2 * near + 1, 2 * near + 1), np.uint8))
-        top, bottom = max(0, -down), min(rows, rows - down)
-        left, end = max(0, -right), min(columns, columns - right)
-        seen = layer[top + down : bottom + down, left + right : end + right]
-        votes[top:bottom, left:end] += weight * np.maximum(seen - _CHANCE, 0)
+    poses, anchors, rows, columns = similarity.shape
+    shifts = np.rint(offsets / side_px).astype(np.intp)
+    right, down = np.minimum(np.abs(shifts).max(axis=(0, 1)), (columns, rows)).tolist()
+    padded = np.zeros((poses, anchors, rows + 2 * down, columns + 2 * right), np.float32)
+    seen = padded[:, :, down : down + rows, right : right + columns]
+    np.maximum(similarity - np.float32(CHANCE), 0, out=seen)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (rows, columns), axis=(2, 3))
+    x = np.clip(shifts[..., 0], -right, right) + right
+    y = np.clip(shifts[..., 1], -down, down) + down
+    each = np.broadcast_to(weights, (poses, anchors))[:, :, None, None]
+    pose = np.arange(poses)
+    votes = np.zeros((poses, rows, columns), np.float32)
+    for anchor in range(anchors):
+        votes += each[:, anchor] * windows[pose, anchor, y[:, anchor], x[:, anchor]]
     return votes
 
 
-def peaks(votes: FloatArray, count: int, apart: int) -> list[tuple[int, int]]:
-    """The (row, column) of the highest places, each more than `apart` grid points from others."""
+def peaks(votes: FloatArray, count: int, apart: int = 1) -> list[tuple[int, int]]:
+    """The (row, column) of the highest places, each more than `apart` bins from the others."""
     left = votes.copy()
     found = []
     for _ in range(count):

@@ -17,21 +17,32 @@ class Whitening:
     After it a long straight edge, of which the picture has many, weighs little and a rare corner
     much. Nothing is learned beforehand: the statistics are those of the searched picture itself.
 
+    The map is triangular: the first k dimensions whiten the first k of the descriptors alone.
+
     Args:
         descriptors: (N, D) a sample of the picture's descriptors.
-        keep: number of dimensions to keep, those of largest variance.
     """
 
-    def __init__(self, descriptors: FloatArray, keep: int = 128) -> None:
-        self._mean = descriptors.mean(axis=0)
-        centred = descriptors - self._mean
-        variance, axes = np.linalg.eigh(centred.T @ centred / len(centred))
-        variance, axes = variance[::-1][:keep], axes[:, ::-1][:, :keep]
-        scale = np.sqrt(np.maximum(variance, 0) + _SHRINKAGE * variance.mean() + 1e-9)
-        self._map = (axes / scale).astype(np.float32)
+    def __init__(self, descriptors: FloatArray) -> None:
+        mean = descriptors.mean(axis=0)
+        centred = descriptors - mean
+        covariance = (centred.T @ centred).astype(np.float64) / len(centred)
+        ridge = _SHRINKAGE * np.trace(covariance) / len(covariance) + 1e-9
+        covariance[np.diag_indices_from(covariance)] += ridge
+        root = np.linalg.inv(np.linalg.cholesky(covariance))
+        self._map = np.ascontiguousarray(root.T, dtype=np.float32)
+        self._shift = mean @ self._map
 
     def __call__(self, descriptors: FloatArray) -> FloatArray:
-        """(N, D) descriptors to (N, keep) unit vectors; their dot product is the similarity."""
-        white: FloatArray = (descriptors - self._mean) @ self._map
-        white /= np.linalg.norm(white, axis=1, keepdims=True) + np.float32(1e-6)
-        return white
+        """(..., k) descriptors to (..., k) unit vectors, whose dot product is the similarity."""
+        kept = descriptors.shape[-1]
+        white: FloatArray = descriptors.reshape(-1, kept) @ self._map[:kept, :kept]
+        white -= self._shift[:kept]
+        return unit(white).reshape(descriptors.shape)
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """(N, D) vectors scaled to unit length, in place; zeros stay zeros."""
+    length = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    vectors /= (length + np.float32(1e-6))[:, None]
+    return vectors

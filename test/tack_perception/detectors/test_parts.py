@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tack_perception.detectors.features import DenseFeatures, best_of_four, describe
 from tack_perception.detectors.gradients import LENGTH, GradientPyramid
 from tack_perception.detectors.refinement import refine
 from tack_perception.detectors.registry import DETECTORS, make_detector
@@ -25,7 +26,7 @@ def picture():
 def test_a_ramp_has_one_direction_and_a_blank_wall_none():
     ramp = np.repeat(np.arange(0, 200, 2, dtype=np.uint8)[None, :, None], 100, 0).repeat(3, 2)
     (descriptor,) = GradientPyramid(ramp).describe(np.array([[50, 50]], np.float32), 4)
-    energy = (descriptor.reshape(16, 8) ** 2).sum(axis=0)
+    energy = (descriptor.reshape(2, 16, 4) ** 2).sum(axis=1).ravel()
     # The response to a direction falls with the cubed cosine; the neighbours are 45° away.
     share = 1 / (1 + 2 * 0.5**1.5)
     assert energy / energy.sum() == pytest.approx(
@@ -66,12 +67,33 @@ def test_whitening_makes_common_directions_worth_as_little_as_rare_ones():
     rng = np.random.default_rng(1)
     spread = np.linspace(1, 5, 40)
     samples = (rng.normal(size=(5000, 40)) * spread + 3).astype(np.float32)
-    white = Whitening(samples, keep=40)(samples)
+    white = Whitening(samples)(samples)
     assert np.allclose(np.linalg.norm(white, axis=1), 1, atol=1e-4)
     covariance = white.T @ white / len(white) * 40
     variance = np.diag(covariance)
     assert variance.max() < 2 * variance.min()  # 25 times before
     assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 0.1
+
+
+def test_the_first_dimensions_whiten_the_first_of_a_descriptor_alone():
+    rng = np.random.default_rng(4)
+    samples = (rng.normal(size=(500, 12)) @ rng.normal(size=(12, 12))).astype(np.float32)
+    whitening = Whitening(samples)
+    first = whitening(samples)[:, :5]
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    assert np.allclose(whitening(samples[:, :5]), first, atol=1e-5)
+
+
+def test_a_rough_similarity_is_the_best_of_each_four_grid_points(picture):
+    features = DenseFeatures(picture, 8, (4.0, 8.0))
+    raw = describe(features.pyramid, features.pixels[4:6, 6:8].reshape(-1, 2), features.cells)
+    rough = features.rough_similarity(raw)
+    assert rough.shape == (4, 10, 10)
+    assert rough[:, 2, 3] == pytest.approx(np.ones(4), abs=1e-3)
+    fine = features.similarity(features.whitening(raw))
+    assert np.allclose(best_of_four(fine)[:, 2, 3], 1, atol=1e-3)
+    assert (best_of_four(fine) >= fine[:, :20:2, :20:2]).all()
+    assert np.median(rough) < 0.3
 
 
 def constellation(at, affine, step=4, shape=(60, 80)):
@@ -88,12 +110,26 @@ def constellation(at, affine, step=4, shape=(60, 80)):
 def test_votes_meet_at_the_click():
     at = np.array([161.5, 121.5])
     similarity, offsets = constellation(at, np.eye(2))
-    weights = np.full(len(offsets), 1 / len(offsets), np.float32)
-    votes = vote(similarity, offsets, weights, 4)
+    far = np.array([[-4000, 0]], np.float32)  # off the picture: it has no vote
+    weights = np.full(len(offsets) + 1, 1 / len(offsets), np.float32)
+    similarity = np.concatenate([similarity, np.ones_like(similarity[:1])])
+    votes = vote(similarity[None], np.concatenate([offsets, far])[None], weights, 4)[0]
     (row, column), (other_row, other_column) = peaks(votes, 2, apart=4)
     assert abs(row - 30) <= 1
     assert abs(column - 40) <= 1
     assert votes[row, column] > 2 * votes[other_row, other_column]
+
+
+def test_each_pose_has_its_own_votes():
+    at = np.array([161.5, 121.5])
+    poses = [constellation(at, affine) for affine in (np.eye(2), np.eye(2) * 0.7)]
+    similarity = np.stack([poses[1][0], poses[1][0]])
+    offsets = np.stack([poses[0][1], poses[1][1] * np.float32(0.7)])
+    weights = np.full(offsets.shape[1], 1 / offsets.shape[1], np.float32)
+    wrong, right = vote(similarity, offsets, weights, 4)
+    assert right.max() > 2 * wrong.max()
+    alone = vote(similarity[1:], offsets[1:], weights[None], 4)[0]
+    assert np.array_equal(alone, right)
 
 
 def test_an_affine_map_is_followed_past_outliers_and_a_hidden_click():
@@ -103,17 +139,22 @@ def test_an_affine_map_is_followed_past_outliers_and_a_hidden_click():
     rng = np.random.default_rng(2)
     for outlier in rng.choice(np.arange(1, len(offsets)), 8, replace=False):
         similarity[outlier] = np.roll(similarity[outlier], (3, -4), axis=(0, 1))
-    weights = np.full(len(offsets), 1 / len(offsets), np.float32)
-    start = at + np.array([5, -6])
-    match = refine(similarity, offsets, weights, start, 4)
-    assert np.abs(match.pixel - at).max() < 0.6
-    assert match.own > 0.8
-    assert match.spread_px < 4
-    similarity[0] = 0
-    hidden = refine(similarity, offsets, weights, start, 4)
-    assert hidden.own == 0
-    assert np.abs(hidden.pixel - at).max() < 4
-    assert hidden.evidence < match.evidence - 0.3
+    weights = np.full((2, len(offsets)), 1 / len(offsets), np.float32)
+    starts = at + np.array([[5, -6], [120, 80]])
+    hidden = similarity.copy()
+    hidden[0] = 0
+    both, which = np.stack([similarity, hidden]), np.array([0, 0])
+    offsets = np.stack([offsets, offsets])
+    match = refine(both, which, offsets, weights, starts, 4)
+    assert np.abs(match.pixel[0] - at).max() < 0.6
+    assert match.own[0] > 0.8
+    assert match.spread_px[0] < 4
+    assert match.affine[0, 2] == pytest.approx(at, abs=2)
+    assert match.evidence[1] < match.evidence[0] - 0.3  # it started elsewhere
+    unseen = refine(both, which + 1, offsets, weights, starts, 4)
+    assert unseen.own[0] == 0
+    assert np.abs(unseen.pixel[0] - at).max() < 4
+    assert unseen.evidence[0] < match.evidence[0] - 0.3
 
 
 def test_detectors_are_made_by_name():
