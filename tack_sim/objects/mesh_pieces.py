@@ -32,13 +32,18 @@ _log = logging.getLogger(__name__)
 
 _CONVEX = 0.985  # share of its hull's volume from which a body counts as convex
 _SETTINGS: dict[str, Any] = {
-    "threshold": 0.04,
-    "preprocess_resolution": 50,
+    "threshold": 0.05,
+    "preprocess_resolution": 30,
+    "resolution": 1000,
+    "mcts_iterations": 60,
+    "mcts_nodes": 12,
+    "mcts_max_depth": 2,
     "max_convex_hull": 32,
     "max_ch_vertex": 48,
     "decimate": True,
     "seed": 0,
 }
+"""A coarser search than CoACD's own: about as many pieces, ten times sooner on open meshes."""
 
 
 def default_cache() -> Path:
@@ -107,7 +112,7 @@ def _run(vertices: FloatArray, faces: NDArray[np.integer], name: str) -> list[Fl
         ) from error
     coacd.set_log_level("error")
     mesh = coacd.Mesh(vertices, faces)
-    with _Clock(f"{name}: convex pieces (10 to 30 s, once)"):
+    with _Clock(f"{name}: convex pieces (3 to 30 s, once)"):
         found = coacd.run_coacd(mesh, **_SETTINGS)
     solid = [np.asarray(points, dtype=np.float64) for points, _ in found]
     return [points for points in solid if len(points) >= 4 and _has_volume(points)]

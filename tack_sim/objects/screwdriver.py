@@ -31,6 +31,7 @@ _FAMILY = 5
 _STEEL_DENSITY = 7850.0
 _TIP_CLEARANCE = 0.003  # m that finger tips stay above the table
 _HEIGHT, _WIDTH = 512, 1024
+_BRIGHT = 0.42  # ground that takes dark letters
 _STEEL = Material(specular=0.8, shininess=0.75, depth_loss=0.35)
 
 
@@ -89,7 +90,7 @@ def sample_shape(style: str, rng: np.random.Generator) -> ScrewdriverShape:
     """Measures of a screwdriver with a handle of some style that somebody could sell."""
     profile, flute = (np.array(values) for values in STYLES[style])
     profile = profile * rng.uniform(0.96, 1.03, len(profile))
-    flute = flute * rng.uniform(0.6, 1.25)
+    flute = flute * rng.uniform(0.7, 1.6)
     slim = style == "precision"
     radius = rng.uniform(0.0105, 0.0130) if slim else rng.uniform(0.0135, 0.0185)
     shaft_radius = rng.uniform(0.0022, 0.0030) if slim else rng.uniform(0.0028, 0.0042)
@@ -100,14 +101,14 @@ def sample_shape(style: str, rng: np.random.Generator) -> ScrewdriverShape:
     elif tip == "hex":
         blade = (0.13, 0.0)
     return ScrewdriverShape(
-        handle=rng.uniform(0.085, 0.118),
+        handle=rng.uniform(0.075, 0.118),
         radius=radius,
         profile=tuple(profile.tolist()),
         lobes=int(rng.choice([3, 4, 6])) if style != "fluted" else int(rng.choice([6, 8])),
         flute=tuple(flute.tolist()),
         sharpness=rng.uniform(0.8, 1.6),
         collar=(rng.uniform(0.006, 0.016), radius * profile[-1] * rng.uniform(0.8, 0.98)),
-        shaft=rng.uniform(0.065, 0.145),
+        shaft=rng.uniform(0.042, 0.055) if rng.uniform() < 0.15 else rng.uniform(0.065, 0.145),
         shaft_radius=shaft_radius,
         squareness=float(rng.choice([2.0, 2.0, 6.0])),
         tip=tip,
@@ -210,8 +211,9 @@ def _handle(
         band = smoothstep(0.86, 0.88, u) * smoothstep(0.96, 0.94, u) + 0 * deep
         surface = mixed(surface, soft, np.maximum(inlay, band).astype(np.float32))
     name = str(rng.choice(plastic.BRANDS))
-    light = float(np.mean(colors[shape.lobes % 2 == 0 and finish == "two_colour"])) > 0.45
+    ground = surface[2 * height // 5 : 3 * height // 5, round(0.3 * width) : round(0.65 * width)]
+    letters = (0.07, 0.07, 0.08) if float(ground.mean()) > _BRIGHT else (0.95, 0.95, 0.93)
     ink = metal.stroke_text(
         height, width, name, (0.47 * width, 0.5 * height), (0.36 * width, 0.09 * height)
     )
-    return mixed(surface, (0.07, 0.07, 0.08) if light else (0.95, 0.95, 0.93), ink)
+    return mixed(surface, letters, ink)

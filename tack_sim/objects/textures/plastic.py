@@ -44,5 +44,5 @@ def tool_colors(rng: np.random.Generator) -> tuple[Color, Color]:
         return strong, dark
     if style < 0.85:
         return dark, strong
-    other = hsv(hue + rng.choice([0.12, 0.5]), 0.7, rng.uniform(0.6, 0.85))
-    return strong, other
+    pale = hsv(hue, 0.05, rng.uniform(0.85, 0.95))
+    return strong, pale
