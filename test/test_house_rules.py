@@ -95,6 +95,18 @@ def test_a_floor_imports_only_from_floors_below(floor: str) -> None:
     assert wrong == {}
 
 
+def test_nothing_that_drives_a_robot_knows_of_the_simulation() -> None:
+    """Only what stands in for a robot and its MoveIt imports the simulator."""
+    stand_ins = {"cell", "move_group", "cell.py", "move_group.py", "trajectories.py"}
+    wrong = [
+        str(path.relative_to(ROOT))
+        for floor in ("tack_grasping", "tack_ros")
+        for path in (ROOT / floor).rglob("*.py")
+        if "tack_sim" in set(imports(path)) and not stand_ins & {path.name, path.parent.name}
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("floor", [floor for floor in FLOORS if floor != "tack_ros"])
 def test_only_the_ros_rim_imports_ros(floor: str) -> None:
     wrong = {

@@ -68,7 +68,7 @@ class Probe:
         self._goals: dict[int, dict[str, PoseStamped]] = {}
         self._detections: dict[int, Detection3DArray] = {}
         self._health: dict[str, DiagnosticStatus] = {}
-        FrameSubscriber(self._node, self._on_frame, FrameInputConfig)
+        FrameSubscriber(self._node, self._on_frame, lambda: FrameInputConfig(max_age=0.0))
         self._transforms = TransformListener(self._node)
         self._node.create_subscription(
             Detection3DArray, "/detector/detections", self._on_detections, qos.RESULT
