@@ -101,7 +101,7 @@ def _points(meshes: list[Mesh], mesh: Mesh) -> dict[str, SurfacePoint]:
 def _grasps(shape: ShoeShape) -> tuple[TopGrasp, ...]:
     """One finger in the shoe, one outside, at the collar's wall."""
     across, along = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])
-    width = shape.wall + 0.022
+    width = shape.wall + 0.014
     return (
         TopGrasp("ankle_left", "standing", across, width, 0.022),
         TopGrasp("ankle_right", "standing", across, width, 0.022),
