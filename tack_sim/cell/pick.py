@@ -202,7 +202,7 @@ def _execute(
     for motion in (plan.approach, plan.descend):
         done = executor.run(motion)
         if done.code is not ExecutionCode.SUCCESSFUL:
-            return PickResult("not_followed", message=_told(world, done.message))
+            return PickResult("not_followed", message=_told(world, name, done.message))
     pushed = float(np.linalg.norm(world.object_centre(name) - centre))
     world.command_gripper(0.0)
     _await_gripper(world)
@@ -210,7 +210,7 @@ def _execute(
     held = all(world.pads_on(name))
     done = executor.run(plan.lift)
     if done.code is not ExecutionCode.SUCCESSFUL:
-        return PickResult("not_followed", pushed, opening, message=_told(world, done.message))
+        return PickResult("not_followed", pushed, opening, message=_told(world, name, done.message))
     lifted = all(world.pads_on(name))
     verdict = judge.hold()
     cause: Cause = "success"
@@ -230,8 +230,9 @@ def _await_gripper(world: CellWorld, longest: float = 2.0) -> None:
     world.step(0.2)
 
 
-def _told(world: CellWorld, message: str) -> str:
-    return "; ".join([message, *(str(collision) for collision in world.collisions)])
+def _told(world: CellWorld, name: str, message: str) -> str:
+    touched = f"{name} touches {', '.join(sorted(world.touching(name))) or 'nothing'}"
+    return "; ".join([message, touched, *(str(collision) for collision in world.collisions)])
 
 
 def _raised(pose: FloatArray, height: float) -> FloatArray:
