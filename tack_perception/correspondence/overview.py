@@ -18,6 +18,7 @@ Image = NDArray[np.uint8]
 
 _TILE = (320, 240)
 _PAIRS = 24
+_TRIED = 200  # views among which those to draw pairs between are looked for
 _GREY = 0.45  # brightness of what is not of interest in a canonical picture
 
 
@@ -140,26 +141,14 @@ def _details(data: CorrespondenceSet, view: View) -> list[Image]:
 def _joined(data: CorrespondenceSet, rng: np.random.Generator) -> list[Image]:
     """A pair of views of one scene, and one of different instances of a class, where there are."""
     first = data.view(0)
-    categories = data.manifest.instances
-    mine = {categories[thing.instance].category for thing in first.objects}
-    same: int | None = None
-    other: int | None = None
-    for j in range(1, len(data)):
-        view = data.view(j)
-        theirs = {categories[thing.instance].category for thing in view.objects}
-        if same is None and view.scene == first.scene:
-            same = j
-        elif other is None and view.scene != first.scene and mine & theirs:
-            other = j
-        if same is not None and other is not None:
-            break
-    pictures = []
-    for partner in (same, other):
+    found: dict[bool, Image] = {}
+    for j in range(1, min(len(data), _TRIED)):
+        same = data.view(j).scene == first.scene
         # A set without poses or canonical maps has no such pairs.
         with contextlib.suppress(InvalidInputError):
-            if partner is not None:
-                pictures.append(draw_pairs_between(data, 0, partner, rng))
-    return pictures
+            if same not in found and len(data.pairs(0, j, _PAIRS, rng)) >= _PAIRS // 2:
+                found[same] = draw_pairs_between(data, 0, j, rng)
+    return [found[same] for same in (True, False) if same in found]
 
 
 def _color(number: int) -> tuple[int, int, int]:

@@ -64,7 +64,7 @@ class SceneCamera:
             self._large.width,
             self._large.height,
             samples=0,
-            shadow_size=512 if config.shadows else 0,
+            shadow_size=512 if config.shadow_share else 0,
             shadow_reach=0.6,
             near=0.05,
             far=12.0,
@@ -81,7 +81,8 @@ class SceneCamera:
         config, camera = self._config, self._camera
         rng = np.random.default_rng([config.seed, self._plan.number, 4, number])
         pose = self._viewpoint(rng)
-        look = sample_look(self._look, rng, (0.0, 0.0, 0.05), shadows=config.shadows)
+        shadows = bool(rng.random() < config.shadow_share)
+        look = sample_look(self._look, rng, (0.0, 0.0, 0.05), shadows=shadows)
         color = expose(self._clean(pose, look), look, rng)
         hits = self._scene.rays.view(camera.color, pose)
         depth = self._measured(hits, pose, rng) if config.noise else None

@@ -37,7 +37,10 @@ class RenderConfig(Configuration):
     occluders: int = setting(0, "tall things that hide part of the rest, at most", low=0, high=10)
     camera: str = setting("d435", "camera and its depth noise", choices=tuple(CAMERA_MODELS))
     noise: bool = setting(True, "write the depth that the sensor would measure")
-    shadows: bool = setting(True, "the main light casts shadows")
+    shadow_share: float = setting(
+        0.6, "share of views whose main light casts shadows; the light of others is soft",
+        low=0, high=1,
+    )  # fmt: skip
     oversample: float = setting(
         1.5, "colour is rendered so much larger, against jagged edges", low=1, high=4
     )

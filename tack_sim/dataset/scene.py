@@ -165,8 +165,22 @@ def _compile(things: list[Thing]) -> Any:
     spec = mujoco.MjSpec()
     spec.stat.extent, spec.stat.center = 1.0, [0.0, 0.0, 0.05]
     spec.visual.headlight.active = 0
+    spec.copy_during_attach = True
     for thing in things:
-        add_object(
-            spec, thing.model, thing.name, thing.world_from_object, free=False, collision=False
-        )
+        pose = thing.world_from_object
+        if thing.model.family == props.PROP:
+            add_object(spec, thing.model, thing.name, pose, free=False, collision=False)
+            continue
+        x, y, z, w = geometry.to_quaternion(pose)
+        frame = spec.worldbody.add_frame(pos=pose[:3, 3].tolist(), quat=[w, x, y, z])
+        spec.attach(_ready_made(thing.model), frame=frame, prefix=f"{thing.name}/")
     return spec.compile()
+
+
+@functools.lru_cache(maxsize=64)
+def _ready_made(model: ObjectModel) -> Any:
+    """An object as a MuJoCo model of its own: copying it in takes 1 ms, making it 30."""
+    spec = import_mujoco().MjSpec()
+    spec.copy_during_attach = True
+    add_object(spec, model, "object", np.eye(4), free=False, collision=False)
+    return spec

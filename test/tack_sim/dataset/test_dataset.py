@@ -187,7 +187,7 @@ def test_another_seed_gives_other_pictures(plan, data, tmp_path):
 
 def test_a_d405_sees_colour_and_depth_through_one_lens(tmp_path):
     config = dataclasses.replace(
-        CONFIG, classes=("mug",), instances=1, views=1, camera="d405", shadows=False
+        CONFIG, classes=("mug",), instances=1, views=1, camera="d405", shadow_share=0.0
     )
     plan = make_plan(config, make=MAKE)
     render(plan, tmp_path / "set", make=MAKE)
