@@ -12,6 +12,7 @@ import functools
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,7 @@ def save_meshes(part: str, links: dict[str, tuple[LinkMesh, ...]]) -> Path:
     Raises:
         TackError: it cannot be written.
     """
-    arrays: dict[str, NDArray[np.generic]] = {}
+    arrays: dict[str, Any] = {}
     keys = []
     for link, meshes in links.items():
         for index, mesh in enumerate(meshes):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 
 from tack_sim.robots.link import (
-    ALONG_X,
     Color,
     FloatArray,
     Hand,
@@ -67,11 +66,10 @@ FRANKA_HAND = Hand(
             center=(-0.01, 0, 0.03),
             inertia=(0.001, 0.0025, 0.0017, 0, 0, 0),
             solids=(
-                Solid("box", (0.028, 0.088, 0.022), pose((0, 0, 0.043)), WHITE),
-                Solid("capsule", (0.028, 0.075), pose((0, 0, 0.025), (math.pi / 2, 0, 0)), WHITE),
-                Solid("cylinder", (0.032, 0.012), pose((0, 0, 0.008)), DARK, collides=False),
-                Solid("box", (0.012, 0.08, 0.0005), pose((0, 0, 0.065)), DARK, collides=False),
-                Solid("cylinder", (0.008, 0.0285), pose((0, 0.055, 0.045), ALONG_X), DARK, False),
+                Solid("box", (0.023, 0.102, 0.033), pose((0, 0, 0.033)), WHITE),
+                Solid("box", (0.012, 0.034, 0.014), pose((0, -0.069, -0.012)), DARK),
+                Solid("cylinder", (0.032, 0.006), pose((0, 0, 0.002)), DARK),
+                Solid("box", (0.014, 0.085, 0.0005), pose((0, 0, 0.066)), DARK, collides=False),
             ),
         ),
         _finger("panda_leftfinger", "panda_finger_joint1", "left", pose()),

@@ -9,6 +9,7 @@ RA-L 2019. The solids are ours.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Literal
 
@@ -39,6 +40,12 @@ def _bar(radius: float, start: Point, end: Point, *, round_ends: bool = True) ->
 def _tube(start: Point, end: Point) -> Solid:
     """A piece of the tube that links 1 to 4 are made of."""
     return _bar(_TUBE, start, end, round_ends=False)
+
+
+def _cap(end: Point, inner: Point) -> Solid:
+    """The dark lid on the end of a joint."""
+    lid = _bar(0.048, inner, end, round_ends=False)
+    return dataclasses.replace(lid, color=DARK, collides=False)
 
 
 def _joint(number: int) -> Joint:
@@ -99,6 +106,7 @@ _LINKS = (
         solids=(
             _tube((0, 0, -0.030), (0, 0, -0.121)),
             _tube((0.0825, 0, 0), (0.0825, 0.111, 0)),
+            _cap((0.0825, 0.113, 0), (0.0825, 0.110, 0)),
             _bar(0.048, (0.025, 0.005, -0.045), (0.060, 0.045, -0.010)),
         ),
     ),
@@ -112,6 +120,7 @@ _LINKS = (
         inertia=(0.025853, 0.019552, 0.028323, 0.007796, -0.001332, 0.008641),
         solids=(
             _tube((0, 0, 0), (0, 0, 0.111)),
+            _cap((0, 0, 0.113), (0, 0, 0.110)),
             _tube((-0.0825, 0, 0), (-0.0825, 0.124, 0)),
             _bar(0.048, (-0.025, 0.005, 0.045), (-0.060, 0.045, 0.010)),
         ),
@@ -129,6 +138,7 @@ _LINKS = (
             _bar(0.046, (0, 0.015, -0.205), (0, 0.055, -0.180)),
             Solid("box", (0.040, 0.023, 0.075), pose((0, 0.082, -0.115)), WHITE),
             _bar(0.051, (0, 0.010, 0), (0, 0.128, 0), round_ends=False),
+            _cap((0, 0.130, 0), (0, 0.127, 0)),
         ),
     ),
     Link(
@@ -141,6 +151,7 @@ _LINKS = (
         inertia=(0.001964, 0.004354, 0.005433, 0.000109, -0.001158, 0.000341),
         solids=(
             _bar(0.050, (0, 0, -0.018), (0, 0, 0.054), round_ends=False),
+            _cap((0, 0, 0.056), (0, 0, 0.053)),
             _bar(0.046, (0.088, -0.051, 0), (0.088, 0.080, 0), round_ends=False),
             _bar(0.037, (0.020, 0.018, 0.016), (0.065, 0.036, 0.012)),
         ),

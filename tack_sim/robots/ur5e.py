@@ -16,6 +16,8 @@ SILVER: Color = (0.78, 0.79, 0.80)
 DARK: Color = (0.24, 0.25, 0.27)
 BLUE: Color = (0.36, 0.60, 0.76)
 
+Place = tuple[float, float, float]
+
 _HALF = math.pi / 2
 _UPPER, _FORE = 0.425, 0.3922  # m, lengths of upper arm and forearm
 _SHOULDER, _ELBOW = 0.138, 0.007  # m along the joint's axis to the middle of the tube
@@ -31,16 +33,19 @@ def _rod(
     return (*moments, 0.0, 0.0, 0.0)  # type: ignore[return-value]
 
 
-def _housing(
-    radius: float, low: float, high: float, turn: tuple[float, float, float], *, cap: int
-) -> tuple[Solid, ...]:
-    """A joint's housing along an axis from low to high, with a blue cap at one end (±1)."""
-    at = pose(rpy=turn) @ pose((0, 0, (low + high) / 2))
-    end = pose(rpy=turn) @ pose((0, 0, (high + 0.004) if cap > 0 else (low - 0.004)))
-    return (
-        Solid("cylinder", (radius, (high - low) / 2), at, SILVER),
-        Solid("cylinder", (radius * 0.94, 0.004), end, BLUE, collides=False),
-    )
+def _tube(radius: float, low: float, high: float, at: Place, turn: Place = (0, 0, 0)) -> Solid:
+    """A cylinder from low to high along an axis through a place: z, or another that z turns to.
+
+    The tubes along x are the bare ones of the arm, the others house joints.
+    """
+    middle = pose(at, turn) @ pose((0, 0, (low + high) / 2))
+    color = SILVER if turn == ALONG_X else DARK
+    return Solid("cylinder", (radius, (high - low) / 2), middle, color)
+
+
+def _cap(radius: float, at: Place, turn: Place = (0, 0, 0)) -> Solid:
+    """The blue lid on the end of a joint."""
+    return Solid("cylinder", (radius, 0.003), pose(at, turn), BLUE, collides=False)
 
 
 _LINKS = (
@@ -57,8 +62,9 @@ _LINKS = (
         center=(0, 0, 0.02),
         inertia=_rod(4.0, 0.075, 0.1, 2),
         solids=(
-            Solid("cylinder", (0.075, 0.012), pose((0, 0, 0.012)), DARK),
-            Solid("cylinder", (0.062, 0.046), pose((0, 0, 0.050)), SILVER),
+            Solid("cylinder", (0.075, 0.013), pose((0, 0, 0.013)), DARK),
+            Solid("cylinder", (0.068, 0.018), pose((0, 0, 0.044)), DARK),
+            _tube(0.060, 0.060, 0.098, (0, 0, 0)),
         ),
     ),
     Link(
@@ -70,8 +76,9 @@ _LINKS = (
         center=(0, -0.00193, -0.02561),
         inertia=_rod(3.761, 0.06, 0.178, 2),
         solids=(
-            Solid("cylinder", (0.060, 0.046), pose((0, 0, -0.020)), SILVER),
-            *_housing(0.060, -0.060, 0.065, ALONG_Y, cap=1),
+            _tube(0.060, -0.063, 0.068, (0, 0, 0)),
+            _tube(0.060, -0.074, 0.0, (0, 0, 0), ALONG_Y),
+            _cap(0.056, (0, 0, 0.071)),
         ),
     ),
     Link(
@@ -83,12 +90,11 @@ _LINKS = (
         center=(-0.2125, 0, 0.11336),
         inertia=_rod(8.058, 0.054, 0.56, 0),
         solids=(
-            *_housing(0.060, 0.066, 0.200, (0, 0, 0), cap=1),
-            Solid(
-                "cylinder", (0.050, _UPPER / 2), pose((-_UPPER / 2, 0, _SHOULDER), ALONG_X), SILVER
-            ),
-            Solid("cylinder", (0.055, 0.062), pose((-_UPPER, 0, 0.132)), SILVER),
-            Solid("cylinder", (0.052, 0.004), pose((-_UPPER, 0, 0.197)), BLUE, collides=False),
+            _tube(0.060, 0.062, 0.206, (0, 0, 0)),
+            _tube(0.050, 0.0, _UPPER, (-_UPPER, 0, _SHOULDER), ALONG_X),
+            _tube(0.060, 0.066, 0.206, (-_UPPER, 0, 0)),
+            _cap(0.056, (0, 0, 0.209)),
+            _cap(0.056, (-_UPPER, 0, 0.209)),
         ),
     ),
     Link(
@@ -100,10 +106,11 @@ _LINKS = (
         center=(-0.2422, 0, 0.0265),
         inertia=_rod(2.846, 0.045, 0.49, 0),
         solids=(
-            *_housing(0.055, -0.048, 0.069, (0, 0, 0), cap=-1),
-            Solid("cylinder", (0.040, _FORE / 2), pose((-_FORE / 2, 0, _ELBOW), ALONG_X), SILVER),
-            Solid("cylinder", (0.042, 0.048), pose((-_FORE, 0, 0.006)), SILVER),
-            Solid("cylinder", (0.039, 0.004), pose((-_FORE, 0, -0.045)), BLUE, collides=False),
+            _tube(0.057, -0.040, 0.060, (0, 0, 0)),
+            _tube(0.050, 0.0, 0.110, (-0.110, 0, _ELBOW), ALONG_X),
+            _tube(0.040, 0.0, _FORE, (-_FORE, 0, _ELBOW), ALONG_X),
+            _tube(0.039, -0.049, 0.058, (-_FORE, 0, 0)),
+            _cap(0.050, (0, 0, -0.042)),
         ),
     ),
     Link(
@@ -115,9 +122,9 @@ _LINKS = (
         center=(0, -0.01634, -0.0018),
         inertia=_rod(1.37, 0.045, 0.09, 2),
         solids=(
-            Solid("cylinder", (0.042, 0.062), pose((0, 0, -0.015)), SILVER),
-            Solid("cylinder", (0.039, 0.004), pose((0, 0, 0.049)), BLUE, collides=False),
-            Solid("cylinder", (0.042, 0.024), pose((0, -0.026, 0), ALONG_Y), SILVER),
+            _tube(0.040, -0.073, 0.0, (0, 0, 0)),
+            _tube(0.039, -0.053, 0.052, (0, 0, 0), ALONG_Y),
+            _cap(0.036, (0, 0.054, 0), ALONG_Y),
         ),
     ),
     Link(
@@ -129,9 +136,9 @@ _LINKS = (
         center=(0, 0.01634, -0.0018),
         inertia=_rod(1.3, 0.045, 0.09, 2),
         solids=(
-            Solid("cylinder", (0.042, 0.045), pose((0, 0, -0.004)), SILVER),
-            Solid("cylinder", (0.039, 0.004), pose((0, 0, 0.044)), BLUE, collides=False),
-            Solid("cylinder", (0.042, 0.024), pose((0, 0.026, 0), ALONG_Y), SILVER),
+            _tube(0.040, -0.047, 0.0, (0, 0, 0)),
+            _tube(0.039, -0.051, 0.054, (0, 0, 0), ALONG_Y),
+            _cap(0.036, (0, -0.053, 0), ALONG_Y),
         ),
     ),
     Link(
@@ -142,7 +149,7 @@ _LINKS = (
         mass=0.365,
         center=(0, 0, -0.001159),
         inertia=_rod(0.365, 0.0375, 0.05, 2),
-        solids=(Solid("cylinder", (0.0375, 0.023), pose((0, 0, -0.024)), DARK),),
+        solids=(Solid("cylinder", (0.0375, 0.023), pose((0, 0, -0.024)), SILVER),),
     ),
     Link("flange", "wrist_3_link", pose(rpy=(0, -_HALF, -_HALF))),
     Link("tool0", "flange", pose(rpy=(_HALF, 0, _HALF))),
