@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -59,7 +60,7 @@ def volume(piece: Piece) -> float:
     if piece.kind == "sphere":
         return 4 / 3 * math.pi * size[0] ** 3
     if piece.kind == "hull":
-        return float(ConvexHull(piece.vertices).volume)
+        return _hull_moments(piece)[0]
     tube = 2 * math.pi * size[0] ** 2 * size[1]
     return tube + (4 / 3 * math.pi * size[0] ** 3 if piece.kind == "capsule" else 0.0)
 
@@ -70,8 +71,8 @@ def centre_of_mass(pieces: Sequence[Piece]) -> FloatArray:
     middles = []
     for piece in pieces:
         local = np.zeros(3)
-        if piece.vertices is not None:
-            local = _hull_middle(piece.vertices)
+        if piece.kind == "hull":
+            local = _hull_moments(piece)[1]
         middles.append(geometry.apply(piece.object_from_piece, local))
     middle: FloatArray = weights @ np.array(middles) / weights.sum()
     return middle
@@ -113,6 +114,11 @@ def enclosed_volume(mesh: Mesh) -> float:
     return float(np.einsum("nc,nc->", a, np.cross(b, c)) / 6)
 
 
+def outline(vertices: FloatArray) -> FloatArray:
+    """(K, 3) those of the vertices (N, 3) that are corners of their convex hull."""
+    return np.asarray(vertices[ConvexHull(vertices).vertices], dtype=np.float64)
+
+
 def settled(
     name: str, rotation: ArrayLike, vertices: FloatArray, pieces: Sequence[Piece]
 ) -> RestPose:
@@ -121,7 +127,7 @@ def settled(
     Args:
         name: of the rest pose.
         rotation: (3, 3) rough, how the object is turned; made a true rotation.
-        vertices: (N, 3) of the surface, m.
+        vertices: (N, 3) of the surface, or of its `outline`, m.
         pieces: give the centre of mass.
 
     Returns:
@@ -167,11 +173,13 @@ def _turn_between(source: FloatArray, target: FloatArray) -> FloatArray:
     return turn
 
 
-def _hull_middle(vertices: FloatArray) -> FloatArray:
-    """(3,) centroid of the volume of a convex hull."""
-    solid = ConvexHull(vertices)
-    inner = vertices.mean(axis=0)
-    a, b, c = (vertices[solid.simplices[:, i]] - inner for i in range(3))
+@functools.lru_cache(maxsize=512)  # each rest pose and the body ask for the same pieces again
+def _hull_moments(piece: Piece) -> tuple[float, FloatArray]:
+    """Volume (m³) of a hull, and the (3,) centroid of it in the piece's frame."""
+    assert piece.vertices is not None
+    solid = ConvexHull(piece.vertices)
+    inner = piece.vertices.mean(axis=0)
+    a, b, c = (piece.vertices[solid.simplices[:, i]] - inner for i in range(3))
     share = np.abs(np.einsum("nc,nc->n", a, np.cross(b, c)))
     middle: FloatArray = inner + (share @ (a + b + c)) / (4 * share.sum())
-    return middle
+    return float(solid.volume), middle
