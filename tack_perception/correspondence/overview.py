@@ -43,12 +43,13 @@ def contact_sheet(
         raise InvalidInputError(f"{data.folder}: the set has no views yet")
     count = min(columns * rows, len(data))
     chosen = np.unique(np.linspace(0, len(data) - 1, count).round().astype(int))
-    tiles = [_tile(draw_points(data.view(int(i)))) for i in chosen]
-    lines = _grid(tiles, columns)
-    for i in (int(chosen[0]), int(chosen[-1])):
-        lines.append(_line(_details(data, data.view(i)), columns))
+    views = {int(i): data.view(int(i)) for i in chosen}
+    lines = _grid([_tile(draw_points(view)) for view in views.values()], columns)
+    largest = sorted(views, key=lambda i: -sum(thing.pixels for thing in views[i].objects))
+    for i in largest[:2]:
+        lines.append(_line(_details(data, views[i]), columns))
     rng = np.random.default_rng(seed)
-    joined = [_tile(picture, 2) for picture in _joined(data, rng)]
+    joined = [_tile(picture, 2) for picture in _joined(data, largest[0], rng)]
     if joined:
         lines.append(_line(joined, columns))
     return np.concatenate(lines)
@@ -138,16 +139,22 @@ def _details(data: CorrespondenceSet, view: View) -> list[Image]:
     ]
 
 
-def _joined(data: CorrespondenceSet, rng: np.random.Generator) -> list[Image]:
-    """A pair of views of one scene, and one of different instances of a class, where there are."""
-    first = data.view(0)
+def _joined(data: CorrespondenceSet, i: int, rng: np.random.Generator) -> list[Image]:
+    """A view and another of its scene, and one of another scene, where they have enough in common.
+
+    Views that are near in the set are tried first.
+    """
+    first = data.view(i)
     found: dict[bool, Image] = {}
-    for j in range(1, min(len(data), _TRIED)):
+    others = sorted((j for j in range(len(data)) if j != i), key=lambda j: abs(j - i))
+    for j in others[:_TRIED]:
+        if len(found) == 2:
+            break
         same = data.view(j).scene == first.scene
         # A set without poses or canonical maps has no such pairs.
         with contextlib.suppress(InvalidInputError):
-            if same not in found and len(data.pairs(0, j, _PAIRS, rng)) >= _PAIRS // 2:
-                found[same] = draw_pairs_between(data, 0, j, rng)
+            if same not in found and len(data.pairs(i, j, _PAIRS, rng)) >= _PAIRS // 2:
+                found[same] = draw_pairs_between(data, i, j, rng)
     return [found[same] for same in (True, False) if same in found]
 
 
