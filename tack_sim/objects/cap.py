@@ -47,7 +47,7 @@ _PLACES = {
     "brim_middle": (2, 1 + BRIM_ROWS // 2, _MIDDLE),
     "brim_left": (2, BRIM_ROWS + 2, _MIDDLE + 16),
     "brim_right": (2, BRIM_ROWS + 2, _MIDDLE - 16),
-    "back": (5, 11, 4),
+    "back": (5, 11, 12),
 }
 _WIDTHS = {0: COLUMNS + 1, 2: BRIM_COLUMNS + 3, 4: 25, 5: 17}
 

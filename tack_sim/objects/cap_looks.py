@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The texture of a cap: panels of cloth, seams, eyelets, emblems, the rows of stitches on a brim."""
+"""The texture of a cap: panels of cloth, seams, eyelets, emblems, stitched brims."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tack_sim.objects.cap_shape import (
 )
 from tack_sim.objects.surfaces import Area
 from tack_sim.objects.textures import fabric_emblems as emblems
-from tack_sim.objects.textures.fabric import Cloth, cloth, washed
+from tack_sim.objects.textures.fabric import Cloth, cloth, worn
 from tack_sim.objects.textures.noise import Color, Field, Image, fbm, smoothstep
 from tack_sim.objects.textures.stitching import Sewing, field_over
 
@@ -100,12 +100,7 @@ def _size(area: Area) -> tuple[int, int]:
 
 
 def _weave(kind: Cloth, sewing: Sewing, rng: np.random.Generator) -> Field:
-    pitch, strength = {"twill": (0.0024, 0.07), "canvas": (0.0024, 0.08), "knit": (0.004, 0.09), "mesh": (0.0052, 0.22)}[kind]  # fmt: skip
-    height, width = sewing.image.shape[:2]
-    wear = fbm(height // 4, width // 4, rng, 4).astype(np.float64)
-    return washed(
-        cloth(kind, sewing.across, sewing.down, pitch), field_over(wear, height, width), strength
-    )
+    return worn(kind, sewing.across, sewing.down, rng)
 
 
 def _outer(looks: CapLooks, shape: CapShape, grids: CapGrids, rng: np.random.Generator) -> Sewing:
@@ -157,13 +152,20 @@ def _printed(looks: CapLooks, sewing: Sewing, rng: np.random.Generator) -> None:
 def _seams(shape: CapShape, sewing: Sewing, angle: Field, radius: Field, thread: Color) -> None:
     """A dark line where panels meet, and a row of stitches on either side."""
     for seam in shape.seams:
-        turn = (angle - np.float32(seam) + np.float32(np.pi)) % np.float32(2 * np.pi) - np.float32(
-            np.pi
-        )
-        away = np.asarray(turn * radius, np.float32)
-        sewing.shade(np.asarray(1 - 0.42 * smoothstep(0.0014, 0.0004, np.abs(away)), np.float32))
-        for side in (-0.0034, 0.0034):
-            sewing.stitch(np.asarray(away - np.float32(side), np.float32), sewing.down, thread)
+        turn = (angle[0] - np.float32(seam - np.pi)) % np.float32(2 * np.pi) - np.float32(np.pi)
+        for columns in _runs(np.abs(turn) < 0.45):
+            window = (slice(None), columns)
+            away = np.asarray(turn[columns] * radius[window], np.float32)
+            sewing.shade(1 - 0.42 * smoothstep(0.0014, 0.0004, np.abs(away)), window)
+            line = np.asarray(np.abs(away) - 0.0034, np.float32)
+            sewing.stitch(line, sewing.down[window], thread, window=window)
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[slice]:
+    """Where a mask is set, as slices."""
+    places = np.flatnonzero(mask)
+    parts = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    return [slice(int(part[0]), int(part[-1]) + 1) for part in parts if len(part)]
 
 
 def _eyelets(shape: CapShape, grids: CapGrids, sewing: Sewing, color: Color) -> None:
@@ -246,10 +248,11 @@ def _inner(looks: CapLooks, shape: CapShape, grids: CapGrids) -> Sewing:
     band = looks.colors[8]
     sewing.cover(tuple(0.85 * c for c in looks.colors[1]))
     for seam in shape.seams:
-        turn = (angle - np.float32(seam) + np.float32(np.pi)) % np.float32(2 * np.pi) - np.float32(
-            np.pi
-        )
-        sewing.cover(band, np.asarray(0.006 - np.abs(turn) * radius, np.float32))
+        turn = (angle[0] - np.float32(seam - np.pi)) % np.float32(2 * np.pi) - np.float32(np.pi)
+        for columns in _runs(np.abs(turn) < 0.45):
+            window = (slice(None), columns)
+            tape = 0.006 - np.abs(turn[columns]) * radius[window]
+            sewing.cover(band, np.asarray(tape, np.float32), window=window)
     sewing.cover(band, np.asarray(0.030 - sewing.down, np.float32))
     sewing.stitch(np.asarray(sewing.down - 0.027, np.float32), sewing.across, looks.colors[5])
     depth = np.linspace(0, 1, height, dtype=np.float32)[:, None] + np.zeros((1, width), np.float32)

@@ -144,7 +144,7 @@ def rise(shape: CapShape, y: FloatArray) -> FloatArray:
     """Height of the brim's inner edge."""
     end = shape.half_width * np.sin(shape.spread)
     share = np.asarray(y) / end
-    return shape.arch * (1 - share**2 * (1 - 0.12 * (share**2 - 1)))
+    return np.asarray(shape.arch * (1 - share**2 * (1 - 0.12 * (share**2 - 1))))
 
 
 def _angles(shape: CapShape) -> FloatArray:

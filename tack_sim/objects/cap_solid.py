@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What physics sees of a cap: a shell of thin convex patches, a brim of strips, button and strap."""
+"""What physics sees of a cap: a shell of patches, a brim of strips, button and strap."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from tack_sim.objects.solids import hull
 from tack_sim.shapes import Mesh
 
 _ROWS = (8, 13, 19, ROWS)  # of the crown, from the cap on top down to the lower edge
-_STRIPS = 10
+_STRIPS = 8
 _BRIM_DENSITY = 1.3  # a plastic sheet between two cloths
 
 
@@ -29,10 +31,10 @@ def cap_pieces(grids: CapGrids, button: Mesh, strap: Mesh) -> tuple[Piece, ...]:
             )
         )
     ]
-    for top, bottom in zip(_ROWS[:-1], _ROWS[1:], strict=True):
-        spans = breaks if bottom > _ROWS[1] else breaks[::2]
+    for top, bottom in pairwise(_ROWS):
+        spans = breaks if bottom == ROWS else breaks[::2]
         last = bottom + (2 if bottom == ROWS else 1)
-        for first, second in zip(spans[:-1], spans[1:], strict=True):
+        for first, second in pairwise(spans):
             columns = slice(first, second + 1)
             cloud = np.concatenate([grids.outer[top:last, columns], inner[top:last, columns]])
             pieces.append(hull(cloud.reshape(-1, 3)))
@@ -45,14 +47,11 @@ def _brim(grids: CapGrids) -> list[Piece]:
     breaks = np.linspace(1, columns, _STRIPS + 1).astype(int)
     return [
         hull(grids.brim[:, first : last + 1].reshape(-1, 3), _BRIM_DENSITY)
-        for first, last in zip(breaks[:-1], breaks[1:], strict=True)
+        for first, last in pairwise(breaks)
     ]
 
 
 def _strap(strap: Mesh) -> list[Piece]:
     rings = strap.vertices.reshape(-1, 17, 3)[1:-1]
-    breaks = np.linspace(0, len(rings) - 1, 5).astype(int)
-    return [
-        hull(rings[first : last + 1].reshape(-1, 3))
-        for first, last in zip(breaks[:-1], breaks[1:], strict=True)
-    ]
+    breaks = np.linspace(0, len(rings) - 1, 4).astype(int)
+    return [hull(rings[first : last + 1].reshape(-1, 3)) for first, last in pairwise(breaks)]

@@ -7,7 +7,8 @@ import numpy as np
 
 from tack_sim.objects.cap_looks import CapLooks, Print
 from tack_sim.objects.cap_shape import CapShape
-from tack_sim.objects.shoe_styles import (
+from tack_sim.objects.textures.fabric import Cloth
+from tack_sim.objects.textures.fabric_colors import (
     BLACK,
     CREAM,
     GREY,
@@ -18,7 +19,6 @@ from tack_sim.objects.shoe_styles import (
     tinted,
     vivid,
 )
-from tack_sim.objects.textures.fabric import Cloth
 from tack_sim.objects.textures.noise import Color
 from tack_sim.objects.textures.print_words import brand
 
@@ -59,7 +59,7 @@ def _shape(kind: str, looks: CapLooks, rng: np.random.Generator) -> CapShape:
         for _ in range(3 if soft else 1)
     )
     panels = any_of(rng, (5, 6, 6, 6, 8)) if kind != "trucker" else 5
-    radius = rng.uniform(0.0078, 0.0096)
+    closed = looks.colors[1] == looks.colors[0] and rng.random() < 0.15
     return CapShape(
         half_length=0.101 * size * rng.uniform(0.98, 1.03),
         half_width=0.085 * size * rng.uniform(0.97, 1.04),
@@ -76,8 +76,8 @@ def _shape(kind: str, looks: CapLooks, rng: np.random.Generator) -> CapShape:
         arch=rng.uniform(0.001, 0.007) if flat else rng.uniform(0.010, 0.030),
         tilt=rng.uniform(0.0, 0.08) if flat else rng.uniform(0.04, 0.22),
         opening=rng.uniform(0.42, 0.50),
-        opening_height=0.001 if looks.colors[1] == looks.colors[0] and rng.random() < 0.15 else rng.uniform(0.032, 0.048),
-        button_radius=radius,
+        opening_height=0.001 if closed else rng.uniform(0.032, 0.048),
+        button_radius=rng.uniform(0.0078, 0.0096),
         button_height=rng.uniform(0.0090, 0.0105),
         strap=rng.uniform(0.0070, 0.0095),
         buckle=any_of(rng, (0.0006, 0.009, 0.012)),

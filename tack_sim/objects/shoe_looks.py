@@ -23,12 +23,12 @@ from tack_sim.objects.shoe_parts import (
 from tack_sim.objects.shoe_shape import COLUMNS, ROWS, Last
 from tack_sim.objects.surfaces import Area
 from tack_sim.objects.textures import fabric_emblems as emblems
-from tack_sim.objects.textures.fabric import Cloth, cloth, washed
+from tack_sim.objects.textures.fabric import Cloth, cloth, worn
 from tack_sim.objects.textures.leather import foam, leather, suede
-from tack_sim.objects.textures.noise import Color, Field, Image, fbm, smoothstep
+from tack_sim.objects.textures.noise import Color, Field, Image, smoothstep
 from tack_sim.objects.textures.stitching import Sewing, field_over
 
-Stuff = Literal["twill", "canvas", "knit", "mesh", "leather", "suede"]
+Stuff = Cloth | Literal["leather", "suede"]
 Mark = Literal["none", "stripes", "chevron", "wave", "emblem", "word"]
 
 
@@ -89,14 +89,10 @@ def _stuff(kind: Stuff, sewing: Sewing, rng: np.random.Generator) -> Field:
     """The factor on the colour of a material."""
     height, width = sewing.image.shape[:2]
     half = (-(-height // 2), -(-width // 2))
-    if kind in ("leather", "suede"):
+    if kind == "leather" or kind == "suede":
         small = (leather if kind == "leather" else suede)(*half, rng)
         return np.asarray(np.repeat(np.repeat(small, 2, 0), 2, 1)[:height, :width])
-    weave: Cloth = kind
-    pitch, strength = {"twill": (0.0022, 0.07), "canvas": (0.0022, 0.09), "knit": (0.0036, 0.11), "mesh": (0.0046, 0.17)}[kind]  # fmt: skip
-    wear = fbm(height // 4, width // 4, rng, 4)
-    slow = field_over(wear.astype(np.float64), height, width)
-    return washed(cloth(weave, sewing.across, sewing.down, pitch), slow, strength)
+    return worn(kind, sewing.across, sewing.down, rng)
 
 
 def _upper(looks: ShoeLooks, last: Last, grids: ShoeGrids, rng: np.random.Generator) -> Sewing:
@@ -142,7 +138,8 @@ def _upper(looks: ShoeLooks, last: Last, grids: ShoeGrids, rng: np.random.Genera
     sewing.cover(lining, collar, factor=_stuff("twill", sewing, rng))
     _eyelets(sewing, last, mark if looks.contrast else sole)
     if looks.mark != "none" and looks.counter > 0:
-        tab = emblems.over(emblems.patch(second, (90, 110), False), emblems.lettering(looks.word, mark, rng))  # fmt: skip
+        letters = emblems.lettering(looks.word, mark, rng)
+        tab = emblems.over(emblems.patch(second, (90, 110), False), letters)
         at_heel = smoothstep(0.14, 0.10, around + 0 * below)
         for end in (0.0, 1.0):
             right = (s - end) * 0.55 + 0 * below
@@ -197,7 +194,7 @@ def _marking(
         taper = 0.0085 * smoothstep(0.30 * length, 0.05 * length, np.abs(forward - 0.02))
         inside = np.asarray(taper - np.abs(high - swell) - 0.0008, np.float32)
         sewing.cover(color, inside)
-        sewing.stitch(inside - 0.0018, forward, looks.colors[1])
+        sewing.stitch(np.asarray(inside - 0.0018, np.float32), forward, looks.colors[1])
     elif looks.mark in ("emblem", "word"):
         below = np.asarray(0.038 - high, np.float32)
         if looks.mark == "emblem":

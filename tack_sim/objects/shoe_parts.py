@@ -37,6 +37,7 @@ TIP_ROWS = 7
 """Rows of the tongue that stand over the top eyelets."""
 TONGUE_AROUND = 24
 _LEVELS = 6
+_LEVEL_WAYS = (0.05, 0.22, 0.40, 0.56, 0.72, 0.84)  # of the instep
 EYELETS = np.array([0.312, 0.338, 0.364, 0.390, 0.416, 0.440])
 
 
@@ -217,7 +218,7 @@ def _bar(last: Last, left: int, right: int, over: float) -> tuple[FloatArray, Fl
     holes, inside = last.outer(s, np.array([0.90]))
     edges, into = last.outer(s, np.array([1.0]))
     holes, edges = holes[0] + 0.001 * inside[0], edges[0] - (0.0028 + over) * into[0]
-    q = float(np.interp((left + right) / 2, np.arange(_LEVELS), [0.05, 0.22, 0.40, 0.56, 0.72, 0.84]))  # fmt: skip
+    q = float(np.interp((left + right) / 2, np.arange(_LEVELS), _LEVEL_WAYS))
     middle, normal = _tongue_top(last, q)
     middle = middle + (0.0022 + over) * normal
     knots = np.stack([holes[0], edges[0], middle, edges[1], holes[1]])

@@ -10,12 +10,14 @@ length; `f` is the share of the length from the heel.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 FloatArray = NDArray[np.float64]
+HeightOver = Callable[[FloatArray], FloatArray]
 
 COLUMNS = 112
 """Steps once around the shoe."""
@@ -130,7 +132,7 @@ class Last:
         return _turned(self.shape, x)
 
     def share(self, x: FloatArray) -> FloatArray:
-        """f at x."""
+        """The share of the length at x."""
         return np.asarray(x) / self.shape.length + 0.5
 
     def outline(self, s: FloatArray, out: float | FloatArray = 0.0) -> FloatArray:
@@ -168,8 +170,16 @@ class Last:
             t: (R,) 0 at the sole to 1 at the collar.
 
         Returns:
-            (R, C, 3) points and (R, C, 3) unit directions to the inside of the wall, m.
+            (R, C, 3) points and (R, C, 3) unit normals to the inside, m.
         """
+        points, upwards = self._columns(s, t)
+        step = 2e-3
+        along = self._columns(s + step, t)[0] - self._columns(s - step, t)[0]
+        inside = np.cross(along, upwards)
+        return points, inside / np.linalg.norm(inside, axis=2, keepdims=True)
+
+    def _columns(self, s: FloatArray, t: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Points of the outside, and directions up along its columns."""
         shape = self.shape
         base = self.outline(s)
         low = np.concatenate([base, (self.sole_top(base[:, 0]) - 0.003)[:, None]], axis=1)
@@ -186,14 +196,13 @@ class Last:
         bulge = 0.004 + 0.003 * toe - 0.002 * smooth(around, 0.1, 0.0)
         last = 0.38 * rise * (1 - toe) + 0.52 * reach * toe
         into = np.cos(slope)[:, None] * inward + np.sin(slope)[:, None] * up
-        controls = (low, low + first[:, None] * up - bulge[:, None] * inward, top - last[:, None] * into, top)  # fmt: skip
+        # A cubic Bézier curve in each column: from the sole straight up, over the foot.
+        b = low + first[:, None] * up - bulge[:, None] * inward
+        c, d = top - last[:, None] * into, top
         v = np.asarray(t)[:, None, None]
-        b, c, d = controls[1], controls[2], controls[3]
         points = (1 - v) ** 3 * low + 3 * v * (1 - v) ** 2 * b + 3 * v**2 * (1 - v) * c + v**3 * d
         along = (1 - v) ** 2 * (b - low) + 2 * v * (1 - v) * (c - b) + v**2 * (d - c)
-        flat = np.sum(along * inward, axis=2, keepdims=True)
-        inside = along[..., 2:] * inward - flat * up
-        return points, inside / np.linalg.norm(inside, axis=2, keepdims=True)
+        return points, along
 
     def wall(self, s: FloatArray) -> FloatArray:
         """Thickness of the upper at its edge: padded around the ankle, thin along the throat."""
@@ -218,7 +227,7 @@ def _lift(shape: ShoeShape, f: FloatArray) -> FloatArray:
 
 def _turned(shape: ShoeShape, x: FloatArray) -> FloatArray:
     f = np.asarray(x) / shape.length + 0.5
-    return -shape.foot * 0.022 * shape.length * smooth(f, 0.3, 1.0)
+    return np.asarray(-shape.foot * 0.022 * shape.length * smooth(f, 0.3, 1.0))
 
 
 def _outline_points(shape: ShoeShape) -> FloatArray:
@@ -229,7 +238,7 @@ def _outline_points(shape: ShoeShape) -> FloatArray:
     return np.stack([(f - 0.5) * shape.length, outer * scale, inner * scale], axis=1)
 
 
-def _instep(shape: ShoeShape, q: FloatArray, sole_top: object) -> FloatArray:
+def _instep(shape: ShoeShape, q: FloatArray, sole_top: HeightOver) -> FloatArray:
     """(N, 2) x and z of the throat's middle line."""
     v = np.asarray(q)[:, None]
     tall = np.clip((shape.eyelet - 0.08) / 0.06, 0, 1)
@@ -239,17 +248,19 @@ def _instep(shape: ShoeShape, q: FloatArray, sole_top: object) -> FloatArray:
     vamp = np.array([0.675 * length, shape.vamp])
     line = (1 - v) ** 2 * top + 2 * v * (1 - v) * bend + v**2 * vamp
     line[:, 0] -= length / 2
-    line[:, 1] += sole_top(line[:, 0])  # type: ignore[operator]
-    return line
+    line[:, 1] += sole_top(line[:, 0])
+    return np.asarray(line)
 
 
-def _topline_knots(shape: ShoeShape, sole_top: object) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _topline_knots(
+    shape: ShoeShape, sole_top: HeightOver
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """s, and the left and right points, of the collar and the throat."""
     s, f, half, high = _COLLAR.T
     x = (f - 0.5) * shape.length
     z = shape.ankle + (shape.heel - shape.ankle) * high
     z[-1] += 0.35 * (shape.eyelet - z[-1])
-    z = z + sole_top(x)  # type: ignore[operator]
+    z = z + sole_top(x)
     line = _instep(shape, _THROAT[:, 1], sole_top)
     x, z = np.concatenate([x, line[:, 0]]), np.concatenate([z, line[:, 1]])
     half = np.concatenate([half, _THROAT[:, 2]]) * shape.length * shape.width

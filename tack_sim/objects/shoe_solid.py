@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ from tack_sim.objects.solids import hull
 FloatArray = NDArray[np.float64]
 
 # Columns from the heel on either side: the wall reaches to where the throat begins.
-_WALL = (4, 9, 14, 19, 24, 29, 33)
+_WALL = (3, 8, 13, 18, 23, 28, 33)
 _FRONT = (33, 38, 43, 48, 52, 56)
 _SOLE = (0, 7, 14, 24, 34, 42, 49, 56)
 _THROAT = (np.array([0.295, 0.355, 0.415, 0.465, 0.5]), np.array([0.0, 0.3, 0.66, 0.93, 1.12]))
@@ -30,12 +32,12 @@ def shoe_pieces(grids: ShoeGrids) -> tuple[Piece, ...]:
 def _wall(grids: ShoeGrids) -> list[Piece]:
     """Around the opening, each segment in an upper and a lower half."""
     spans = [(-_WALL[0], _WALL[0])]
-    for first, last in zip(_WALL[:-1], _WALL[1:], strict=True):
+    for first, last in pairwise(_WALL):
         spans += [(first, last), (-last, -first)]
     pieces = []
     for first, last in spans:
         columns = np.arange(first, last + 1) % COLUMNS
-        for top, bottom in zip(_WALL_ROWS[:-1], _WALL_ROWS[1:], strict=True):
+        for top, bottom in pairwise(_WALL_ROWS):
             start = 0 if top == 0 else top + RIM - 1
             outside = grids.outer[start : bottom + RIM, columns]
             inside = grids.lining[start : min(bottom, ROWS - 3) + RIM, columns]
@@ -47,7 +49,7 @@ def _front(grids: ShoeGrids) -> list[Piece]:
     """From the throat to the toe, with what of the tongue lies in each slice."""
     pieces = []
     under = len(grids.tongue) - 2 - TIP_ROWS  # rows between the eyelets and the vamp
-    for first, last in zip(_FRONT[:-1], _FRONT[1:], strict=True):
+    for first, last in pairwise(_FRONT):
         columns = np.arange(first, last + 1)
         columns = np.concatenate([columns, COLUMNS - columns])
         cloud = [grids.outer[: ROWS + RIM, columns].reshape(-1, 3)]
@@ -66,7 +68,7 @@ def _tip(grids: ShoeGrids) -> Piece:
 
 def _sole(grids: ShoeGrids) -> list[Piece]:
     pieces = []
-    for first, last in zip(_SOLE[:-1], _SOLE[1:], strict=True):
+    for first, last in pairwise(_SOLE):
         columns = np.arange(first, last + 1)
         columns = np.concatenate([columns, COLUMNS - columns])
         cloud = np.concatenate([grids.side[:, columns], grids.lining[-2:-1, columns]])  # and insole

@@ -4,43 +4,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
 from tack_sim.objects.shoe_looks import ShoeLooks
 from tack_sim.objects.shoe_shape import ShoeShape
-from tack_sim.objects.textures.noise import Color, hsv
+from tack_sim.objects.textures.fabric_colors import (
+    BLACK,
+    CREAM,
+    GREY,
+    GUM,
+    WHITE,
+    any_of,
+    apart,
+    muted,
+    tinted,
+    vivid,
+)
+from tack_sim.objects.textures.noise import Color
 from tack_sim.objects.textures.print_words import brand
 
-T = TypeVar("T")
 Range = tuple[float, float]
 
-WHITE: Color = (0.93, 0.93, 0.91)
-CREAM: Color = (0.89, 0.85, 0.74)
-BLACK: Color = (0.09, 0.09, 0.10)
-GREY: Color = (0.52, 0.53, 0.55)
-GUM: Color = (0.66, 0.44, 0.24)
 _LEATHERS: tuple[Color, ...] = (
     (0.36, 0.20, 0.11), (0.52, 0.31, 0.16), (0.66, 0.43, 0.22), (0.24, 0.14, 0.10),
     (0.11, 0.10, 0.10), (0.33, 0.10, 0.10), (0.25, 0.27, 0.20), (0.74, 0.58, 0.38),
 )  # fmt: skip
-
-
-def any_of(rng: np.random.Generator, options: Sequence[T]) -> T:
-    """One of the options by chance."""
-    return options[int(rng.integers(len(options)))]
-
-
-def vivid(rng: np.random.Generator) -> Color:
-    """A strong colour."""
-    return hsv(rng.random(), rng.uniform(0.6, 0.95), rng.uniform(0.45, 0.95))
-
-
-def muted(rng: np.random.Generator) -> Color:
-    """A quiet colour."""
-    return hsv(rng.random(), rng.uniform(0.15, 0.5), rng.uniform(0.22, 0.75))
 
 
 def shoe_style(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
@@ -68,10 +58,10 @@ def _sized(shape: ShoeShape, rng: np.random.Generator) -> ShoeShape:
 def _draw(rng: np.random.Generator, **ranges: Range) -> ShoeShape:
     """A shape of middle size, with lengths in mm drawn from ranges."""
     numbers = {name: rng.uniform(*limits) for name, limits in ranges.items()}
-    unitless = {"toe_square"}
-    return ShoeShape(
-        **{name: v if name in unitless else v / 1000 for name, v in numbers.items()}  # type: ignore[arg-type]
-    )
+    lengths: dict[str, Any] = {
+        name: v if name == "toe_square" else v / 1000 for name, v in numbers.items()
+    }
+    return dataclasses.replace(ShoeShape(), **lengths)
 
 
 def _runner(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
@@ -109,7 +99,8 @@ def _court(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
     looks = ShoeLooks(
         "leather", any_of(rng, ("leather", "suede")),
         (body, overlay, mark, mark, any_of(rng, (GREY, body, mark)),
-         any_of(rng, (WHITE, CREAM, GUM)), any_of(rng, (mark, GUM, body)), any_of(rng, (WHITE, body))),
+         any_of(rng, (WHITE, CREAM, GUM)), any_of(rng, (mark, GUM, body)),
+         any_of(rng, (WHITE, body))),
         rng.uniform(0.045, 0.070) * (rng.random() < 0.6), False,
         rng.uniform(0.040, 0.060) * (rng.random() < 0.85), rng.uniform(0.016, 0.024),
         rng.uniform(0.012, 0.018) * (rng.random() < 0.4),
@@ -125,14 +116,16 @@ def _canvas(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
         rng, sole_heel=(24, 29), sole_fore=(21, 25), spring=(3, 7), toe_square=(0.5, 1.0),
         heel=(104, 122) if tall else (56, 66), ankle=(98, 112) if tall else (44, 50),
         eyelet=(108, 128) if tall else (70, 80), vamp=(44, 50), toe_height=(26, 30),
-        flange=(3, 5), bumper=(2, 8), wall=(5.5, 7), tongue=(10, 20), lace=(2.8, 4.0), loop=(28, 40),
+        flange=(3, 5), bumper=(2, 8), wall=(5.5, 7), tongue=(10, 20), lace=(2.8, 4.0),
+        loop=(28, 40),
     )  # fmt: skip
     body = any_of(rng, (vivid(rng), BLACK, muted(rng), vivid(rng), CREAM))
     mark = apart(any_of(rng, (WHITE, vivid(rng), CREAM)), body)
     looks = ShoeLooks(
         "canvas", "canvas",
         (body, tinted(body, any_of(rng, (0.85, 1.0))), mark, mark, any_of(rng, (CREAM, body)),
-         any_of(rng, (WHITE, CREAM)), any_of(rng, (vivid(rng), BLACK, body)), any_of(rng, (WHITE, CREAM))),
+         any_of(rng, (WHITE, CREAM)), any_of(rng, (vivid(rng), BLACK, body)),
+         any_of(rng, (WHITE, CREAM))),
         rng.uniform(0.038, 0.052) * (rng.random() < 0.75), True,
         rng.uniform(0.020, 0.035), rng.uniform(0.014, 0.020), 0.0,
         any_of(rng, ("none", "emblem", "word", "none", "stripes", "wave")),
@@ -177,27 +170,11 @@ def _boot(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
     looks = ShoeLooks(
         any_of(rng, ("leather", "suede", "leather")), "leather",
         (body, overlay, overlay, mark, any_of(rng, (tinted(body, 0.6), CREAM, GREY)),
-         any_of(rng, (BLACK, (0.20, 0.15, 0.12), GUM, CREAM)), BLACK, any_of(rng, (mark, BLACK, GUM))),
+         any_of(rng, (BLACK, (0.20, 0.15, 0.12), GUM, CREAM)), BLACK,
+         any_of(rng, (mark, BLACK, GUM))),
         rng.uniform(0.050, 0.075) * (rng.random() < 0.7), False,
         rng.uniform(0.050, 0.070), rng.uniform(0.020, 0.030),
         rng.uniform(0.012, 0.020) * (rng.random() < 0.5),
         any_of(rng, ("none", "none", "emblem")), 3, brand(rng), bool(rng.random() < 0.6),
     )  # fmt: skip
     return shape, looks, 1.35
-
-
-StyleMaker = Callable[[np.random.Generator], tuple[ShoeShape, ShoeLooks, float]]
-
-
-def tinted(color: Color, factor: float) -> Color:
-    """Darker or lighter."""
-    red, green, blue = (min(0.97, float(c) * factor) for c in color)
-    return (red, green, blue)
-
-
-def apart(color: Color, other: Color) -> Color:
-    """The colour, or one that can be told from the other."""
-    difference = sum(abs(a - b) for a, b in zip(color, other, strict=True))
-    if difference > 0.55:
-        return color
-    return WHITE if sum(other) < 1.5 else (0.12, 0.14, 0.22)

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tack_sim.objects.textures.noise import Field, smoothstep
+from tack_sim.objects.textures.noise import Field, fbm, smoothstep
 
 Cloth = Literal["twill", "canvas", "knit", "mesh"]
+
+_WEAVES: dict[Cloth, tuple[float, float]] = {
+    "twill": (0.0023, 0.07),
+    "canvas": (0.0023, 0.08),
+    "knit": (0.0038, 0.09),
+    "mesh": (0.0048, 0.19),
+}
+"""Pitch of the threads (m) and strength of the relief."""
 
 
 def cloth(kind: Cloth, across: ArrayLike, along: ArrayLike, pitch: float) -> Field:
@@ -41,12 +50,20 @@ def cloth(kind: Cloth, across: ArrayLike, along: ArrayLike, pitch: float) -> Fie
     return np.asarray(0.25 - 1.25 * smoothstep(0.9, 1.7, hole), dtype=np.float32)
 
 
-def washed(relief: Field, wear: Field, strength: float) -> Field:
-    """A factor on the colour of worn cloth.
+def worn(kind: Cloth, across: Field, along: Field, rng: np.random.Generator) -> Field:
+    """A factor on the colour of worn cloth: its weave, and slow changes of tone.
 
     Args:
-        relief: of the weave.
-        wear: (H, W) slow noise of standard deviation 1.
-        strength: of the relief, about 0.05 to 0.15.
+        kind: see `cloth`.
+        across, along: (H, W) place on the cloth, m.
+        rng: for the wear.
+
+    Returns:
+        (H, W) float32 around 1.
     """
-    return np.asarray(1 + strength * relief + 0.025 * wear, dtype=np.float32)
+    pitch, strength = _WEAVES[kind]
+    height, width = across.shape
+    wear = fbm(-(-height // 4), -(-width // 4), rng, 4)
+    slow = np.asarray(cv2.resize(wear, (width, height), interpolation=cv2.INTER_LINEAR))
+    relief = cloth(kind, across, along, pitch)
+    return np.asarray(1 + strength * relief + 0.025 * slow, dtype=np.float32)

@@ -65,7 +65,7 @@ def over(under: Image, emblem: Image, fill: float = 0.78) -> Image:
     size = (max(1, round(emblem.shape[1] * scale)), max(1, round(emblem.shape[0] * scale)))
     small = np.asarray(cv2.resize(emblem, size, interpolation=cv2.INTER_AREA))
     v, u = (height - size[1]) // 2, (width - size[0]) // 2
-    result = under.copy()
+    result: Image = under.copy()
     window = result[v : v + size[1], u : u + size[0]]
     share = small[..., 3:].astype(np.float32) / 255
     window[..., :3] = (

@@ -20,19 +20,18 @@ def field_over(values: NDArray[np.float64], height: int, width: int) -> Field:
     Returns:
         (height, width) or (height, width, K) float32.
     """
-    rows, columns = values.shape[:2]
-    step_u, step_v = (columns - 1) / width, (rows - 1) / height
-    matrix = np.array([[step_u, 0, 0.5 * step_u], [0, step_v, 0.5 * step_v]])
-    return np.asarray(
-        cv2.warpAffine(
-            values.astype(np.float32),
-            matrix,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        dtype=np.float32,
-    )
+    picked = values.astype(np.float32)
+    for axis, size in enumerate((height, width)):
+        steps = values.shape[axis] - 1
+        at = (np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(steps / size)
+        low = np.minimum(at.astype(np.int32), steps - 1)
+        share = (at - low).reshape((-1,) + (1,) * (values.ndim - 1 - axis))
+        first, second = np.take(picked, low, axis=axis), np.take(picked, low + 1, axis=axis)
+        second -= first
+        second *= share
+        second += first
+        picked = second
+    return picked
 
 
 Window = tuple[slice, slice]
@@ -119,6 +118,7 @@ class Sewing:
         *,
         pitch: float = 0.0034,
         half: float = 0.00045,
+        window: Window | None = None,
     ) -> None:
         """A row of stitches.
 
@@ -128,16 +128,18 @@ class Sewing:
             color: of the thread.
             pitch: from one stitch to the next, m.
             half: half the thread's width, m.
+            window: the rows and columns that the fields are given for; all if None.
         """
+        image = self.image[window or _EVERYWHERE]
         beside = np.abs(line)
         v, u = np.nonzero(beside < half + 0.0003)
         gap = np.sin(along[v, u] * np.float32(2 * np.pi / pitch))
         share = smoothstep(half + 0.0003, half, beside[v, u]) * smoothstep(-0.75, -0.35, gap)
-        self.image[v, u] += (np.asarray(color, np.float32) - self.image[v, u]) * share[:, None]
+        image[v, u] += (np.asarray(color, np.float32) - image[v, u]) * share[:, None]
 
-    def shade(self, factor: Field) -> None:
-        """Darken or lighten by an (H, W) factor."""
-        self.image *= factor[..., None]
+    def shade(self, factor: ArrayLike, window: Window | None = None) -> None:
+        """Darken or lighten by an (H, W) factor, of a window if given."""
+        self.image[window or _EVERYWHERE] *= np.asarray(factor, np.float32)[..., None]
 
     def stamp(
         self,

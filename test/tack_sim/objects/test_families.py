@@ -21,8 +21,9 @@ from tack_sim.objects.model import SPLITS, ObjectModel, Piece, split_of
 SEEDS = (1, 100_000, 119_999)
 MADE = [name for name in FAMILIES if importlib.util.find_spec(f"tack_sim.objects.{name}")]
 
-AGREEMENT = {"cap": 0.006, "shoe": 0.006}
-"""How far surface and pieces may lie apart, m; thin cloth and folds need more. 2 mm for others."""
+AGREEMENT = {"cap": 0.006, "shoe": 0.008}
+"""How far surface and pieces may lie apart, m: a shoe's front is solid, a cap's shell thick. 2 mm
+for others."""
 
 families = pytest.mark.parametrize("family", MADE)
 
