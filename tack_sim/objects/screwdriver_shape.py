@@ -139,7 +139,8 @@ def _collar(shape: ScrewdriverShape) -> FloatArray:
 
 
 def _shaft(shape: ScrewdriverShape) -> FloatArray:
-    x = np.linspace(-0.3 * shape.handle, shape.collar[0] + shape.shaft - _tip_length(shape), 17)
+    seen = np.linspace(shape.collar[0], shape.collar[0] + shape.shaft - _tip_length(shape), 15)
+    x = np.concatenate([[-0.3 * shape.handle], seen])
     sizes = np.full((len(x), 2), shape.shaft_radius)
     return _about_x(x, sizes, shape.squareness)
 
