@@ -6,8 +6,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -107,8 +108,7 @@ def run_job(
             for name in (KEYPOINTS, GOALS, VIDEO)
         )
         with Film(colors) as film:
-            for index, frame in _timed(source, clock, progress):
-                keypoints = pipeline.perceive(frame)
+            for index, frame, keypoints in _perceived(pipeline, source, clock, progress):
                 clock.start()
                 found = _plan(index, frame, keypoints, goal_frame, planner, place)
                 findings.frames.append(found)
@@ -127,8 +127,11 @@ def run_job(
         images = {f"click_{i:02d}.png": picture for i, picture in enumerate(clicks, 1)}
         images |= {f"frame_{i:06d}.png": image for i, image in film.pictures.items()}
         clock.stop("draw")
-        page = build_page(findings, clicks, film.pictures, film.video, [VIDEO, KEYPOINTS, GOALS])
-        _write_pictures(output / PICTURES, images)
+        others = [VIDEO, KEYPOINTS, GOALS]
+        with ThreadPoolExecutor(1, "pictures") as beside:
+            written = beside.submit(_write_pictures, output / PICTURES, images)
+            page = build_page(findings, clicks, film.pictures, film.video, others)
+            written.result()
         write_atomically(output / REPORT, page)
         clock.stop("write")
     files = [REPORT, VIDEO, KEYPOINTS, GOALS, *(f"{PICTURES}/{name}" for name in sorted(images))]
@@ -174,6 +177,28 @@ def _plan(
             )  # fmt: skip
         found.plans[keypoint.label] = plan
     return found
+
+
+def _perceived(
+    pipeline: PerceptionPipeline, source: FrameSource, clock: Clock, progress: bool
+) -> Iterator[tuple[int, RGBDFrame, list[Keypoint]]]:
+    """The frames in their order with what was found; the next is searched meanwhile."""
+    with ThreadPoolExecutor(1, "perceive") as beside:
+        waiting: deque[tuple[int, RGBDFrame, Future[list[Keypoint]]]] = deque()
+        for index, frame in _timed(source, clock, progress):
+            waiting.append((index, frame, beside.submit(pipeline.perceive, frame)))
+            if len(waiting) > 1:
+                index, frame, found = waiting.popleft()
+                yield index, frame, _awaited(found, clock)
+        for index, frame, found in waiting:
+            yield index, frame, _awaited(found, clock)
+
+
+def _awaited(found: Future[list[Keypoint]], clock: Clock) -> list[Keypoint]:
+    clock.start()
+    keypoints = found.result()
+    clock.stop("wait")
+    return keypoints
 
 
 def _timed(source: FrameSource, clock: Clock, progress: bool) -> Iterator[tuple[int, RGBDFrame]]:

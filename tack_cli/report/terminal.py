@@ -12,11 +12,11 @@ from tack_cli.report.job import Outcome
 
 _STAGES = {
     "source": "read frames",
-    "detect": "find points",
-    "lift": "lift to 3D",
     "plan": "plan grasps",
     "write": "write files",
-    "wait": "wait for video",
+    "wait": "wait for the others",
+    "detect": "(beside it) find points",
+    "lift": "(beside it) lift to 3D",
     "draw": "(beside it) draw",
     "video": "(beside it) video",
 }
@@ -61,11 +61,11 @@ def _found(findings: Findings) -> list[str]:
 
 def _timing(outcome: Outcome, seconds: float) -> list[str]:
     frames = max(len(outcome.findings.frames), 1)
-    lines = ["  stage               total, s   ms per frame"]
+    lines = [f"  {'stage':<24}  total, s   ms per frame"]
     for stage, name in _STAGES.items():
         spent = outcome.seconds[stage]
-        lines.append(f"  {name:<18}{spent:10.2f}{1e3 * spent / frames:15.1f}")
-    lines.append(f"  {'all':<18}{seconds:10.2f}{1e3 * seconds / frames:15.1f}")
+        lines.append(f"  {name:<24}{spent:10.2f}{1e3 * spent / frames:15.1f}")
+    lines.append(f"  {'all':<24}{seconds:10.2f}{1e3 * seconds / frames:15.1f}")
     duration = outcome.findings.duration
     pace = f", {duration / seconds:.1f} × real time" if duration > 0 else ""
     return [*lines, f"  {frames / seconds:.1f} frames per second{pace}"]

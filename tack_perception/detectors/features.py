@@ -125,6 +125,13 @@ def describe(
     return raw
 
 
+def texture_of(raw: FloatArray, count: int) -> FloatArray:
+    """(N, count) length of the raw descriptors of each of `count` cell sizes."""
+    parts = np.split(raw, [_SMOOTH * count], axis=1)
+    square = sum((part.reshape(len(raw), count, -1) ** 2).sum(axis=-1) for part in parts)
+    return np.asarray(np.sqrt(square), dtype=np.float32)
+
+
 @functools.cache
 def _patterns() -> FloatArray:
     """(128, 48) the smoothest patterns that a descriptor can have, orthonormal, smoothest first.

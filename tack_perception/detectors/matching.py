@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float32]
 
 _ROUGH_ANCHORS = 24
 _FINE_ANCHORS = 12
-_POSES_KEPT = 2
+_POSES_KEPT = 3
 _PLACES_KEPT = 3
 _RIVAL_PX = 16.0
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_perception.annotation import Annotation
-from tack_perception.detectors.features import DenseFeatures, describe
+from tack_perception.detectors.features import DenseFeatures, describe, texture_of
 from tack_perception.detectors.gradients import GradientPyramid
 from tack_perception.detectors.settings import DenseDescriptorConfig
 from tack_perception.errors import InvalidInputError
@@ -23,7 +23,7 @@ _NEAR_PX = 10  # around a click at a silhouette the nearer surface is the one th
 _OWN_PX = 16.0  # what is this close to an anchor is the anchor itself, not a rival
 _ROLL_STEP_DEG = 15.0  # descriptors bear half of it without loss
 _SCALE_STEP = math.sqrt(2)
-_LEAST_TEXTURE = 0.4  # RMS length over the cell sizes; 1 is full texture, 0 a blank wall
+_LEAST_TEXTURE = 0.4  # at the best cell size; 1 is full texture, 0 a blank wall
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def make_template(
     """
     pixels, radius = _support(shot, config)
     raw = describe(features.pyramid, pixels, features.cells)
-    texture = np.linalg.norm(raw, axis=1) / math.sqrt(len(features.cells))
+    texture = texture_of(raw, len(features.cells)).max(axis=1)
     if texture.max() < _LEAST_TEXTURE:
         raise InvalidInputError(
             f"{shot.label}: the image around ({shot.u:.0f}, {shot.v:.0f}) has no texture that could"
