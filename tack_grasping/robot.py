@@ -3,7 +3,7 @@
 
 The same profile describes the arm to the planner of grasps, to the MoveIt client and to the
 simulated cell. Names of frames, joints, groups and controllers are those of the robot's own MoveIt
-configuration.
+configuration. Files: `tack_grasping.profiles`; every field for users: docs/robots.md.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Gripper:
         finger_depth: from the finger tips to the palm, m.
         finger_width, finger_thickness: of one finger's tip across and along the closing
             direction, m.
-        force: largest closing force, N.
+        force: largest closing force that is asked for, N.
         speed: of the opening, m/s.
         tip_from_gripper: (4, 4), the arm's tip frame ← the gripper frame of `PickPlaceGoal`
-            (between the finger tips, z approach, y closing), m.
+            (between the very ends of the fingers, z approach, y closing), m.
         action: name of its action.
         action_type: gripper_command, parallel_gripper_command (both control_msgs).
         touch_links: links that may touch what is grasped.
