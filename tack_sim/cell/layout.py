@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Iterable
@@ -26,7 +27,8 @@ Role = Literal["target", "clutter", "occluder"]
 _ATTEMPTS = 400
 _BIN_SIZE = (0.36, 0.27, 0.06)
 _BIN_INSIDE = 0.06  # how far its middle is inside the workspace, m
-_BESIDE = 0.10  # how far clutter may stand outside the workspace, m
+_REDRAWS = 10  # of clutter that is too large for what space is left
+_BESIDE = 0.14  # how far clutter may stand outside the workspace, m
 _HAND = 0.11  # half the width of the widest gripper: it must come down beside the bin
 
 
@@ -144,12 +146,7 @@ def sample_layout(
     for index in range(occluders):
         panel = make_panel(int(rng.integers(2**31)))
         objects.append(sampler.place_near(objects[0], f"panel_{index}", panel))
-    others = [name for name in FAMILIES if name != target.family]
-    for index in range(clutter):
-        name = others[int(rng.integers(len(others)))]
-        model = make_object(name, int(rng.integers(SPLITS[split].start, SPLITS[split].stop)))
-        pose = model.rests[int(rng.integers(len(model.rests)))].table_from_object
-        objects.append(sampler.place(Placed(f"{name}_{index}", model, pose, "clutter")))
+    objects += [sampler.clutter(index, target.family, SPLITS[split]) for index in range(clutter)]
     return CellLayout(profile, tuple(objects), container, seed)
 
 
@@ -217,6 +214,20 @@ class _Sampler:
     ) -> None:
         self._profile, self._bin, self._clearance, self._rng = profile, container, clearance, rng
         self._taken: list[FloatArray] = [container.outline(), *taken]
+
+    def clutter(self, index: int, without: str, seeds: range) -> Placed:
+        """An object of any other class than `without`, its instance drawn from `seeds`."""
+        for _ in range(_REDRAWS):
+            with contextlib.suppress(InvalidInputError):
+                return self.place(self._drawn(index, without, seeds))
+        return self.place(self._drawn(index, without, seeds))
+
+    def _drawn(self, index: int, without: str, seeds: range) -> Placed:
+        others = [name for name in FAMILIES if name != without]
+        name = others[int(self._rng.integers(len(others)))]
+        model = make_object(name, int(self._rng.integers(seeds.start, seeds.stop)))
+        pose = model.rests[int(self._rng.integers(len(model.rests)))].table_from_object
+        return Placed(f"{name}_{index}", model, pose, "clutter")
 
     def place(self, placed: Placed, *, reachable: bool = False) -> Placed:
         """The object at a random place; `base_from_object` is its rest pose."""
