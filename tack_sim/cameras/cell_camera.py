@@ -26,6 +26,10 @@ from tack_sim.renderer import import_mujoco
 
 FloatArray = NDArray[np.float64]
 
+_NEAREST = 0.1  # m
+_PAUSE = 0.5  # s without a picture after which the camera's motion is not known
+_LONGEST_BLUR = 40.0  # px
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CameraImages:
@@ -76,6 +80,7 @@ class CellCamera:
         noise: False for perfect depth and colour.
         aligned: depth registered to colour, as realsense-ros does with align_depth; otherwise it
             stays on the depth imager's own grid.
+        exposure: time for which the shutter is open, s: how far a moving camera blurs.
         samples, shadow_size: see `SceneRenderer`.
         seed: of all randomness; the same seed and states give the same pictures.
         renderer: shared with other cameras of the same thread; None for one of its own.
@@ -95,6 +100,7 @@ class CellCamera:
         look: LookConfig = STEADY,
         noise: bool = True,
         aligned: bool = True,
+        exposure: float = 0.006,
         samples: int = 0,
         shadow_size: int = 1024,
         seed: int = 0,
@@ -103,6 +109,11 @@ class CellCamera:
         self._mujoco = import_mujoco()
         self._model, self._mount, self._aligned, self._noise = model, mount, aligned, noise
         self.camera: CameraModel = camera_model(mount.model).scaled(width, height)
+        # Of depth that is registered to colour, only what colour sees is worth its time.
+        partly = aligned and not self.camera.coincident
+        self._depth_grid = self.camera.depth_window(_NEAREST) if partly else (self.camera.depth, 0)
+        self._exposure = exposure
+        self._last: tuple[float, FloatArray] | None = None
         self._data = self._mujoco.MjData(model)
         body = self._mujoco.mj_name2id(model, self._mujoco.mjtObj.mjOBJ_BODY.value, mount.parent)
         self._body = max(0, body)
@@ -142,28 +153,21 @@ class CellCamera:
         """
         self._load(state)
         pose = self.world_from_color()
-        if self.camera.coincident:
-            color, depth = self._renderer.color_and_depth(
-                self._data, self.camera.color, pose, self.look.lights
-            )
+        camera, renderer, data = self.camera, self._renderer, self._data
+        grid, column = self._depth_grid
+        if camera.coincident:
+            color, depth = renderer.color_and_depth(data, camera.color, pose, self.look.lights)
         else:
-            color = self._renderer.color(self._data, self.camera.color, pose, self.look.lights)
-            depth = self._renderer.depth(
-                self._data, self.camera.depth, pose @ self.camera.color_from_depth
-            )
+            color = renderer.color(data, camera.color, pose, self.look.lights)
+            depth = renderer.depth(data, grid, pose @ camera.color_from_depth)
         if self._noise:
-            color = expose(color, self.look, self._rng)
-            depth = noisy_depth(depth, self.camera.depth, self.camera.noise, self._rng)
-        depth_intrinsics = self.camera.depth
-        if self._aligned and not self.camera.coincident:
-            depth_intrinsics = self.camera.color
-            depth = register_depth(
-                depth, self.camera.depth, self.camera.color, self.camera.color_from_depth
-            )
-        aligned = self._aligned or self.camera.coincident
-        return CameraImages(
-            state.time, color, depth, self.camera.color, depth_intrinsics, aligned, pose
-        )
+            color = expose(color, self._blurred_look(state.time, pose, depth), self._rng)
+            depth = noisy_depth(depth, grid, camera.noise, self._rng, first_column=column)
+        aligned = self._aligned or camera.coincident
+        if aligned and not camera.coincident:
+            depth = register_depth(depth, grid, camera.color, camera.color_from_depth)
+            grid = camera.color
+        return CameraImages(state.time, color, depth, camera.color, grid, aligned, pose)
 
     def world_from_color(self) -> FloatArray:
         """(4, 4) pose of the colour optical frame in the last state, m."""
@@ -172,6 +176,22 @@ class CellCamera:
         parent[:3, :3], parent[:3, 3] = rotation, self._data.xpos[self._body]
         pose: FloatArray = geometry.nearest_transform(parent) @ self._mount.parent_from_optical
         return pose
+
+    def _blurred_look(self, time: float, pose: FloatArray, depth: NDArray[np.float32]) -> Look:
+        """The look, with the blur of how the camera moved since its last picture."""
+        last, self._last = self._last, (time, pose)
+        if last is None or not 0 < time - last[0] < _PAUSE or not np.isfinite(depth).any():
+            return self.look
+        middle = self.camera.color.deproject(
+            (self.camera.color.cx, self.camera.color.cy), np.nanmedian(depth)
+        )
+        before = self.camera.color.project(geometry.apply(geometry.inverse(last[1]) @ pose, middle))
+        moved = before - (self.camera.color.cx, self.camera.color.cy)
+        if not np.isfinite(moved).all():
+            return self.look
+        moved *= self._exposure / (time - last[0]) * 640 / self.camera.color.width
+        u, v = np.clip(moved + self.look.blur, -_LONGEST_BLUR, _LONGEST_BLUR)
+        return dataclasses.replace(self.look, blur=(float(u), float(v)))
 
     def _load(self, state: Snapshot) -> None:
         data = self._data

@@ -159,6 +159,18 @@ def test_a_camera_moves_with_its_body(model):
     assert_array_equal(moved.depth, shoot(model, pose=shifted, noise=False).depth)
 
 
+def test_a_moving_camera_blurs_along_its_motion(model):
+    def sharpness(step):
+        options = {"width": 160, "height": 120, "shadow_size": 0, "exposure": 0.01}
+        with CellCamera(model, mount(parent="arm"), **options) as camera:
+            camera.shoot(state(-step, time=1.0))
+            color = camera.shoot(state(0.0, time=1.05)).color.astype(float)
+        return [float(np.square(np.diff(color, axis=axis)).mean()) for axis in (0, 1)]
+
+    still, moving = sharpness(0.0), sharpness(0.1)
+    assert max(moving) < 0.6 * max(still)
+
+
 def test_the_same_seed_gives_the_same_pictures(model):
     first, second, other = (shoot(model, seed=seed) for seed in (3, 3, 4))
     assert_array_equal(first.color, second.color)
