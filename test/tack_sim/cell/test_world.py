@@ -194,3 +194,17 @@ def test_a_stalled_controller_ignores_commands_until_it_recovers(layout: CellLay
     world.command_arm(world.profile.home + 0.2)
     world.step(1.5)
     np.testing.assert_allclose(world.arm_motion()[0], world.profile.home + 0.2, atol=2e-3)
+
+
+def test_slipping_pads_recover(world: CellWorld) -> None:
+    pad = world.model.geom("left_pad1")
+    actuator = world.model.actuator("gripper")
+    grip = float(pad.friction[0])
+    world.faults[:] = [Fault(FaultKind.GRIPPER_SLIP, 0.1, 0.2)]
+    world.step(0.2)
+    assert pad.friction[0] < 0.1 * grip
+    assert actuator.forcerange[1] < 0.1 * world.profile.gripper.force
+    world.step(0.2)
+    assert pad.friction[0] == grip
+    assert actuator.forcerange[1] == pytest.approx(world.profile.gripper.force)
+    world.faults.clear()
