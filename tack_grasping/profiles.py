@@ -13,7 +13,7 @@ from transforms3d import euler
 from tack_grasping.robot import CameraMount, Gripper, JointLimits, RobotProfile
 from tack_perception import geometry
 from tack_perception.annotations.yaml_nodes import Value
-from tack_perception.errors import ConfigurationError, FileFormatError
+from tack_perception.errors import ConfigurationError
 
 FloatArray = NDArray[np.float64]
 
@@ -203,6 +203,3 @@ def _names(value: Value) -> tuple[str, ...]:
     if not names or len(set(names)) != len(names):
         raise value.fault("one or more different names are expected")
     return names
-
-
-__all__ = ["FileFormatError", "load_profile", "profile_names"]
