@@ -194,7 +194,8 @@ def solid(shape: Shape) -> tuple[Piece, ...]:
     heights = np.concatenate(
         [np.linspace(low, high, 5), np.linspace(start, end, 9)[1:], [shape.rim]]
     )
-    bands = [_rings(shape, heights[i : i + 2]) for i in range(len(heights) - 1)]
+    rings = _rings(shape, heights)
+    bands = [rings[i : i + 2] for i in range(len(heights) - 1)]
     bands[0] = np.concatenate([base, bands[0]])
     wall, lid, _ = _cap_rings(shape)
     bands.append(np.concatenate([wall, lid]))
@@ -230,11 +231,8 @@ def points() -> dict[str, SurfacePoint]:
 
 def _rests(mesh: Mesh, pieces: tuple[Piece, ...]) -> tuple[RestPose, ...]:
     front_up = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
-    outer = solids.outline(mesh.vertices)
-    return (
-        solids.settled("standing", np.eye(3), outer, pieces),
-        solids.settled("lying", front_up, outer, pieces),
-    )
+    rotations = {"standing": np.eye(3), "lying": front_up}
+    return solids.all_settled(rotations, mesh.vertices, pieces)
 
 
 def _grasps(shape: Shape) -> tuple[TopGrasp, ...]:

@@ -184,12 +184,8 @@ def points() -> dict[str, SurfacePoint]:
 def _rests(mesh: Mesh, pieces: tuple[Piece, ...]) -> tuple[RestPose, ...]:
     front_up = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
     right_up = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]])
-    outer = solids.outline(mesh.vertices)
-    return (
-        solids.settled("standing", np.eye(3), outer, pieces),
-        solids.settled("on_side", right_up, outer, pieces),
-        solids.settled("on_back", front_up, outer, pieces),
-    )
+    rotations = {"standing": np.eye(3), "on_side": right_up, "on_back": front_up}
+    return solids.all_settled(rotations, mesh.vertices, pieces)
 
 
 def _grasps(shape: Shape) -> tuple[TopGrasp, ...]:

@@ -298,12 +298,8 @@ def points() -> dict[str, SurfacePoint]:
 def _rests(mesh: Mesh, pieces: tuple[Piece, ...]) -> tuple[RestPose, ...]:
     flipped = np.diag([1.0, -1.0, -1.0])
     lying = np.array([[0.0, 0.0, 1.0], [0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]])
-    outer = solids.outline(mesh.vertices)
-    return (
-        solids.settled("standing", np.eye(3), outer, pieces),
-        solids.settled("upside_down", flipped, outer, pieces),
-        solids.settled("lying", lying, outer, pieces),
-    )
+    rotations = {"standing": np.eye(3), "upside_down": flipped, "lying": lying}
+    return solids.all_settled(rotations, mesh.vertices, pieces)
 
 
 def _grasps(shape: Shape) -> tuple[TopGrasp, ...]:

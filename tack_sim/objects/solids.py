@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -114,11 +114,6 @@ def enclosed_volume(mesh: Mesh) -> float:
     return float(np.einsum("nc,nc->", a, np.cross(b, c)) / 6)
 
 
-def outline(vertices: FloatArray) -> FloatArray:
-    """(K, 3) those of the vertices (N, 3) that are corners of their convex hull."""
-    return np.asarray(vertices[ConvexHull(vertices).vertices], dtype=np.float64)
-
-
 def settled(
     name: str, rotation: ArrayLike, vertices: FloatArray, pieces: Sequence[Piece]
 ) -> RestPose:
@@ -127,19 +122,41 @@ def settled(
     Args:
         name: of the rest pose.
         rotation: (3, 3) rough, how the object is turned; made a true rotation.
-        vertices: (N, 3) of the surface, or of its `outline`, m.
+        vertices: (N, 3) of the surface, m.
         pieces: give the centre of mass.
 
     Returns:
         The pose with the lowest point at z = 0 and the object's origin at x = y = 0.
     """
+    return all_settled({name: rotation}, vertices, pieces)[0]
+
+
+def all_settled(
+    rotations: Mapping[str, ArrayLike], vertices: FloatArray, pieces: Sequence[Piece]
+) -> tuple[RestPose, ...]:
+    """As `settled`, for several rest poses by name."""
     solid = ConvexHull(vertices)
-    centre = centre_of_mass(pieces)
-    normals, offsets = solid.equations[:, :3], -solid.equations[:, 3]
-    height = offsets - normals @ centre
-    left, _, right = np.linalg.svd(np.asarray(rotation, dtype=np.float64))
-    rough = left @ right
-    down = -rough[2]
+    normals = solid.equations[:, :3]
+    height = -solid.equations[:, 3] - normals @ centre_of_mass(pieces)
+    rests = []
+    for name, rotation in rotations.items():
+        left, _, right = np.linalg.svd(np.asarray(rotation, dtype=np.float64))
+        rough = left @ right
+        down = _rolled(-rough[2], normals, height)
+        level = _turn_between(rough @ down, np.array([0.0, 0.0, -1.0])) @ rough
+        lowest = float((vertices @ level[2]).min())
+        rests.append(RestPose(name, geometry.make_transform(level, (0.0, 0.0, -lowest))))
+    return tuple(rests)
+
+
+def _rolled(down: FloatArray, normals: FloatArray, height: FloatArray) -> FloatArray:
+    """(3,) which way is down once the hull came to rest on one of its faces.
+
+    Args:
+        down: (3,) which way it is at first.
+        normals: (F, 3) of the hull's faces.
+        height: (F,) of the centre of mass above each.
+    """
     below = -1
     for _ in range(64):  # each roll brings the centre of mass lower, so that it comes to an end
         fall = normals @ down
@@ -147,9 +164,7 @@ def settled(
         if hit == below:
             break
         below, down = hit, normals[hit]
-    level = _turn_between(rough @ down, np.array([0.0, 0.0, -1.0])) @ rough
-    lowest = float((vertices @ level[2]).min())
-    return RestPose(name, geometry.make_transform(level, (0.0, 0.0, -lowest)))
+    return down
 
 
 def _between(start: ArrayLike, end: ArrayLike) -> tuple[FloatArray, float]:

@@ -112,7 +112,7 @@ def label_picture(
         rng: decides the print.
     """
     printed = design(rng, LAYOUTS)
-    tall = 340
+    tall = 288
     wide = round(tall * size[1] / size[0])
     if content.wrapped:
         page = _wrap(tall, wide, printed, rng)
