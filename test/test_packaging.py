@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ("launch", "config", "models", "interfaces", "requirements")
-NODES = ("camera", "annotation", "detector", "pick_place")
+NODES = ("camera", "annotation", "detector", "pick_place", "cell", "move_group")
 NOT_SOURCE = (".*", "build", "dist", "out", "install", "log", "*.egg-info", "__pycache__")
 BUILD = "from setuptools import build_meta; build_meta.build_{kind}({folder!r})"
 

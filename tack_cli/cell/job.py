@@ -34,7 +34,7 @@ _CAMERA = "wrist"
 _SETTLE_S = 0.4
 _SEEN_NS = 300_000_000  # after which a node that is there has seen an image as well
 _MOVES = 8
-_BIN_DROP = 0.02  # above the bin's floor, the object is let go, m
+_BIN_DROP = 0.04  # above the bin's floor, the object is let go, m
 _HIDDEN = 0.01  # m; a surface so much nearer than the point hides it
 _RETRY_STAGES = {"pregrasp", "approach"}
 
