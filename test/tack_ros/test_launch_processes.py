@@ -104,7 +104,9 @@ def test_a_missing_executable_is_told_before_anything_starts(environ):
     with pytest.raises(InvalidInputError, match="no executable 'nope' of package 'demo'"):
         ProcessGroup(environ, output, color=False).run([node("speak"), node("nope")])
     assert output.getvalue() == ""
-    with pytest.raises(InvalidInputError, match="it has annotation, camera, cell, detector, move_group"):
+    with pytest.raises(
+        InvalidInputError, match="it has annotation, camera, cell, detector, move_group"
+    ):
         command(node("nope", package="tack"), {}, None)
 
 
