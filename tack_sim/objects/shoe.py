@@ -101,9 +101,9 @@ def _points(meshes: list[Mesh], mesh: Mesh) -> dict[str, SurfacePoint]:
 def _grasps(shape: ShoeShape) -> tuple[TopGrasp, ...]:
     """One finger in the shoe, one outside, at the collar's wall."""
     across, along = np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0])
-    width = shape.wall + 0.014
+    width = shape.wall + 0.014  # of a small shoe's opening there is not much more
     return (
         TopGrasp("ankle_left", "standing", across, width, 0.022),
         TopGrasp("ankle_right", "standing", across, width, 0.022),
-        TopGrasp("collar_back", "standing", along, width, 0.022),
+        TopGrasp("collar_back", "standing", along, width + 0.010, 0.022),
     )
