@@ -112,6 +112,10 @@ def _view(model: ObjectModel, azimuth: float, elevation: float) -> _View:
     """The view in which the object fills the picture."""
     cloud = geometry.apply(model.rests[0].table_from_object, model.mesh.vertices)
     centre = (cloud.min(axis=0) + cloud.max(axis=0)) / 2
+    size = np.ptp(cloud, axis=0)
+    if size[2] < 0.35 * max(size[:2]) and min(size[:2]) < 0.5 * max(size[:2]):
+        # A tool that lies is seen better from above, and along the picture's diagonal.
+        azimuth, elevation = azimuth + math.radians(25), max(elevation, math.radians(50))
     distance = 4.0 * float(np.linalg.norm(cloud - centre, axis=1).max())
     for _ in range(3):
         view = _View(centre, distance, azimuth, elevation)
@@ -244,8 +248,10 @@ def _mark_points(picture: Image, model: ObjectModel, view: _View) -> None:
         shade = tuple(int(c) for c in color)
         cv2.circle(picture, (u, v), size // 90, shade, -1 if facing else 2, cv2.LINE_AA)
         scale = size / 900
-        cv2.putText(picture, name, (u + size // 60, v), 0, scale, (255, 255, 255), 3, cv2.LINE_AA)
-        cv2.putText(picture, name, (u + size // 60, v), 0, scale, (0, 0, 0), 1, cv2.LINE_AA)
+        (width, _), _ = cv2.getTextSize(name, 0, scale, 1)
+        start = (u + size // 60 if u + width < 0.97 * size else u - width - size // 60, v)
+        cv2.putText(picture, name, start, 0, scale, (255, 255, 255), 3, cv2.LINE_AA)
+        cv2.putText(picture, name, start, 0, scale, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
