@@ -62,7 +62,7 @@ def load_mesh(
     Args:
         path: OBJ (with its MTL and images beside it), STL, PLY or GLB.
         scale: metres in one unit of the file.
-        up: axis of the file that looks up: x, y, z, -x, -y or -z.
+        up: axis of the file that looks up: x, y, z, -x, -y or -z. In GLB files it is mostly y.
         mass: kg; guessed from the volume if None.
         points: name → place (3,) in the file's own coordinates; the nearest surface point is taken.
         cache: folder where convex pieces are kept; None takes `mesh_pieces.default_cache()`.
