@@ -13,6 +13,7 @@ no corner of any part of the robot moves by more than 1 mm and no joint by more 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import time
@@ -150,7 +151,7 @@ class Judge:
     def _steps(self, path: FloatArray) -> Iterator[FloatArray]:
         yield path[0]
         corners = self._place(path[0])
-        for first, second in zip(path[:-1], path[1:], strict=True):
+        for first, second in itertools.pairwise(path):
             moved = self._place(second)
             distance = float(np.linalg.norm(moved - corners, axis=1).max())
             turn = float(np.abs(second - first).max())

@@ -167,9 +167,11 @@ def orientation_angles(wanted_from_actual: FloatArray, rotation_vector: bool) ->
     if rotation_vector:
         turn = np.eye(4)
         turn[:3, :3] = wanted_from_actual
-        angles: FloatArray = np.abs(geometry.log(turn)[3:])
-        return angles
-    return np.abs(np.array(euler.mat2euler(wanted_from_actual, "rxyz")))
+        signed = geometry.log(turn)[3:]
+    else:
+        signed = np.array(euler.mat2euler(wanted_from_actual, "rxyz"), dtype=np.float64)
+    angles: FloatArray = np.abs(signed)
+    return angles
 
 
 def rotation_of(angles: ArrayLike, rotation_vector: bool) -> FloatArray:

@@ -19,7 +19,8 @@ from tack_sim.planning.shapes import sample
 FloatArray = NDArray[np.float64]
 
 _ENOUGH = 6  # goal states; a few branches of the inverse kinematics leave the planner a choice
-_TRIES = 40
+_TRIES = 40  # of inverse kinematics before a pose counts as out of reach
+_MORE_TRIES = 80  # where it can be reached, but only by states that will not do
 _SAME = 0.05  # rad; solutions nearer to each other are one
 
 
@@ -69,8 +70,8 @@ class GoalStates:
         found: list[FloatArray] = []
         failure = MoveItError(MoveItErrorCode.TIMED_OUT, "no time to look for a goal state")
         rank = -1
-        for state in self._candidates(goal):
-            if stop():
+        for tries, state in enumerate(self._candidates(goal)):
+            if stop() or (found and tries >= _TRIES):
                 break
             refusal = self._refusal(state, goal, also)
             if refusal is None and state is not None:
@@ -153,12 +154,17 @@ class GoalStates:
     def _from_pose(self, goal: ResolvedConstraints) -> Iterator[FloatArray | None]:
         """Inverse kinematics of the goal's middle, then of poses drawn from its tolerances."""
         kinematics = self._robot.kinematics
-        for attempt in range(_TRIES):
-            pose = self._tip_pose(goal, exact=attempt < _TRIES // 2)
+        reached = False
+        for attempt in range(_MORE_TRIES):
+            if attempt == _TRIES and not reached:
+                return
+            pose = self._tip_pose(goal, exact=attempt < _TRIES // 2 or attempt % 2 == 0)
             seed = self._start
             if attempt:
                 seed = self._rng.uniform(kinematics.lower, kinematics.upper)
-            yield kinematics.inverse(pose, seed, rng=self._rng, attempts=1 if attempt else 4)
+            q = kinematics.inverse(pose, seed, rng=self._rng, attempts=1 if attempt else 4)
+            reached = reached or q is not None
+            yield q
 
     def _tip_pose(self, goal: ResolvedConstraints, *, exact: bool) -> FloatArray:
         """(4, 4) base_from_tip, in the middle of the tolerances or anywhere in them."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from tack_sim.planning.collision import MARGIN, CollisionChecker
 from tack_sim.planning.constraints import ResolvedConstraints
 from tack_sim.planning.goals import GoalStates
 from tack_sim.planning.inverse import inverse_kinematics
-from tack_sim.planning.path_check import fine_states, first_bad
+from tack_sim.planning.path_check import STEP, fine_states, first_bad
 from tack_sim.planning.query import Query
 from tack_sim.planning.requests import (
     CartesianRequest,
@@ -38,6 +38,8 @@ from tack_sim.planning.timing import import_toppra
 FloatArray = NDArray[np.float64]
 
 _DEFAULT_TIME = 1.0  # s, where none is allowed, as MoveIt does
+# The last check keeps half of its own step, so that nothing fits between two of its states.
+_FINAL_MARGIN = STEP / 2
 _REPAIRS = 3  # searches at twice the resolution each, should a path not stand the fine check
 
 
@@ -153,20 +155,13 @@ class MotionPlanner:
     def _search(self, query: Query, request: PlanRequest) -> tuple[Trajectory, str]:
         rng = np.random.default_rng(request.seed)
         goals = _goal_states(query, request, rng)
-        assert query.checker is not None
         scalings = (request.velocity_scaling, request.acceleration_scaling)
-        query.checker.keep_margin(MARGIN, query.start, *goals)
-        for goal in goals:
-            if first_bad(_coarse(query, goal), query.is_valid, query.stop) is None:
-                query.check_time()
-                trajectory, fault = query.motion(np.array([query.start, goal]), *scalings)
-                if trajectory is not None:
-                    return trajectory, "straight to the goal"
-                query.checker.keep_margin(MARGIN, query.start, *goals)
+        trajectory = _straight(query, goals, scalings)
+        if trajectory is not None:
+            return trajectory, "straight to the goal"
         fault = ""
         for attempt in range(max(1, request.attempts) + _REPAIRS):
-            query.check_time()
-            query.checker.keep_margin(MARGIN, query.start, *goals)
+            query.keep_margin(MARGIN, *goals)
             path = rrt_connect(
                 query.start,
                 goals,
@@ -179,6 +174,7 @@ class MotionPlanner:
             query.check_time()
             if path is None:
                 continue
+            query.keep_margin(_FINAL_MARGIN, *goals)
             trajectory, fault = query.motion(path, *scalings)
             if trajectory is not None:
                 return trajectory, f"around obstacles, over {len(path)} way-points"
@@ -214,7 +210,21 @@ def _goal_states(query: Query, request: PlanRequest, rng: np.random.Generator) -
     return sorted(states, key=lambda state: float(np.linalg.norm(state - query.start)))
 
 
-def _coarse(query: Query, goal: FloatArray) -> Iterator[FloatArray]:
-    """States on the straight line to a goal, at the spacing that the margin makes safe."""
+def _straight(
+    query: Query, goals: list[FloatArray], scalings: tuple[float, float]
+) -> Trajectory | None:
+    """The motion straight to the first goal that can be had so."""
     assert query.checker is not None
-    return fine_states(np.array([query.start, goal]), query.checker.reaches, 2 * MARGIN, 0.05)
+    for goal in goals:
+        path = np.array([query.start, goal])
+        query.keep_margin(MARGIN, *goals)
+        # With this spacing the margin alone rules out nearly all collisions between two states.
+        states = fine_states(path, query.checker.reaches, 2 * MARGIN, 0.05)
+        if first_bad(states, query.is_valid, query.stop) is not None:
+            continue
+        query.check_time()
+        query.keep_margin(_FINAL_MARGIN, *goals)
+        trajectory, _ = query.motion(path, *scalings)
+        if trajectory is not None:
+            return trajectory
+    return None

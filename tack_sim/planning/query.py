@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tack_sim.planning.codes import MoveItError, MoveItErrorCode
-from tack_sim.planning.collision import CollisionChecker
+from tack_sim.planning.collision import MARGIN, CollisionChecker
 from tack_sim.planning.constraints import ResolvedConstraints
 from tack_sim.planning.path_check import fine_states
 from tack_sim.planning.requests import Constraints, Trajectory
@@ -89,6 +89,11 @@ class Query:
                 MoveItErrorCode.START_STATE_VIOLATES_PATH_CONSTRAINTS, f"at the start {broken}"
             )
 
+    def keep_margin(self, margin: float, *goals: FloatArray) -> None:
+        """Set the margin of `is_valid`, m, except where the start or a goal is nearer."""
+        if self.checker is not None:
+            self.checker.keep_margin(margin, self.start, *goals)
+
     def stop(self) -> bool:
         """Whether time is up or the client gave up."""
         return self._cancelled() or time.monotonic() > self._deadline
@@ -116,7 +121,7 @@ class Query:
     def fault(self, path: ArrayLike) -> str:
         """What is wrong anywhere along straight lines between way-points, in words; "" if nothing.
 
-        Looks at steps of 1 mm and 0.2°, without a margin.
+        Looks at steps of 1 mm and 0.2°, with the margin that the checker keeps.
 
         Args:
             path: (N, n) rad.
@@ -124,11 +129,7 @@ class Query:
         Raises:
             MoveItError: PREEMPTED or TIMED_OUT.
         """
-        if self.checker is not None:
-            self.checker.keep_margin(0.0)
-            reaches = self.checker.reaches
-        else:
-            reaches = np.full(len(self.start), 1.0)
+        reaches = np.ones(len(self.start)) if self.checker is None else self.checker.reaches
         for index, q in enumerate(fine_states(path, reaches)):
             if index % 64 == 0:
                 self.check_time()
@@ -136,14 +137,14 @@ class Query:
                 if outside:
                     return outside
             if not self.is_valid(q):
-                contacts = self.checker.contacts(q) if self.checker else []
+                contacts = self.checker.contacts(q, MARGIN) if self.checker else []
                 return str(contacts[0]) if contacts else self.path.violation(q)
         return ""
 
     def motion(
         self, path: FloatArray, velocity_scaling: float, acceleration_scaling: float
     ) -> tuple[Trajectory | None, str]:
-        """The first timed motion along a path that is free all along, and what was wrong otherwise.
+        """The first timed motion along a path that has no fault, and what was wrong otherwise.
 
         The spline through the way-points cuts corners or swings out; the denser the way-points,
         the less. The last resort stops at each of them.

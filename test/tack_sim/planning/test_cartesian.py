@@ -24,7 +24,9 @@ LEFT = down(0.5, 0.25, 0.1)
 
 
 def standing(now: PlanningScene) -> PlanningScene:
-    found = planner().inverse_kinematics(IKRequest(GROUP, LEFT, avoid_collisions=True), now)
+    found = planner().inverse_kinematics(
+        IKRequest(GROUP, LEFT, avoid_collisions=True, timeout=30), now
+    )
     return now.with_positions(found.positions)
 
 

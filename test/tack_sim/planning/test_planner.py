@@ -32,16 +32,20 @@ LEFT, RIGHT = down(0.5, 0.25, 0.1), down(0.5, -0.25, 0.1)
 
 
 def to_pose(pose: np.ndarray, link: str = "", **rest: object) -> PlanRequest:
+    rest = {"allowed_time": 60.0, **rest}
     return PlanRequest(GROUP, (pose_constraints(link, "", pose),), **rest)  # type: ignore[arg-type]
 
 
 def to_joints(*joints: JointConstraint, **rest: object) -> PlanRequest:
+    rest = {"allowed_time": 60.0, **rest}
     return PlanRequest(GROUP, (Constraints(joints=joints),), **rest)  # type: ignore[arg-type]
 
 
 def standing(pose: np.ndarray, now: PlanningScene) -> PlanningScene:
     """The scene with the tip at a pose."""
-    found = planner().inverse_kinematics(IKRequest(GROUP, pose, avoid_collisions=True), now)
+    found = planner().inverse_kinematics(
+        IKRequest(GROUP, pose, avoid_collisions=True, timeout=30), now
+    )
     assert found.code is Code.SUCCESS, found.message
     return now.with_positions(found.positions)
 
@@ -85,7 +89,9 @@ def test_the_straight_way_is_taken_where_it_is_free() -> None:
 
 def test_the_same_seed_gives_the_same_motion_and_another_seed_another() -> None:
     now = standing(LEFT, scene(table(), wall()))
-    goal = planner().inverse_kinematics(IKRequest(GROUP, RIGHT, avoid_collisions=True), now)
+    goal = planner().inverse_kinematics(
+        IKRequest(GROUP, RIGHT, avoid_collisions=True, timeout=30), now
+    )
     joints = [JointConstraint(name, goal.positions[name]) for name in planner().robot.joints]
     first, again, other = (
         planner().plan(to_joints(*joints, seed=seed), now).trajectory for seed in (1, 1, 2)
@@ -119,7 +125,7 @@ def test_a_goal_that_is_reached_already_takes_no_time() -> None:
 def test_any_of_several_goals_will_do() -> None:
     blocked, far = pose_constraints("", "", down(0.5, 0.25, -0.03)), down(2.0, 0, 0.3)
     goals = (pose_constraints("", "", far), blocked, pose_constraints("", "", LEFT))
-    result = planner().plan(PlanRequest(GROUP, goals), scene(table()))
+    result = planner().plan(PlanRequest(GROUP, goals, allowed_time=60), scene(table()))
     check_motion(result, scene(table()))
 
 
@@ -133,7 +139,7 @@ def test_a_goal_region_is_met_somewhere() -> None:
     )
     pillar = box("pillar", (0.04, 0.04, 0.4), (0.55, 0, 0.2))  # on the region's middle
     now = scene(table(), pillar)
-    result = planner().plan(PlanRequest(GROUP, (goal,)), now)
+    result = planner().plan(PlanRequest(GROUP, (goal,), allowed_time=60), now)
     check_motion(result, now)
     end = planner().robot.kinematics.forward(result.trajectory.positions[-1])
     assert (np.abs(end[:3, 3] - (0.5, 0, 0.5)) <= (0.05001, 0.15001, 0.02501)).all()
@@ -143,7 +149,9 @@ def test_a_goal_region_is_met_somewhere() -> None:
 def test_goals_are_understood_in_frames_of_links_and_objects() -> None:
     now = scene(box("tray", (0.1, 0.1, 0.02), (0.45, 0.2, 0.01)))
     tray_from_tip = np.linalg.inv(at(0.45, 0.2, 0.01)) @ LEFT
-    request = PlanRequest(GROUP, (pose_constraints("panda_link8", "tray", tray_from_tip),))
+    request = PlanRequest(
+        GROUP, (pose_constraints("panda_link8", "tray", tray_from_tip),), allowed_time=60
+    )
     result = planner().plan(request, now)
     end = planner().robot.kinematics.forward(result.trajectory.positions[-1])
     assert np.allclose(end, LEFT, atol=2e-4)
@@ -182,7 +190,7 @@ def test_a_goal_beside_an_object_can_be_entered_and_left() -> None:
 def test_the_gripper_stays_upright_where_the_path_has_to() -> None:
     now = standing(LEFT, scene(table(), wall()))
     upright = OrientationConstraint("", "", down(0, 0, 0), np.array([0.4, 0.4, math.pi]))
-    request = to_pose(RIGHT, path_constraints=Constraints(orientations=(upright,)), allowed_time=20)
+    request = to_pose(RIGHT, path_constraints=Constraints(orientations=(upright,)), allowed_time=60)
     result = planner().plan(request, now)
     check_motion(result, now)
     forward = planner().robot.kinematics.forward
@@ -301,18 +309,18 @@ def test_inverse_kinematics_answers_for_links_and_refuses_what_collides() -> Non
     now = scene(table())
     link = "robotiq_85_base_link"
     pose = now.base_from_frame(link) @ at(0.02, 0, 0)
-    found = planner().inverse_kinematics(IKRequest(GROUP, pose, link), now)
+    found = planner().inverse_kinematics(IKRequest(GROUP, pose, link, timeout=30), now)
     assert found.code is Code.SUCCESS
     assert np.allclose(now.with_positions(found.positions).base_from_frame(link), pose, atol=1e-4)
     low = down(0.5, 0.2, -0.03)
-    assert planner().inverse_kinematics(IKRequest(GROUP, low), now).code is Code.SUCCESS
+    assert planner().inverse_kinematics(IKRequest(GROUP, low, timeout=30), now).code is Code.SUCCESS
     blocked = planner().inverse_kinematics(
-        IKRequest(GROUP, low, avoid_collisions=True, timeout=5), now
+        IKRequest(GROUP, low, avoid_collisions=True, timeout=30), now
     )
     assert blocked.code is Code.GOAL_IN_COLLISION
     assert "table" in blocked.message
     assert not blocked.positions
-    far = planner().inverse_kinematics(IKRequest(GROUP, down(2, 0, 0), timeout=5), now)
+    far = planner().inverse_kinematics(IKRequest(GROUP, down(2, 0, 0), timeout=30), now)
     assert far.code is Code.NO_IK_SOLUTION
 
 
@@ -327,6 +335,6 @@ def test_inverse_kinematics_prefers_the_branch_of_its_seed() -> None:
         )
         seed = robot.with_arm(robot.default_positions, q)
         found = planner().inverse_kinematics(
-            IKRequest(GROUP, robot.kinematics.forward(q), seed_state=seed), now
+            IKRequest(GROUP, robot.kinematics.forward(q), seed_state=seed, timeout=30), now
         )
         assert np.allclose(robot.arm_positions(found.positions), q, atol=1e-3)
