@@ -115,6 +115,9 @@ class CorrespondenceWriter:
             category: the class.
             faces: (M, 3) indices of vertices.
             part_of_face: (M,) index into the class's parts.
+
+        Raises:
+            InvalidInputError: the set has other faces of that class already.
         """
         arrays: dict[str, NDArray[Any]] = {
             "faces": faces.astype(np.int32),
@@ -123,14 +126,20 @@ class CorrespondenceWriter:
         self._write_mesh(category, arrays)
 
     def write_vertices(self, instance: str, vertices: NDArray[np.floating]) -> None:
-        """Write the shape of one instance: (N, 3) in its own frame, m."""
+        """Write the shape of one instance: (N, 3) in its own frame, m. Errors as `write_faces`."""
         self._write_mesh(instance, {"vertices": vertices.astype(np.float32)})
 
     def _write_mesh(self, name: str, arrays: dict[str, NDArray[Any]]) -> None:
         path = self.folder / MESHES / f"{name}.npz"
         content = codec.pack_arrays(arrays)
-        if not path.is_file() or path.read_bytes() != content:
+        if not path.is_file():
             write_atomically(path, content)
+        elif path.read_bytes() != content:
+            # Views that are there already refer to the other shape.
+            raise InvalidInputError(
+                f"{path}: holds another shape of {name} (the set was begun with another version);"
+                " choose another folder"
+            )
 
     def _view(self, index: int) -> Path:
         return view_folder(self.folder, index)

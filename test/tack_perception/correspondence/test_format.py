@@ -164,6 +164,9 @@ def test_a_missing_or_damaged_shape_is_named(data):
 
 def test_what_cannot_be_written(tmp_path):
     writer = write_set(tmp_path / "set")
+    writer.write_vertices("tile_0", corners("tile_0"))
+    with pytest.raises(InvalidInputError, match="another shape of tile_0"):
+        writer.write_vertices("tile_0", 2 * corners("tile_0"))
     with pytest.raises(InvalidInputError, match=r"view 4.*4 views"):
         writer.write(4, make_views()[0])
     stranger = dataclasses.replace(make_views()[0].objects[0], instance="tile_9")
