@@ -42,8 +42,18 @@ def shoe_style(rng: np.random.Generator) -> tuple[ShoeShape, ShoeLooks, float]:
 
 def _sized(shape: ShoeShape, rng: np.random.Generator) -> ShoeShape:
     """The same shoe in another size, left or right."""
-    scale = rng.uniform(0.20, 0.29) / shape.length
-    names = ("vamp", "eyelet", "ankle", "heel", "toe_height", "tongue", "loop", "heel_block")
+    scale = rng.uniform(0.215, 0.29) / shape.length
+    names = (
+        "vamp",
+        "eyelet",
+        "ankle",
+        "heel",
+        "toe_height",
+        "tongue",
+        "loop",
+        "heel_block",
+        "wall",
+    )
     # A small foot's shoe is a little higher for its length.
     grown = {name: getattr(shape, name) * scale**0.85 for name in names}
     return dataclasses.replace(
