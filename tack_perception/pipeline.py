@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -17,16 +18,23 @@ from tack_perception.lifting import LiftingConfig, lift_keypoint
 
 @dataclasses.dataclass
 class StageTimes:
-    """Seconds spent by stage, and how many frames they cover."""
+    """Seconds spent by stage, and how many frames they cover; for any number of threads."""
 
     frames: int = 0
     seconds: Counter[str] = dataclasses.field(default_factory=Counter)
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock, repr=False)
 
     def add(self, stage: str, since: float) -> float:
         """Book the time since `since` (time.perf_counter) to a stage; return the time now."""
         now = time.perf_counter()
-        self.seconds[stage] += now - since  # type: ignore[assignment]
+        with self._lock:
+            self.seconds[stage] += now - since  # type: ignore[assignment]
         return now
+
+    def count(self) -> None:
+        """Count a frame."""
+        with self._lock:
+            self.frames += 1
 
 
 class PerceptionPipeline:
@@ -51,7 +59,7 @@ class PerceptionPipeline:
         self.detector.enroll(list(shots))
 
     def perceive(self, frame: RGBDFrame) -> list[Keypoint]:
-        """Find and lift every enrolled label.
+        """Find and lift every enrolled label. Several threads may do so at once.
 
         Returns:
             One `Keypoint` for each label, in the order of enrolment: with `xyz`, covariance and
@@ -63,7 +71,7 @@ class PerceptionPipeline:
         lifting = self.times.add("detect", start)
         keypoints = [self._lift(frame, keypoint) for keypoint in detected]
         self.times.add("lift", lifting)
-        self.times.frames += 1
+        self.times.count()
         return keypoints
 
     def _lift(self, frame: RGBDFrame, keypoint: Keypoint) -> Keypoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,6 +32,7 @@ from tack_perception.sources.base import FrameSource
 
 REPORT, VIDEO, KEYPOINTS, GOALS = "report.html", "overlay.mp4", "keypoints.jsonl", "goals.jsonl"
 PICTURES = "pictures"
+_MOST_AHEAD = 4  # frames searched at once: memory stays bounded
 _OWN_PICTURE = re.compile(r"(frame|click)_\d+\.png")
 
 
@@ -182,23 +184,26 @@ def _plan(
 def _perceived(
     pipeline: PerceptionPipeline, source: FrameSource, clock: Clock, progress: bool
 ) -> Iterator[tuple[int, RGBDFrame, list[Keypoint]]]:
-    """The frames in their order with what was found; the next is searched meanwhile."""
-    with ThreadPoolExecutor(1, "perceive") as beside:
-        waiting: deque[tuple[int, RGBDFrame, Future[list[Keypoint]]]] = deque()
+    """The frames in their order with what was found; the next ones are searched meanwhile."""
+    workers = min(os.cpu_count() or 1, _MOST_AHEAD)
+    waiting: deque[tuple[int, RGBDFrame, Future[list[Keypoint]]]] = deque()
+    with ThreadPoolExecutor(workers, "perceive") as beside:
         for index, frame in _timed(source, clock, progress):
             waiting.append((index, frame, beside.submit(pipeline.perceive, frame)))
-            if len(waiting) > 1:
-                index, frame, found = waiting.popleft()
-                yield index, frame, _awaited(found, clock)
-        for index, frame, found in waiting:
-            yield index, frame, _awaited(found, clock)
+            if len(waiting) > workers:
+                yield _next(waiting, clock)
+        while waiting:
+            yield _next(waiting, clock)
 
 
-def _awaited(found: Future[list[Keypoint]], clock: Clock) -> list[Keypoint]:
+def _next(
+    waiting: deque[tuple[int, RGBDFrame, Future[list[Keypoint]]]], clock: Clock
+) -> tuple[int, RGBDFrame, list[Keypoint]]:
+    index, frame, found = waiting.popleft()
     clock.start()
     keypoints = found.result()
     clock.stop("wait")
-    return keypoints
+    return index, frame, keypoints
 
 
 def _timed(source: FrameSource, clock: Clock, progress: bool) -> Iterator[tuple[int, RGBDFrame]]:

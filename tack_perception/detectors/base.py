@@ -30,7 +30,9 @@ class KeypointDetector(Protocol):
         ...
 
     def detect(self, frame: RGBDFrame) -> list[Keypoint]:
-        """Find every enrolled label in one frame.
+        """Find every enrolled label in one frame, by that frame alone.
+
+        Several threads may do so at once, while none enrols or forgets.
 
         Returns:
             One `Keypoint` for each label, in the order of `labels`, in pixels and with
