@@ -47,7 +47,7 @@ class SceneRenderer:
         *,
         samples: int = 4,
         shadow_size: int = 1024,
-        shadow_reach: float = 0.9,
+        shadow_reach: float = 1.2,
         near: float = 0.03,
         far: float = 15.0,
     ) -> None:

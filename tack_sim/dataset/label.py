@@ -64,8 +64,8 @@ class SceneCamera:
             self._large.width,
             self._large.height,
             samples=0,
-            shadow_size=512 if config.shadow_share else 0,
-            shadow_reach=0.6,
+            shadow_size=1024 if config.shadow_share else 0,
+            shadow_reach=1.2,
             near=0.05,
             far=12.0,
         )
