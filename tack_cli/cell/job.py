@@ -193,6 +193,7 @@ class _Director:
         names = [job.point] if job.point else list(dict.fromkeys(grasps))
         base_from_camera = self._base_from_camera(frame, frame.stamp_ns)
         points = truth["objects"][truth["target"]]["points"]
+        seen: dict[str, tuple[float, tuple[float, float]]] = {}
         for name in names:
             if name not in points:
                 raise InvalidInputError(
@@ -200,7 +201,11 @@ class _Director:
                 )
             pixel = _visible(frame, base_from_camera, np.array(points[name]))
             if pixel is not None:
-                return name, pixel
+                seen[name] = (_depth_support(frame, pixel), pixel)
+        if seen:
+            # As a person would: where the camera measures depth, not on a thin shining shaft.
+            name = max(seen, key=lambda known: seen[known][0])
+            return name, seen[name][1]
         raise TackError(
             f"none of {', '.join(names)} can be seen from here: try another --seed or --point"
         )
@@ -281,6 +286,14 @@ def _visible(
     if not np.isfinite(patch).any() or np.nanmedian(patch) < in_camera[2] - _HIDDEN:
         return None
     return u, v
+
+
+def _depth_support(frame: RGBDFrame, pixel: tuple[float, float]) -> float:
+    """Share of the pixels around one that lie on the same surface."""
+    u, v = map(int, pixel)
+    patch = frame.depth[v - 6 : v + 7, u - 6 : u + 7]
+    near = np.abs(patch - np.nanmedian(frame.depth[v - 1 : v + 2, u - 1 : u + 2])) < _HIDDEN
+    return float(near.mean())
 
 
 def record(outcome: CellOutcome) -> str:

@@ -180,7 +180,8 @@ class Probe:
             return self.wait(look, f"a detection of {label!r} with a position in space", seconds)
         except TackError as error:
             if label not in seen:
-                raise
+                reason = self._refusals("detector") or "no reason is known"
+                raise TackError(f"{error}; {reason}") from error
             last = seen[label]
             why = last.refusal or ("" if last.visible else "it is believed to be hidden")
             raise TackError(
