@@ -22,6 +22,7 @@ class ExecutionCode(enum.IntEnum):
     SUCCESSFUL = 0
     INVALID_GOAL = -1
     INVALID_JOINTS = -2
+    OLD_HEADER_TIMESTAMP = -3
     PATH_TOLERANCE_VIOLATED = -4
     GOAL_TOLERANCE_VIOLATED = -5
     STOPPED = -100
@@ -58,6 +59,34 @@ class ExecutorConfig(Configuration):
     )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tolerances:
+    """Tolerances of one goal, each (n,) in the order of the profile's joints; infinite for none.
+
+    Attributes:
+        path, path_velocity: largest distance from the trajectory on the way, rad and rad/s.
+        goal, goal_velocity: largest distance from the end, rad, and velocity there, rad/s.
+        goal_time: s after the trajectory's end to come within the last two.
+    """
+
+    path: FloatArray
+    path_velocity: FloatArray
+    goal: FloatArray
+    goal_velocity: FloatArray
+    goal_time: float
+
+    @classmethod
+    def of(cls, config: ExecutorConfig, joints: int) -> Tolerances:
+        """The same for every joint."""
+        return cls(
+            np.full(joints, config.path_tolerance),
+            np.full(joints, np.inf),
+            np.full(joints, config.goal_tolerance),
+            np.full(joints, config.stopped_velocity),
+            config.goal_time,
+        )
+
+
 class TrajectoryExecutor:
     """Moves the arm of a cell along one trajectory at a time. It lives on the cell's time.
 
@@ -72,6 +101,7 @@ class TrajectoryExecutor:
         self._world = world
         self._config = config or ExecutorConfig()
         self._followed: _Spline | None = None
+        self._tolerances = Tolerances.of(self._config, len(world.profile.joints))
         self._started = 0.0
         self._result = ExecutionResult(ExecutionCode.SUCCESSFUL, "nothing was followed yet")
         self._finished = True
@@ -95,22 +125,36 @@ class TrajectoryExecutor:
                 return None
             return self._followed.at(self._world.time - self._started)[0]
 
-    def start(self, trajectory: Trajectory) -> ExecutionResult | None:
+    def start(
+        self, trajectory: Trajectory, tolerances: Tolerances | None = None, delay: float = 0.0
+    ) -> ExecutionResult | None:
         """Follow a trajectory from now on; one that is still followed is given up for it.
+
+        Where its first point lies in the future, the arm goes there from where it is.
+
+        Args:
+            trajectory: of all joints of the arm.
+            tolerances: of this goal only; None for those of the controller.
+            delay: s from now to the trajectory's time 0; negative when that has passed.
 
         Returns:
             None, or why the trajectory cannot be followed; the arm then goes on as before.
         """
-        refused = self._refusal(trajectory)
+        refused = self._refusal(trajectory, delay)
         if refused is not None:
             return refused
         joints = tuple(self._world.profile.joints)
         order = [trajectory.joints.index(name) for name in joints]
+        times, values = trajectory.times, (trajectory.positions, trajectory.velocities)
         with self._world.lock:
-            self._followed = _Spline(
-                trajectory.times, trajectory.positions[:, order], trajectory.velocities[:, order]
-            )
-            self._started, self._finished = self._world.time, False
+            positions, velocities = (array[:, order] for array in values)
+            if times[0] + delay > 0:
+                here, speed = self._world.arm_motion()
+                times = np.concatenate(([-delay], times))
+                positions, velocities = np.vstack((here, positions)), np.vstack((speed, velocities))
+            self._followed = _Spline(times, positions, velocities)
+            self._tolerances = tolerances or Tolerances.of(self._config, len(joints))
+            self._started, self._finished = self._world.time + delay, False
         return None
 
     def stop(self, reason: str = "stopped on request") -> None:
@@ -131,31 +175,47 @@ class TrajectoryExecutor:
             return
         elapsed = time - self._started
         positions, velocities = self._followed.at(elapsed)
-        config, left = self._config, elapsed - self._followed.duration
         actual, speed = self._world.arm_motion()
         errors = np.abs(actual - positions)
-        worst = int(errors.argmax())
-        name = self._world.joint_names[worst]
-        if left < 0 and errors[worst] > config.path_tolerance:
-            self._end(
-                ExecutionCode.PATH_TOLERANCE_VIOLATED,
-                f"{name} is {errors[worst]:.3f} rad away from the trajectory after"
-                f" {elapsed:.2f} s; {config.path_tolerance:g} rad are allowed",
-                hold=True,
-            )
+        if elapsed < self._followed.duration:
+            off = self._off_path(errors, np.abs(speed - velocities))
+            if off:
+                code = ExecutionCode.PATH_TOLERANCE_VIOLATED
+                self._end(code, f"after {elapsed:.2f} s {off}", hold=True)
+                return
+            self._world.command_arm(positions, velocities)
             return
         self._world.command_arm(positions, velocities)
-        if left < 0:
-            return
-        arrived = errors[worst] <= config.goal_tolerance
-        if arrived and np.abs(speed).max() <= config.stopped_velocity:
+        self._arrive(errors, np.abs(speed), elapsed - self._followed.duration)
+
+    def _off_path(self, errors: FloatArray, velocity_errors: FloatArray) -> str:
+        """Which joint is too far away from the trajectory, in words; "" for none."""
+        allowed = self._tolerances
+        for off, limit, unit in (
+            (errors, allowed.path, "rad"),
+            (velocity_errors, allowed.path_velocity, "rad/s"),
+        ):
+            worst = int((off - limit).argmax())
+            if off[worst] > limit[worst]:
+                return (
+                    f"{self._world.joint_names[worst]} is {off[worst]:.3f} {unit} away from the"
+                    f" trajectory; {limit[worst]:g} {unit} are allowed"
+                )
+        return ""
+
+    def _arrive(self, errors: FloatArray, speed: FloatArray, late: float) -> None:
+        """End well once the arm is there and still; after the time for it has passed, badly."""
+        allowed = self._tolerances
+        if (errors <= allowed.goal).all() and (speed <= allowed.goal_velocity).all():
             self._end(ExecutionCode.SUCCESSFUL, "the goal is reached", hold=False)
-        elif left > config.goal_time:
+        elif late > allowed.goal_time:
+            worst = int((errors - allowed.goal).argmax())
             self._end(
                 ExecutionCode.GOAL_TOLERANCE_VIOLATED,
-                f"{name} is still {errors[worst]:.4f} rad away from the goal"
-                f" {config.goal_time:g} s after the trajectory's end;"
-                f" {config.goal_tolerance:g} rad are allowed",
+                f"{self._world.joint_names[worst]} is still {errors[worst]:.4f} rad away from the"
+                f" goal, at {speed[worst]:.3f} rad/s, {allowed.goal_time:g} s after the"
+                f" trajectory's end; {allowed.goal[worst]:g} rad and"
+                f" {allowed.goal_velocity[worst]:g} rad/s are allowed",
                 hold=True,
             )
 
@@ -167,7 +227,7 @@ class TrajectoryExecutor:
                 self._world.hold_arm()
             self._result, self._finished = ExecutionResult(code, message), True
 
-    def _refusal(self, trajectory: Trajectory) -> ExecutionResult | None:
+    def _refusal(self, trajectory: Trajectory, delay: float) -> ExecutionResult | None:
         joints = set(self._world.profile.joints)
         if set(trajectory.joints) != joints:
             return ExecutionResult(
@@ -183,6 +243,11 @@ class TrajectoryExecutor:
             return ExecutionResult(ExecutionCode.INVALID_GOAL, "the trajectory is not finite")
         if times[0] < 0 or (np.diff(times) <= 0).any():
             return ExecutionResult(ExecutionCode.INVALID_GOAL, "times must rise from 0 or more")
+        if delay + times[-1] < 0:
+            return ExecutionResult(
+                ExecutionCode.OLD_HEADER_TIMESTAMP,
+                f"the trajectory ended {-delay - times[-1]:.2f} s ago",
+            )
         return None
 
 
