@@ -25,9 +25,11 @@ REACH = 0.12
 """Radius of the cloud that is looked at, m: a finger and its opening."""
 
 _NARROW = 0.04  # m; material wider than the narrowest by this costs 1 - 1/e of the score
-_BLOCKED = 12  # points in the fingers' way that cost 1 - 1/e of the score
-_LEAST = 8  # points between the fingers that are something to hold
+_BLOCKED = 12  # cells in the fingers' way that cost 1 - 1/e of the score
+_LEAST = 8  # cells between the fingers that are something to hold
 _SKIN = 0.002  # m, noise of the cloud that does not count as contact
+_CELL = 0.002  # m; the cloud is thinned to one point in each, so counts are areas, near or far
+_ROOM = 0.010  # m on each side of what is closed on, above which more does not help
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,7 +37,8 @@ class Surroundings:
     """What is known of the place where a gripper is to go.
 
     Attributes:
-        points: (N, 3) cloud around the point, in the frame of the goals, m.
+        points: (N, 3) cloud around the point, in the frame of the goals, m; thinned when it is
+            made.
         gripper: what has to fit.
         floor: height along `up` that the finger tips must stay above (the table's top plus a
             clearance), in the frame of the goals, m; None where it is not known.
@@ -49,7 +52,7 @@ class Surroundings:
         points = np.asarray(self.points, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
             raise InvalidInputError(f"cloud of shape {points.shape}: (N, 3) finite m is expected")
-        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "points", _thinned(points))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,12 +64,14 @@ class FingerFit:
         offset: of its middle from the gripper's middle along the closing direction, m.
         between: number of points between the fingers.
         blocked: number of points where the fingers or the palm would be.
+        opening: of the gripper, m.
     """
 
     width: float
     offset: float
     between: int
     blocked: int
+    opening: float
 
     @property
     def holds(self) -> bool:
@@ -76,6 +81,12 @@ class FingerFit:
     def clearance(self) -> float:
         """1 with free fingers, towards 0 the more stands in their way."""
         return math.exp(-self.blocked / _BLOCKED)
+
+    def room(self) -> float:
+        """1 where the fingers pass well clear of what is between them, towards 0 where not."""
+        if not self.holds:
+            return 0.0
+        return math.sqrt(min(max(self.opening - self.width, 0.0) / 2 / _ROOM, 1.0))
 
     def narrowness(self, narrowest: float) -> float:
         """1 for the narrowest of all candidates, towards 0 for wider ones."""
@@ -103,9 +114,9 @@ def finger_fit(
     blocked = int(np.count_nonzero(fingers | palm))
     between = int(np.count_nonzero(inside))
     if not between:
-        return FingerFit(math.nan, 0.0, 0, blocked)
+        return FingerFit(math.nan, 0.0, 0, blocked, opening)
     low, high = np.percentile(y[inside], (2, 98))
-    return FingerFit(float(high - low), float(low + high) / 2, between, blocked)
+    return FingerFit(float(high - low), float(low + high) / 2, between, blocked, opening)
 
 
 def cloud_around(
@@ -134,3 +145,15 @@ def cloud_around(
     cloud = intrinsics.deproject(pixels, patch[vs, us])
     near = np.linalg.norm(cloud - center, axis=1) <= radius
     return geometry.apply(frame_from_camera, cloud[near])
+
+
+def _thinned(points: FloatArray) -> FloatArray:
+    """One point of each cell of a grid."""
+    if not len(points):
+        return points
+    cells = np.floor((points - points.min(axis=0)) / _CELL).astype(np.int64)
+    sides = cells.max(axis=0) + 1
+    keys = (cells[:, 0] * sides[1] + cells[:, 1]) * sides[2] + cells[:, 2]
+    _, first = np.unique(keys, return_index=True)
+    thinned: FloatArray = points[np.sort(first)]
+    return thinned

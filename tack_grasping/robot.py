@@ -70,6 +70,14 @@ class Gripper:
     action_type: str
     touch_links: tuple[str, ...]
 
+    def position(self, opening: float) -> float:
+        """Position of the first finger joint at an opening, m."""
+        return self.closed + (self.opened - self.closed) * opening / self.stroke
+
+    def opening(self, position: float) -> float:
+        """Opening, m, at a position of the first finger joint."""
+        return (position - self.closed) / (self.opened - self.closed) * self.stroke
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CameraMount:

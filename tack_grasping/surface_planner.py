@@ -24,6 +24,10 @@ from tack_perception.keypoint import Keypoint
 
 FloatArray = NDArray[np.float64]
 
+_OPENINGS = (1.0, 0.7, 0.45, 0.3)  # of the widest: inside a shoe there is no room for more
+_INSERTIONS = (1.0, 0.6, 0.35)  # of the deepest: a button stands out by a few millimetres only
+_LEAST_QUALITY = 0.05  # clearance times room, below which the fingers would hit something
+
 
 @dataclasses.dataclass(frozen=True)
 class SurfacePlannerConfig(Configuration):
@@ -132,24 +136,33 @@ def plan_surface_grasps(
     }
     candidates = _candidates(point, approach, up_axis, surroundings, config)
     if not candidates:
-        return GraspPlan(refusal=f"{keypoint.label}: nothing to close on, whichever way it turns")
-    narrowest = min((fit.width for _, fit in candidates if fit), default=0.0)
+        return GraspPlan(
+            refusal=f"{keypoint.label}: the gripper finds nothing to close on, or its fingers would"
+            " hit something, whichever way it turns"
+        )
+    narrowest = min((c.fit.width for c in candidates if c.fit), default=0.0)
     goals = []
-    for turn, (frame_from_gripper, fit) in enumerate(candidates):
+    for turn, candidate in enumerate(candidates):
+        grasp, fit = candidate.grasp, candidate.fit
         # The less the wrist turns away from the frame's own x axis, the better.
-        terms = {**common, "turn": 0.9 + 0.1 * abs(float(frame_from_gripper[0, 0]))}
+        terms = {**common, "turn": 0.9 + 0.1 * abs(float(grasp[0, 0]))}
         words = ""
         if fit is not None:
-            terms |= {"clearance": fit.clearance(), "narrowness": fit.narrowness(narrowest)}
-            words = f"; closes on {fit.width * 1e3:.0f} mm"
+            terms |= {
+                "clearance": fit.clearance(),
+                "room": fit.room(),
+                "narrowness": fit.narrowness(narrowest),
+                "depth": _depth_term(candidate.insertion, config),
+            }
+            words = f"; closes from {fit.opening * 1e3:.0f} on {fit.width * 1e3:.0f} mm"
         goals.append(
             PickPlaceGoal(
                 label=keypoint.label,
                 frame_id=frame_id,
                 stamp_ns=stamp_ns,
-                **_poses(frame_from_gripper, point, target, up_axis, config),
+                **_poses(grasp, point, target, up_axis, config),
                 position_covariance=covariance,
-                width=config.width,
+                width=config.width if fit is None else fit.opening,
                 score=math.prod(terms.values()),
                 terms=terms,
                 why=f"{config.approach} approach, {tilt:.0f}° from straight down,"
@@ -177,34 +190,92 @@ def _refusal(keypoint: Keypoint, config: SurfacePlannerConfig) -> str:
     return ""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A gripper pose, (4, 4) m, how deep its tips go below the point, m, and how it fits."""
+
+    grasp: FloatArray
+    insertion: float
+    fit: FingerFit | None = None
+
+    @property
+    def quality(self) -> float:
+        fit = self.fit
+        return 0.0 if fit is None else fit.clearance() * fit.room()
+
+
 def _candidates(
     point: FloatArray,
     approach: FloatArray,
     up_axis: FloatArray | None,
     surroundings: Surroundings | None,
     config: SurfacePlannerConfig,
-) -> list[tuple[FloatArray, FingerFit | None]]:
-    """(frame_from_gripper, how it fits) of each turn that closes on something."""
-    tips = point + approach * config.insertion
-    if surroundings is not None and surroundings.floor is not None and up_axis is not None:
-        below = surroundings.floor - float(tips @ up_axis)
-        steepness = float(-approach @ up_axis)
-        if below > 0 and steepness > 0.1:
-            tips = tips - approach * below / steepness
-    grippers = [_gripper_at(tips, approach, turn, config) for turn in range(config.turns)]
+) -> list[_Candidate]:
+    """The best opening and depth of each turn that closes on something and hits nothing."""
     if surroundings is None:
-        return [(pose, None) for pose in grippers]
-    found: list[tuple[FloatArray, FingerFit | None]] = []
-    opening = min(config.width, surroundings.gripper.stroke)
-    for pose in grippers:
-        fit = finger_fit(surroundings.points, pose, opening, surroundings.gripper)
-        if fit.holds:
-            # Centred, both fingers come to bear at the same time and push nothing aside.
-            pose = _moved(pose, pose[:3, 1] * fit.offset)
-            fit = finger_fit(surroundings.points, pose, opening, surroundings.gripper)
-        if fit.holds:
-            found.append((pose, fit))
+        tips = point + approach * config.insertion
+        return [
+            _Candidate(_gripper_at(tips, approach, turn, config), config.insertion)
+            for turn in range(config.turns)
+        ]
+    stroke = min(config.width, surroundings.gripper.stroke)
+    found = []
+    for turn in range(config.turns):
+        fits = [
+            candidate
+            for insertion in dict.fromkeys(
+                _above_floor(point, approach, config.insertion * share, up_axis, surroundings)
+                for share in _INSERTIONS
+            )
+            for opening in (stroke * share for share in _OPENINGS)
+            if (
+                candidate := _fitted(
+                    _gripper_at(point + approach * insertion, approach, turn, config),
+                    insertion, opening, surroundings,
+                )
+            )
+        ]  # fmt: skip
+        if fits:
+            found.append(max(fits, key=lambda c: c.quality * _depth_term(c.insertion, config)))
     return found
+
+
+def _fitted(
+    grasp: FloatArray, insertion: float, opening: float, surroundings: Surroundings
+) -> _Candidate | None:
+    """The candidate centred on what it closes on; None where that is nothing, or it hits things."""
+    points, gripper = surroundings.points, surroundings.gripper
+    fit = finger_fit(points, grasp, opening, gripper)
+    if fit.holds:
+        # Centred, both fingers come to bear at the same time and push nothing aside.
+        grasp = _moved(grasp, grasp[:3, 1] * fit.offset)
+        fit = finger_fit(points, grasp, opening, gripper)
+    if not fit.holds or fit.clearance() * fit.room() < _LEAST_QUALITY:
+        return None
+    return _Candidate(grasp, insertion, fit)
+
+
+def _above_floor(
+    point: FloatArray,
+    approach: FloatArray,
+    insertion: float,
+    up_axis: FloatArray | None,
+    surroundings: Surroundings,
+) -> float:
+    """How deep the tips may go without touching the floor, at most `insertion`, m."""
+    if surroundings.floor is None or up_axis is None:
+        return insertion
+    steepness = float(-approach @ up_axis)
+    if steepness < 0.1:
+        return insertion
+    return min(insertion, (float(point @ up_axis) - surroundings.floor) / steepness)
+
+
+def _depth_term(insertion: float, config: SurfacePlannerConfig) -> float:
+    """Deeper is firmer."""
+    if config.insertion <= 0:
+        return 1.0
+    return math.pow(min(max(insertion / config.insertion, 0.05), 1.0), 0.3)
 
 
 def _gripper_at(

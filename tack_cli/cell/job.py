@@ -238,7 +238,7 @@ class _Director:
             middle = container.base_from_bin[:3, 3]
             height = xyz[2] - profile.table_height + container.thickness + _BIN_DROP
             self._probe.place_at(self._base, np.add(middle, (0.0, 0.0, height)))
-        goal: PickPlaceGoal = self._probe.goal(stamp_ns, label, profile.gripper.stroke)
+        goal: PickPlaceGoal = self._probe.goal(stamp_ns, label, profile.gripper)
         return goal
 
     def _carry_out(self, goal: PickPlaceGoal) -> tuple[PickOutcome, bool]:

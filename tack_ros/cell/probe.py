@@ -13,6 +13,7 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PointStamped, PoseStamped
+from moveit_msgs.msg import Grasp
 from numpy.typing import NDArray
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
@@ -22,6 +23,7 @@ from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection3DArray
 
 from tack_grasping.goal import POSES, PickPlaceGoal
+from tack_grasping.robot import Gripper
 from tack_perception.errors import InvalidInputError, TackError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -66,6 +68,7 @@ class Probe:
         self.calls = Calls("probe_calls", self._context)
         self._newest: FrameMessages | None = None
         self._goals: dict[int, dict[str, PoseStamped]] = {}
+        self._grasps: dict[int, Grasp] = {}
         self._detections: dict[int, Detection3DArray] = {}
         self._health: dict[str, DiagnosticStatus] = {}
         FrameSubscriber(self._node, self._on_frame, lambda: FrameInputConfig(max_age=0.0))
@@ -74,6 +77,7 @@ class Probe:
             Detection3DArray, "/detector/detections", self._on_detections, qos.RESULT
         )
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, qos.RESULT)
+        self._node.create_subscription(Grasp, "/pick_place/grasp", self._on_grasp, qos.RESULT)
         for name in POSES:
             self._node.create_subscription(
                 PoseStamped,
@@ -115,6 +119,10 @@ class Probe:
     def _on_health(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self._health[status.name.strip("/").partition(":")[0]] = status
+
+    def _on_grasp(self, message: Grasp) -> None:
+        self._grasps[to_ns(message.grasp_pose.header.stamp)] = message
+        _trim(self._grasps)
 
     def _on_pose(self, name: str, message: PoseStamped) -> None:
         self._goals.setdefault(to_ns(message.header.stamp), {})[name] = message
@@ -189,13 +197,15 @@ class Probe:
                 f" {last.confidence:.2f}: {why}"
             ) from error
 
-    def goal(self, after_ns: int, label: str, width: float, seconds: float = 30.0) -> PickPlaceGoal:
+    def goal(
+        self, after_ns: int, label: str, gripper: Gripper, seconds: float = 30.0
+    ) -> PickPlaceGoal:
         """The next goal that `pick_place` makes from an image after a stamp.
 
         Args:
             after_ns: stamp, ns.
             label: of the point.
-            width: opening of the gripper, m.
+            gripper: of the robot.
             seconds: to wait.
 
         Raises:
@@ -204,7 +214,8 @@ class Probe:
 
         def look() -> tuple[int, dict[str, PoseStamped]] | None:
             for stamp_ns, poses in sorted(self._goals.items()):
-                if stamp_ns > after_ns and len(poses) == len(POSES):
+                complete = len(poses) == len(POSES) and stamp_ns in self._grasps
+                if stamp_ns > after_ns and complete:
                     return stamp_ns, dict(poses)
             return None
 
@@ -214,14 +225,15 @@ class Probe:
             raise TackError(
                 f"{error}; {self._refusals('pick_place') or 'no reason is known'}"
             ) from error
+        grasp = self._grasps[stamp_ns]
         matrices: dict[str, Any] = {name: from_pose(poses[name].pose) for name in POSES}
         return PickPlaceGoal(
             label=label,
             frame_id=poses["grasp"].header.frame_id,
             stamp_ns=stamp_ns,
             position_covariance=np.eye(3) * 1e-6,
-            width=width,
-            score=1.0,
+            width=gripper.opening(grasp.pre_grasp_posture.points[0].positions[0]),
+            score=grasp.grasp_quality,
             terms={},
             why="the best candidate of pick_place",
             **matrices,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PointStamped, PoseArray, PoseStamped
+from moveit_msgs.msg import Grasp
 from numpy.typing import NDArray
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
@@ -26,7 +27,7 @@ from tack_perception.keypoint import Keypoint
 from tack_perception.transforms import TransformError
 from tack_ros import qos
 from tack_ros.conversions.detections import from_detection
-from tack_ros.conversions.goals import to_grasps, to_poses
+from tack_ros.conversions.goals import to_grasp, to_grasps, to_poses
 from tack_ros.conversions.markers import goal_markers
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.conversions.transforms import from_point
@@ -96,6 +97,7 @@ class PickPlaceNode(TackNode):
         self._poses = {
             name: self.create_publisher(PoseStamped, f"~/{name}_pose", qos.RESULT) for name in POSES
         }
+        self._grasp = self.create_publisher(Grasp, "~/grasp", qos.RESULT)
         self._markers = self.create_publisher(MarkerArray, "~/markers", qos.RESULT)
         worker = self.worker(self._handle, "pick_place planner")
         self.create_subscription(
@@ -216,6 +218,8 @@ class PickPlaceNode(TackNode):
         if goals:
             for name, pose in to_poses(goals[0]).items():
                 self._poses[name].publish(pose)
+            if self._profile is not None:
+                self._grasp.publish(to_grasp(goals[0], self._profile.gripper))
         if self._markers.get_subscription_count():
             self._markers.publish(goal_markers(goals))
 

@@ -54,7 +54,7 @@ def test_fingers_close_across_the_narrow_side(yaw):
     closing = best.grasp[:3, 1]
     across = np.array([-math.sin(yaw), math.cos(yaw), 0])
     assert abs(closing @ across) > math.cos(math.radians(180 / CONFIG.turns / 2 + 2))
-    assert "closes on" in best.why
+    assert "closes from" in best.why
     assert best.terms["clearance"] > 0.9
 
 
