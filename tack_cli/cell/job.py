@@ -34,6 +34,7 @@ _CAMERA = "wrist"
 _SETTLE_S = 0.4
 _SEEN_NS = 300_000_000  # after which a node that is there has seen an image as well
 _MOVES = 8
+_TRIES = 8
 _BIN_DROP = 0.04  # above the bin's floor, the object is let go, m
 _HIDDEN = 0.01  # m; a surface so much nearer than the point hides it
 _RETRY_STAGES = {"pregrasp", "approach"}
@@ -102,6 +103,10 @@ class _Stages:
         self.add(name, time.perf_counter() - began)
 
 
+class _NotSeenError(TackError):
+    """No point to click on is on the image."""
+
+
 class _Director:
     def __init__(
         self, job: CellJob, layout: CellLayout, probe: Any, clock: _Stages, say: Say
@@ -119,13 +124,10 @@ class _Director:
         with clock.stage("start"):
             probe.frame(seconds=60.0)
             probe.trigger("/annotation/list")  # it is there, so it sees what comes from now on
-            frame = probe.frame(probe.now_ns() + _SEEN_NS)
-            truth = probe.ask("/cell/truth")
-            self._add_scene(truth)
+            self._add_scene()
         with clock.stage("click"):
-            label, pixel = self._choose(frame, truth)
-            self._say(f"2. One click on '{label}' at pixel ({pixel[0]:.0f}, {pixel[1]:.0f}).")
-            probe.annotate(label, pixel, frame.stamp_ns)
+            frame, label, pixel = self._click()
+        self._say(f"2. One click on '{label}' at pixel ({pixel[0]:.0f}, {pixel[1]:.0f}).")
         if self._job.move:
             with clock.stage("move it"):
                 self._move(label)
@@ -174,7 +176,30 @@ class _Director:
         pose: FloatArray = self._probe.transform(self._base, frame.frame_id, stamp_ns)
         return pose
 
-    def _add_scene(self, truth: dict[str, Any]) -> None:
+    def _click(self) -> tuple[RGBDFrame, str, tuple[float, float]]:
+        """Click; returns the image, the label and the pixel.
+
+        Raises:
+            TackError: no point to click on is seen, or the click is refused.
+        """
+        problem = TackError("there is nothing to click on")
+        for _ in range(_TRIES):
+            frame = self._probe.frame(self._probe.now_ns() + _SEEN_NS)
+            try:
+                label, pixel = self._choose(frame, self._probe.ask("/cell/truth"))
+            except _NotSeenError as error:
+                problem = error
+                self._probe.trigger("/cell/move_target")
+                continue
+            try:
+                self._probe.annotate(label, pixel, frame.stamp_ns)
+            except TackError as error:  # the node has only begun to see images
+                problem = error
+                continue
+            return frame, label, pixel
+        raise problem
+
+    def _add_scene(self) -> None:
         """The table and the bin, which a planner has to know of."""
         table = np.eye(4)
         table[:3, 3] = (0.45, 0.0, self._layout.profile.table_height - 0.055)
@@ -206,8 +231,8 @@ class _Director:
             # As a person would: where the camera measures depth, not on a thin shining shaft.
             name = max(seen, key=lambda known: seen[known][0])
             return name, seen[name][1]
-        raise TackError(
-            f"none of {', '.join(names)} can be seen from here: try another --seed or --point"
+        raise _NotSeenError(
+            f"none of {', '.join(names)} can be seen from here: try another --seed or --grasp"
         )
 
     def _move(self, label: str) -> None:
