@@ -26,10 +26,31 @@ from tack_perception.errors import TackError
 T = TypeVar("T")
 _POLL_S = 0.02
 _POST_S = 10.0
+_LOOK_S = 0.5  # how often to see whether a server is still there
 
 
 class CallError(TackError):
     """A server is not there, refused, or did not answer in time."""
+
+
+class CallTimeoutError(CallError):
+    """A goal was not done in time."""
+
+
+class GoalRefusedError(CallError):
+    """An action server did not take a goal."""
+
+
+def finish(node: Node, move: Callable[[], None]) -> None:
+    """Put a goal of an action server into a final state (`handle.abort`, say).
+
+    What cannot be told any more because the context has just ended is no error.
+    """
+    try:
+        move()
+    except Exception:
+        if node.context.ok():
+            raise
 
 
 class Goal:
@@ -39,9 +60,10 @@ class Goal:
         status: action_msgs/GoalStatus once it is over.
     """
 
-    def __init__(self, calls: Calls, name: str) -> None:
+    def __init__(self, calls: Calls, name: str, client: Any) -> None:
         self._calls = calls
         self._name = name
+        self._client = client
         self._handle: ClientGoalHandle[Any, Any, Any] | None = None
         self._result: Any = None
         self._refused = False
@@ -53,6 +75,11 @@ class Goal:
     def over(self) -> bool:
         """Whether the result is there, or never will be."""
         return self._over.is_set()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody serves the action any more, so that no result will come."""
+        return not self.over and not self._client.server_is_ready()
 
     @property
     def succeeded(self) -> bool:
@@ -69,25 +96,35 @@ class Goal:
         """Wait for the result message.
 
         Raises:
-            CallError: the server refused the goal, or is not done in time (it is then asked to
-                stop).
+            CallTimeoutError: it is not done in time; the server is then asked to stop.
+            CallError: the server refused the goal, or has gone.
         """
-        if not self._over.wait(timeout_s):
-            self.cancel()
-            raise CallError(f"{self._name}: no result within {timeout_s:.1f} s; it was cancelled")
+        end = time.monotonic() + timeout_s
+        while not self._over.wait(min(_LOOK_S, max(end - time.monotonic(), 0.0))):
+            if time.monotonic() >= end:
+                self.cancel()
+                raise CallTimeoutError(
+                    f"{self._name}: no result within {timeout_s:.1f} s; it was cancelled"
+                )
+            if self.abandoned:
+                raise CallError(f"{self._name}: the server has gone")
         if self._refused:
-            raise CallError(f"{self._name}: the goal was refused")
+            raise GoalRefusedError(f"{self._name}: the goal was refused")
         if self._result is None:
             raise CallError(f"{self._name}: the server has gone")
         return self._result
 
     # The rest runs on the executor's thread.
 
+    def _end(self) -> None:
+        self._over.set()
+        self._calls._goals.discard(self)
+
     def _on_response(self, future: Any) -> None:
         handle = future.result()
         if handle is None or not handle.accepted:
             self._refused = True
-            self._over.set()
+            self._end()
             return
         self._handle = handle
         handle.get_result_async().add_done_callback(self._on_result)
@@ -98,7 +135,7 @@ class Goal:
         response = future.result()
         if response is not None:
             self.status, self._result = response.status, response.result
-        self._over.set()
+        self._end()
 
 
 class Calls:
@@ -117,6 +154,7 @@ class Calls:
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)
         self._clients: dict[tuple[Any, str], Any] = {}
+        self._goals: set[Goal] = set()
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
         self._thread.start()
 
@@ -125,9 +163,11 @@ class Calls:
             self._executor.spin()
 
     def close(self) -> None:
-        """End its thread and its node."""
+        """End its thread and its node; goals under way get no result any more."""
         self._executor.shutdown()
         self._thread.join()
+        for goal in tuple(self._goals):
+            goal._end()
         self.node.destroy_node()
 
     def post(self, work: Callable[[], T]) -> T:
@@ -168,13 +208,14 @@ class Calls:
         """
         client = self._client(kind, name, ActionClient)
         self._wait_for(client.server_is_ready, f"action {name}", wait_s)
-        pending = Goal(self, name)
+        pending = Goal(self, name, client)
 
         def feedback(message: Any) -> None:
             if on_feedback is not None:
                 on_feedback(message.feedback)
 
         def begin() -> None:
+            self._goals.add(pending)
             client.send_goal_async(goal, feedback).add_done_callback(pending._on_response)
 
         self.post(begin)
@@ -201,9 +242,12 @@ class Calls:
         return future.result()
 
     def _client(self, kind: Any, name: str, make: Callable[[Node, Any, str], Any]) -> Any:
-        if (kind, name) not in self._clients:
-            self._clients[kind, name] = self.post(lambda: make(self.node, kind, name))
-        return self._clients[kind, name]
+        def known() -> Any:
+            if (kind, name) not in self._clients:
+                self._clients[kind, name] = make(self.node, kind, name)
+            return self._clients[kind, name]
+
+        return self.post(known)
 
     def _wait_for(self, ready: Callable[[], bool], what: str, seconds: float) -> None:
         end = time.monotonic() + seconds

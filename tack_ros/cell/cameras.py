@@ -14,7 +14,6 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from tack_grasping.robot import CameraMount
 from tack_perception.encodings import encode_depth
-from tack_perception.errors import TackError
 from tack_ros import qos
 from tack_ros.conversions.images import to_camera_info, to_color_image, to_image
 from tack_ros.conversions.stamps import to_header
@@ -24,14 +23,19 @@ from tack_sim.cell.faults import FaultKind, is_active
 from tack_sim.cell.world import CellWorld
 
 _WAIT_S = 0.002
+_IDLE_S = 0.05  # between looks for somebody who listens
 _DELAY_S = 0.4  # of the world's time, under the fault
 _HOLE_PX = 48
+
+
+_making = threading.Lock()  # a renderer changes the model's visual settings while it is made
 
 
 class CameraThread:
     """Renders one camera at a rate of the world's time, on a thread of its own.
 
-    A picture that is not ready in time is skipped, as a camera does: the stamps stay true.
+    A picture that is not ready in time is skipped, as a camera does: the stamps stay true. Nothing
+    is rendered while nobody listens.
 
     Args:
         node: its publishers are made here.
@@ -40,6 +44,9 @@ class CameraThread:
         stamp_ns: time of the world (s) → stamp.
         rate: images per second of the world's time.
         options: of `CellCamera`.
+
+    Attributes:
+        problem: why there are no pictures at all; "" while all is well.
     """
 
     def __init__(
@@ -66,6 +73,7 @@ class CameraThread:
             )
         }
         self._late: deque[CameraImages] = deque()
+        self.problem = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera {mount.name}", daemon=True)
         self._thread.start()
@@ -77,22 +85,27 @@ class CameraThread:
 
     def _run(self) -> None:
         try:
-            with CellCamera(self._world.model, self._mount, **self._options) as camera:
+            with _making:
+                camera = CellCamera(self._world.model, self._mount, **self._options)
+            with camera:
                 self._shoot_on(camera)
-        except TackError as error:
-            self._node.get_logger().error(f"camera {self._mount.name}: {error}")
+        except Exception as error:
+            self.problem = f"camera {self._mount.name}: {error}"
+            self._node.get_logger().error(self.problem)
 
     def _shoot_on(self, camera: CellCamera) -> None:
         due = 0.0
-        while not self._stop.is_set():
+        while not self._stop.is_set() and self._node.context.ok():
             time = self._world.time
-            if time < due - 10 * self._period:
-                due = time  # the world was reset
-            if time < due or not self._wanted():
+            if not self._wanted():
+                self._late.clear()  # whoever listens next gets none of the old ones
+                self._stop.wait(_IDLE_S)
+                continue
+            if time < due:
                 self._stop.wait(_WAIT_S)
                 continue
-            # The next whole period: what rendering has missed is not caught up with.
-            due = max(due + self._period, time - self._period)
+            # What rendering has missed is not caught up with.
+            due = max(due + self._period, time)
             self._node.monitor.received()
             try:
                 for ready in self._faulty(camera.shoot(self._world.snapshot())):
@@ -131,8 +144,6 @@ class CameraThread:
         return ready
 
     def _publish(self, images: CameraImages) -> None:
-        if self._stop.is_set():
-            return
         name = self._mount.name
         stamp_ns = self._stamp_ns(images.time)
         frames = f"{name}_color_optical_frame", f"{name}_depth_optical_frame"
@@ -143,7 +154,7 @@ class CameraThread:
         out["depth_info"].publish(to_camera_info(images.depth_intrinsics, depth_header))
         out["color"].publish(to_color_image(images.color, color_header))
         out["depth"].publish(to_image(encode_depth(images.depth, "16UC1"), depth_header))
-        self._node.monitor.handled(stamp_ns)
+        self._node.monitor.handled(stamp_ns, self._stamp_ns(self._world.time))
 
 
 def _with_holes(depth: np.ndarray[Any, np.dtype[np.float32]]) -> Any:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,35 +17,52 @@ from sensor_msgs.msg import JointState
 
 from tack_grasping.motion import GripperState
 from tack_perception.errors import InvalidInputError
+from tack_ros.calls import finish
+from tack_ros.cell.tolerances import goal_tolerances
+from tack_ros.conversions.stamps import to_header, to_ns
 from tack_ros.conversions.trajectories import from_joint_trajectory
 from tack_ros.moveit.requests import joint_position, opening_of
 from tack_ros.node import TackNode
-from tack_sim.cell.executor import ExecutionCode, ExecutionResult, TrajectoryExecutor
+from tack_sim.cell.executor import (
+    ExecutionCode,
+    ExecutionResult,
+    ExecutorConfig,
+    Tolerances,
+    TrajectoryExecutor,
+)
 from tack_sim.cell.world import CellWorld
 
 _POLL_S = 0.005
 _FEEDBACK_S = 0.1
 _GRIPPER_S = 5.0  # of the world's time; an opening takes less than one
 _Result = FollowJointTrajectory.Result
-_CODES = {
-    ExecutionCode.INVALID_GOAL: _Result.INVALID_GOAL,
-    ExecutionCode.INVALID_JOINTS: _Result.INVALID_JOINTS,
-    ExecutionCode.PATH_TOLERANCE_VIOLATED: _Result.PATH_TOLERANCE_VIOLATED,
-    ExecutionCode.GOAL_TOLERANCE_VIOLATED: _Result.GOAL_TOLERANCE_VIOLATED,
-}
+Handle = ServerGoalHandle[Any, Any, Any]
 
 
 class ArmController:
     """Serves control_msgs/FollowJointTrajectory. A newer goal replaces the one under way.
 
+    What cannot be followed is accepted and aborted with its code and a sentence, where ros2_control
+    rejects it without a word; the goal under way then goes on.
+
     Args:
         node: the server is made here; it needs an executor of several threads.
         world: the cell.
+        now_ns: the time on the clock of the stamps.
+        alive: whether the cell still runs.
     """
 
-    def __init__(self, node: TackNode, world: CellWorld) -> None:
-        self._node, self._world = node, world
+    def __init__(
+        self,
+        node: TackNode,
+        world: CellWorld,
+        now_ns: Callable[[], int],
+        alive: Callable[[], bool],
+    ) -> None:
+        self._node, self._world, self._now_ns, self._alive = node, world, now_ns, alive
+        self._joints = tuple(world.profile.joints)
         self._executor = TrajectoryExecutor(world)
+        self._lock = threading.Lock()
         self._newest: Any = None
         self._server = ActionServer(
             node,
@@ -57,45 +77,61 @@ class ArmController:
         """Stand still at once; the goal under way is aborted."""
         self._executor.stop(reason)
 
-    def _execute(self, handle: ServerGoalHandle[Any, Any, Any]) -> Any:
-        self._newest = handle
-        try:
-            trajectory = from_joint_trajectory(handle.request.trajectory)
-        except InvalidInputError as error:
-            return self._aborted(handle, ExecutionResult(ExecutionCode.INVALID_GOAL, str(error)))
-        refused = self._executor.start(trajectory)
+    def _execute(self, handle: Handle) -> Any:
+        refused = self._start(handle)
         if refused is not None:
-            return self._aborted(handle, refused)
+            return self._ended(handle, refused)
         said = time.monotonic()
-        while (result := self._executor.result) is None and self._newest is handle:
-            if handle.is_cancel_requested:
-                self._executor.stop("cancelled")
-                handle.canceled()
-                return _Result(error_string="cancelled; the arm stands still")
-            if not self._node.context.ok():
-                self._executor.stop("the cell ends")
+        while (result := self._result(handle)) is None:
             if time.monotonic() - said > _FEEDBACK_S:
                 said = time.monotonic()
                 handle.publish_feedback(self._feedback())
             time.sleep(_POLL_S)
-        if self._newest is not handle or result is None:
-            stopped = ExecutionResult(ExecutionCode.STOPPED, "a newer goal has come")
-            return self._aborted(handle, stopped)
-        if result.code is not ExecutionCode.SUCCESSFUL:
-            return self._aborted(handle, result)
-        handle.succeed()
-        return _Result(error_code=_Result.SUCCESSFUL, error_string=result.message)
+        return self._ended(handle, result)
 
-    def _aborted(self, handle: ServerGoalHandle[Any, Any, Any], result: ExecutionResult) -> Any:
-        self._node.get_logger().warning(f"arm: {result.message}")
-        handle.abort()
+    def _start(self, handle: Handle) -> ExecutionResult | None:
+        """Begin to follow the goal; why not, otherwise."""
+        goal = handle.request
+        try:
+            trajectory = from_joint_trajectory(goal.trajectory)
+            default = Tolerances.of(ExecutorConfig(), len(self._joints))
+            tolerances = goal_tolerances(goal, self._joints, default)
+        except InvalidInputError as error:
+            return ExecutionResult(ExecutionCode.INVALID_GOAL, str(error))
+        with self._lock:
+            stamp_ns = to_ns(goal.trajectory.header.stamp)
+            delay = (stamp_ns - self._now_ns()) * 1e-9 if stamp_ns else 0.0  # 0 means at once
+            refused = self._executor.start(trajectory, tolerances, delay)
+            if refused is None:
+                self._newest = handle
+            return refused
+
+    def _result(self, handle: Handle) -> ExecutionResult | None:
+        """How the goal ended; None while it is followed."""
+        with self._lock:
+            if self._newest is not handle:
+                return ExecutionResult(ExecutionCode.STOPPED, "a newer goal has come")
+            if handle.is_cancel_requested:
+                self._executor.stop("cancelled; the arm stands still")
+            elif not self._alive():
+                self._executor.stop("the cell ends")
+            return self._executor.result
+
+    def _ended(self, handle: Handle, result: ExecutionResult) -> Any:
+        if result.code is ExecutionCode.SUCCESSFUL:
+            finish(self._node, handle.succeed)
+        elif handle.is_cancel_requested:
+            finish(self._node, handle.canceled)
+        else:
+            self._node.get_logger().warning(f"arm: {result.message}")
+            finish(self._node, handle.abort)
         # ros2_control has no code for a goal that was replaced or stopped from outside.
-        code = _CODES.get(result.code, _Result.INVALID_GOAL)
+        code = _Result.INVALID_GOAL if result.code is ExecutionCode.STOPPED else int(result.code)
         return _Result(error_code=code, error_string=result.message)
 
     def _feedback(self) -> Any:
-        joints = tuple(self._world.profile.joints)
-        message = FollowJointTrajectory.Feedback(joint_names=list(joints))
+        message = FollowJointTrajectory.Feedback(joint_names=list(self._joints))
+        message.header = to_header(self._now_ns(), "")
         actual, _ = self._world.arm_motion()
         desired = self._executor.desired
         desired = actual if desired is None else desired
@@ -111,12 +147,14 @@ class GripperServer:
     Args:
         node: the server is made here; it needs an executor of several threads.
         world: the cell.
+        alive: whether the cell still runs.
     """
 
-    def __init__(self, node: TackNode, world: CellWorld) -> None:
-        self._node, self._world = node, world
+    def __init__(self, node: TackNode, world: CellWorld, alive: Callable[[], bool]) -> None:
+        self._node, self._world, self._alive = node, world, alive
         self._gripper = world.profile.gripper
         self._parallel = self._gripper.action_type == "parallel_gripper_command"
+        self._lock = threading.Lock()
         self._newest: Any = None
         self._server = ActionServer(
             node,
@@ -129,60 +167,89 @@ class GripperServer:
         )
 
     def _check(self, goal: Any) -> GoalResponse:
-        opening, force = self._wanted(goal)
-        if np.isfinite([opening, force]).all():
-            return GoalResponse.ACCEPT
-        self._node.get_logger().error(f"gripper: opening {opening} m, force {force} N refused")
-        return GoalResponse.REJECT
+        try:
+            self._wanted(goal)
+        except InvalidInputError as error:
+            self._node.get_logger().error(f"gripper: {error}")
+            return GoalResponse.REJECT
+        return GoalResponse.ACCEPT
 
     def _wanted(self, goal: Any) -> tuple[float, float]:
-        """Opening (m) within what the gripper has, and force (N), 0 meaning all it has."""
+        """Opening (m) within what the gripper has, and force (N), 0 meaning all it has.
+
+        Raises:
+            InvalidInputError: not finite, a negative force, or not one position.
+        """
         command, gripper = goal.command, self._gripper
         if self._parallel:
-            position = command.position[0] if command.position else float("nan")
-            force = command.effort[0] if command.effort else 0.0
+            if len(command.position) != 1 or (set(command.name) - {gripper.joints[0]}):
+                raise InvalidInputError(
+                    f"{len(command.position)} positions of [{', '.join(command.name)}]; one of"
+                    f" {gripper.joints[0]} is needed"
+                )
+            position, force = command.position[0], command.effort[0] if command.effort else 0.0
         else:
             position, force = command.position, command.max_effort
+        if not np.isfinite([position, force]).all() or force < 0:
+            raise InvalidInputError(
+                f"position {position:g} with effort {force:g}; finite ones are needed, the effort"
+                " 0 (all it has) or more"
+            )
         opening = float(np.clip(opening_of(gripper, position), 0.0, gripper.stroke))
-        return opening, float(min(force, gripper.force)) if force != 0 else gripper.force
+        return opening, min(float(force), gripper.force) or gripper.force
 
-    def _execute(self, handle: ServerGoalHandle[Any, Any, Any]) -> Any:
-        self._newest = handle
+    def _execute(self, handle: Handle) -> Any:
         opening, force = self._wanted(handle.request)
-        try:
+        with self._lock:
+            self._newest = handle
             self._world.command_gripper(opening, force)
-        except InvalidInputError as error:
-            self._node.get_logger().error(str(error))
-            handle.abort()
-            return self._result(self._world.gripper_state())
         end = self._world.time + _GRIPPER_S
+        said = time.monotonic()
         while True:
             time.sleep(_POLL_S)
-            state = self._world.gripper_state()
+            with self._lock:
+                state = self._world.gripper_state()
+                replaced = self._newest is not handle
+                if handle.is_cancel_requested and not replaced:
+                    held = float(np.clip(state.opening, 0, self._gripper.stroke))
+                    self._world.command_gripper(held, force)
             if handle.is_cancel_requested:
-                self._world.command_gripper(float(np.clip(state.opening, 0, self._gripper.stroke)))
-                handle.canceled()
+                finish(self._node, handle.canceled)
                 return self._result(state)
+            if replaced or self._world.time > end or not self._alive():
+                finish(self._node, handle.abort)
+                return self._result(dataclasses.replace(state, reached=False))
             if state.reached or state.stalled:
-                handle.succeed()
+                finish(self._node, handle.succeed)
                 return self._result(state)
-            late = self._world.time > end
-            if late or self._newest is not handle or not self._node.context.ok():
-                handle.abort()
-                return self._result(state)
+            if time.monotonic() - said > _FEEDBACK_S:
+                said = time.monotonic()
+                handle.publish_feedback(self._feedback(state))
 
-    def _result(self, state: GripperState) -> Any:
+    def _feedback(self, state: GripperState) -> Any:
+        if self._parallel:
+            return ParallelGripperCommand.Feedback(state=self._joint_state(state))
+        return GripperCommand.Feedback(
+            position=joint_position(self._gripper, state.opening),
+            effort=state.effort,
+            stalled=state.stalled,
+            reached_goal=state.reached,
+        )
+
+    def _joint_state(self, state: GripperState) -> JointState:
         position = joint_position(self._gripper, state.opening)
-        if not self._parallel:
-            return GripperCommand.Result(
-                position=position,
-                effort=state.effort,
-                stalled=state.stalled,
-                reached_goal=state.reached,
-            )
-        joints = JointState(
+        return JointState(
             name=[self._gripper.joints[0]], position=[position], effort=[state.effort]
         )
-        return ParallelGripperCommand.Result(
-            state=joints, stalled=state.stalled, reached_goal=state.reached
+
+    def _result(self, state: GripperState) -> Any:
+        if self._parallel:
+            return ParallelGripperCommand.Result(
+                state=self._joint_state(state), stalled=state.stalled, reached_goal=state.reached
+            )
+        return GripperCommand.Result(
+            position=joint_position(self._gripper, state.opening),
+            effort=state.effort,
+            stalled=state.stalled,
+            reached_goal=state.reached,
         )

@@ -56,6 +56,10 @@ class StatePublisher:
             )
         )
 
+    def now_ns(self) -> int:
+        """The time on the clock of the stamps."""
+        return self.stamp_ns(self._world.time)
+
     def stamp_ns(self, time: float) -> int:
         """The stamp of a time of the world, s."""
         return self._start_ns + round(time * 1e9)
@@ -87,10 +91,6 @@ class StatePublisher:
                     ]
                 )
             )
-
-    def restart(self) -> None:
-        """The world's time begins again."""
-        self._next = 0.0
 
 
 class _Links:

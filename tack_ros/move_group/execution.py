@@ -21,6 +21,7 @@ from tack_sim.planning.requests import Trajectory
 
 _POLL_S = 0.005
 _STOP_S = 5.0
+_LOOK_S = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,13 @@ class TrajectoryRunner:
         self._positions, self._config = positions, config
         self._busy = threading.Lock()
         self._stopped = threading.Event()
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """Stop what is under way, for good, and wait until the controller has done so."""
+        self._closed.set()
+        if self._busy.acquire(timeout=_STOP_S):
+            self._busy.release()
 
     def stop(self) -> None:
         """Stop what is under way; its caller gets PREEMPTED."""
@@ -107,8 +115,9 @@ class TrajectoryRunner:
         started_ns = self._clock.now().nanoseconds
         try:
             sent = self._calls.send(FollowJointTrajectory, self._controller, goal)
+            looked = time.monotonic()
             while not sent.over:
-                if cancelled() or self._stopped.is_set():
+                if cancelled() or self._stopped.is_set() or self._closed.is_set():
                     _stopped(sent)
                     raise MoveItError(MoveItErrorCode.PREEMPTED, "cancelled; the arm was stopped")
                 if (self._clock.now().nanoseconds - started_ns) * 1e-9 > allowed_s:
@@ -117,6 +126,11 @@ class TrajectoryRunner:
                         MoveItErrorCode.TIMED_OUT,
                         f"the motion took longer than {allowed_s:.1f} s and was stopped",
                     )
+                # Simulated time stands still when its source has gone: then only this ends it.
+                if time.monotonic() - looked > _LOOK_S:
+                    looked = time.monotonic()
+                    if sent.abandoned:
+                        raise CallError(f"action {self._controller}: the controller has gone")
                 time.sleep(_POLL_S)
             result = sent.result(_STOP_S)
         except CallError as error:
@@ -127,6 +141,10 @@ class TrajectoryRunner:
 
 
 def _stopped(goal: Goal) -> None:
-    """Ask the controller to stop and wait until it says that it did."""
+    """Ask the controller to stop and wait until it says that it did.
+
+    Raises:
+        CallError: it does not.
+    """
     goal.cancel()
     goal.result(_STOP_S)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from moveit_msgs.action import ExecuteTrajectory, MoveGroup
@@ -16,114 +16,26 @@ from moveit_msgs.srv import (
     GetPlanningScene,
     GetPositionIK,
 )
-from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
+from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
-from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from tack_grasping.robot import RobotProfile
-from tack_perception.errors import InvalidInputError
+from tack_perception.errors import InvalidInputError, TackError
 from tack_ros import qos
-from tack_ros.conversions.stamps import to_ns
+from tack_ros.calls import finish
 from tack_ros.conversions.trajectories import from_joint_trajectory, to_robot_trajectory
 from tack_ros.move_group import queries, scenes
 from tack_ros.move_group.execution import TrajectoryRunner
+from tack_ros.move_group.scene_keeper import SceneKeeper
 from tack_ros.node import TackNode
 from tack_sim.planning.change import apply_change
 from tack_sim.planning.codes import MoveItError, MoveItErrorCode
 from tack_sim.planning.planner import MotionPlanner
-from tack_sim.planning.requests import PlanRequest, PlanResult
+from tack_sim.planning.requests import PlanRequest, PlanResult, Trajectory
 from tack_sim.planning.scene import PlanningScene
 
-_STALE_S = 1.0
 Handle = ServerGoalHandle[Any, Any, Any]
-
-
-class SceneKeeper:
-    """The planning scene in force, with the robot where the joint states say it is. Thread-safe.
-
-    Args:
-        node: its subscriptions are made here.
-        planner: knows the robot.
-    """
-
-    def __init__(self, node: TackNode, planner: MotionPlanner) -> None:
-        self._node = node
-        self._lock = threading.Lock()
-        self._scene = PlanningScene.empty(planner.robot)
-        self._stamp_ns: int | None = None
-        node.create_subscription(JointState, "/joint_states", self._on_joints, qos.RESULT)
-        node.create_subscription(SceneMessage, "planning_scene", self._on_scene, qos.RESULT)
-        node.when_time_jumps_back(self._forget)
-
-    def _forget(self) -> None:
-        self._stamp_ns = None
-
-    def _on_joints(self, message: JointState) -> None:
-        self._node.monitor.received()
-        stamp_ns = to_ns(message.header.stamp)
-        with self._lock:
-            if self._stamp_ns is not None and stamp_ns < self._stamp_ns:
-                self._node.drops.add("joint states older than those before")
-                return
-            try:
-                named = dict(zip(message.name, message.position, strict=True))
-                self._scene = self._scene.with_positions(named)
-            except ValueError as error:  # InvalidInputError is one too
-                self._node.drops.add(f"joint states: {error}")
-                return
-            self._stamp_ns = stamp_ns
-        self._node.monitor.handled(stamp_ns)
-
-    def _on_scene(self, message: SceneMessage) -> None:
-        self.apply(message)
-
-    def positions(self) -> Mapping[str, float]:
-        """Joint → position now.
-
-        Raises:
-            MoveItError: ROBOT_STATE_STALE no joint state has come lately.
-        """
-        return self.now().positions
-
-    def now(self) -> PlanningScene:
-        """The scene.
-
-        Raises:
-            MoveItError: ROBOT_STATE_STALE no joint state has come lately.
-        """
-        with self._lock:
-            stamp_ns, scene = self._stamp_ns, self._scene
-        if stamp_ns is None:
-            raise MoveItError(
-                MoveItErrorCode.ROBOT_STATE_STALE, "no joint state has come on /joint_states yet"
-            )
-        age_s = (self._node.get_clock().now().nanoseconds - stamp_ns) * 1e-9
-        if age_s > _STALE_S:
-            raise MoveItError(
-                MoveItErrorCode.ROBOT_STATE_STALE, f"the newest joint state is {age_s:.1f} s old"
-            )
-        return scene
-
-    def apply(self, message: SceneMessage) -> tuple[str, ...]:
-        """Change the scene; returns a sentence for each part that could not be applied."""
-        try:
-            change = scenes.from_scene(message)
-            with self._lock:
-                changed = apply_change(self._scene, change)
-                self._scene = changed.scene
-        except InvalidInputError as error:
-            problems: tuple[str, ...] = (str(error),)
-        else:
-            problems = changed.problems
-        for problem in problems:
-            self._node.get_logger().error(f"planning scene: {problem}")
-        return problems
-
-    def anything(self) -> PlanningScene:
-        """The scene, however old the joint states are."""
-        with self._lock:
-            return self._scene
 
 
 class MoveGroupServer:
@@ -147,6 +59,7 @@ class MoveGroupServer:
         self._node, self._profile = node, profile
         self._planner = MotionPlanner(profile)
         self._scene = SceneKeeper(node, self._planner)
+        self._closed = threading.Event()
         self._runner = runner(self._scene)
         self._abort, self._refuse = abort, refuse
         group = ReentrantCallbackGroup()
@@ -165,16 +78,25 @@ class MoveGroupServer:
                 name,
                 execute,
                 callback_group=group,
+                goal_callback=take,
                 cancel_callback=lambda goal: CancelResponse.ACCEPT,
             )
-            for kind, name, execute in (
-                (MoveGroup, "move_action", self._move),
-                (ExecuteTrajectory, "execute_trajectory", self._execute),
+            for kind, name, execute, take in (
+                (MoveGroup, "move_action", self._move, self._take),
+                (ExecuteTrajectory, "execute_trajectory", self._execute, _take_all),
             )
         ]
         node.create_subscription(
             String, "trajectory_execution_event", self._on_event, qos.RESULT, callback_group=group
         )
+
+    def close(self) -> None:
+        """Give up what is planned and stop what moves."""
+        self._closed.set()
+        self._runner.close()
+
+    def _take(self, goal: MoveGroup.Goal) -> GoalResponse:
+        return GoalResponse.REJECT if self._refuse() else GoalResponse.ACCEPT
 
     def _on_event(self, message: String) -> None:
         if message.data == "stop":
@@ -183,7 +105,10 @@ class MoveGroupServer:
     def _on_apply(
         self, request: ApplyPlanningScene.Request, response: ApplyPlanningScene.Response
     ) -> ApplyPlanningScene.Response:
-        response.success = not self._scene.apply(request.scene)
+        try:
+            response.success = not self._scene.apply(request.scene)
+        except Exception as error:
+            self._code_of(error)
         return response
 
     def _on_scene(
@@ -200,8 +125,8 @@ class MoveGroupServer:
             self._check_faults()
             wanted = queries.from_cartesian_request(request)
             answer = self._planner.cartesian_path(wanted, self._scene.now())
-        except MoveItError as error:
-            response.error_code = queries.to_error_code(error.code, str(error))
+        except Exception as error:
+            response.error_code = self._refused("straight way", error)
             return response
         self._log("straight way", answer.code, answer.message)
         response.start_state = queries.to_robot_state(answer.start)
@@ -216,8 +141,8 @@ class MoveGroupServer:
         try:
             wanted = queries.from_ik_request(request.ik_request)
             answer = self._planner.inverse_kinematics(wanted, self._scene.now())
-        except MoveItError as error:
-            response.error_code = queries.to_error_code(error.code, str(error))
+        except Exception as error:
+            response.error_code = self._refused("inverse kinematics", error)
             return response
         response.solution = queries.to_robot_state(answer.positions)
         response.error_code = queries.to_error_code(answer.code, answer.message)
@@ -229,9 +154,9 @@ class MoveGroupServer:
         answer = response.motion_plan_response
         try:
             wanted = queries.from_plan_request(request.motion_plan_request)
-            result = self._plan(wanted, self._scene.now(), lambda: False)
-        except MoveItError as error:
-            answer.error_code = queries.to_error_code(error.code, str(error))
+            result = self._plan(wanted, self._scene.now(), self._closed.is_set)
+        except Exception as error:
+            answer.error_code = self._refused("plan", error)
             return response
         answer.group_name = wanted.group
         answer.trajectory_start = queries.to_robot_state(result.start)
@@ -247,17 +172,17 @@ class MoveGroupServer:
             self._say(handle, MoveGroup, "PLANNING")
             wanted = queries.from_plan_request(handle.request.request)
             scene = self._scene_for(handle.request.planning_options.planning_scene_diff)
-            planned = self._plan(wanted, scene, lambda: bool(handle.is_cancel_requested))
+            planned = self._plan(wanted, scene, lambda: self._given_up(handle))
             result.planning_time = planned.planning_time
-            result.trajectory_start = scenes.attached_state(scene)
+            result.trajectory_start = scenes.attached_state(scene.with_positions(planned.start))
             if planned.trajectory is None:
                 raise MoveItError(planned.code, planned.message)
             result.planned_trajectory = to_robot_trajectory(planned.trajectory)
             if not handle.request.planning_options.plan_only:
                 self._say(handle, MoveGroup, "MONITOR")
-                self._runner.run(planned.trajectory, lambda: bool(handle.is_cancel_requested))
+                self._runner.run(planned.trajectory, lambda: self._given_up(handle))
                 result.executed_trajectory = result.planned_trajectory
-        except MoveItError as error:
+        except Exception as error:
             result.error_code = self._ended(handle, "motion", error)
             return result
         result.error_code = self._ended(handle, "motion", None)
@@ -267,16 +192,16 @@ class MoveGroupServer:
         result = ExecuteTrajectory.Result()
         try:
             self._say(handle, ExecuteTrajectory, "MONITOR")
-            trajectory = from_joint_trajectory(handle.request.trajectory.joint_trajectory)
-            self._runner.run(trajectory, lambda: bool(handle.is_cancel_requested))
-        except MoveItError as error:
+            trajectory = _trajectory(handle.request)
+            self._runner.run(trajectory, lambda: self._given_up(handle))
+        except Exception as error:
             result.error_code = self._ended(handle, "trajectory", error)
-        except InvalidInputError as error:
-            refused = MoveItError(MoveItErrorCode.INVALID_MOTION_PLAN, str(error))
-            result.error_code = self._ended(handle, "trajectory", refused)
         else:
             result.error_code = self._ended(handle, "trajectory", None)
         return result
+
+    def _given_up(self, handle: Handle) -> bool:
+        return bool(handle.is_cancel_requested) or self._closed.is_set()
 
     def _plan(
         self, wanted: PlanRequest, scene: PlanningScene, cancelled: Callable[[], bool]
@@ -304,20 +229,35 @@ class MoveGroupServer:
         _raise_first(changed.problems)
         return changed.scene
 
-    def _ended(self, handle: Handle, what: str, error: MoveItError | None) -> Any:
+    def _ended(self, handle: Handle, what: str, error: Exception | None) -> Any:
         """Put the goal into its final state; the message of the code."""
         if error is None:
-            handle.succeed()
+            finish(self._node, handle.succeed)
             return queries.to_error_code(MoveItErrorCode.SUCCESS)
-        self._log(what, error.code, str(error))
-        if error.code is MoveItErrorCode.PREEMPTED and handle.is_cancel_requested:
-            handle.canceled()
+        code = self._code_of(error)
+        if code is MoveItErrorCode.PREEMPTED and handle.is_cancel_requested:
+            finish(self._node, handle.canceled)
         else:
-            handle.abort()
-        return queries.to_error_code(error.code, str(error))
+            finish(self._node, handle.abort)
+        self._log(what, code, str(error))
+        return queries.to_error_code(code, str(error))
+
+    def _refused(self, what: str, error: Exception) -> Any:
+        """The message of the code for a request that failed."""
+        code = self._code_of(error)
+        self._log(what, code, str(error))
+        return queries.to_error_code(code, str(error))
+
+    def _code_of(self, error: Exception) -> MoveItErrorCode:
+        """The code of an error; one that nobody expected is counted: a client always hears."""
+        if isinstance(error, MoveItError):
+            return error.code
+        if not isinstance(error, TackError):
+            self._node.drops.add_fault(error)
+        return MoveItErrorCode.FAILURE
 
     def _say(self, handle: Handle, kind: Any, state: str) -> None:
-        handle.publish_feedback(kind.Feedback(state=state))
+        finish(self._node, lambda: handle.publish_feedback(kind.Feedback(state=state)))
 
     def _log(self, what: str, code: MoveItErrorCode, message: str) -> None:
         logger = self._node.get_logger()
@@ -325,6 +265,22 @@ class MoveGroupServer:
             logger.debug(f"{what}: {message or 'done'}")
         else:
             logger.warning(f"{what}: {message} ({code.name})")
+
+
+def _take_all(goal: Any) -> GoalResponse:
+    return GoalResponse.ACCEPT
+
+
+def _trajectory(goal: ExecuteTrajectory.Goal) -> Trajectory:
+    """The trajectory to execute.
+
+    Raises:
+        MoveItError: INVALID_MOTION_PLAN it is none.
+    """
+    try:
+        return from_joint_trajectory(goal.trajectory.joint_trajectory)
+    except InvalidInputError as error:
+        raise MoveItError(MoveItErrorCode.INVALID_MOTION_PLAN, str(error)) from error
 
 
 def _raise_first(problems: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ from tack_grasping.motion import GripperState, MotionError
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
-from tack_ros.calls import CallError, Calls, Goal
+from tack_ros.calls import CallError, Calls, CallTimeoutError, Goal, GoalRefusedError
 from tack_ros.moveit import requests
 from tack_ros.moveit.requests import MotionConfig
 
@@ -32,7 +32,6 @@ FloatArray = NDArray[np.float64]
 
 _MOVE_GROUP, _EXECUTE = "move_action", "execute_trajectory"
 _CARTESIAN, _APPLY_SCENE = "compute_cartesian_path", "apply_planning_scene"
-_GRIPPER_S = 10.0
 
 
 class MoveItMotion:
@@ -57,9 +56,8 @@ class MoveItMotion:
         self._calls = calls
         self._prefix = f"{namespace.rstrip('/')}/"
         self._tip_from_gripper = profile.gripper.tip_from_gripper
-        self._lock = threading.Lock()
-        self._goal: Goal | None = None
-        self._stopped = False
+        self._goals: set[Goal] = set()
+        self._stopped = threading.Event()
 
     def move_to(self, base_from_gripper: FloatArray) -> None:
         """Plan around obstacles and go.
@@ -123,10 +121,8 @@ class MoveItMotion:
             return  # there already
         allowed_s = self.config.patience + requests.seconds(points[-1].time_from_start)
         goal = ExecuteTrajectory.Goal(trajectory=answer.solution)
-        _check(
-            self._run(ExecuteTrajectory, self._prefix + _EXECUTE, goal, allowed_s).error_code,
-            "straight way",
-        )
+        _, result = self._run(ExecuteTrajectory, self._prefix + _EXECUTE, goal, allowed_s)
+        _check(result.error_code, "straight way")
 
     def move_gripper(self, opening: float, force: float) -> GripperState:
         """Open or close.
@@ -136,22 +132,28 @@ class MoveItMotion:
             force: at most this, N.
 
         Raises:
-            MotionError: the gripper does not answer.
-            InvalidInputError: an opening that the gripper does not have.
+            MotionError: the gripper does not answer, or fails.
+            InvalidInputError: an opening or a force that the gripper does not have.
         """
         gripper = self._profile.gripper
+        if not 0 < force <= gripper.force + 1e-6:
+            raise InvalidInputError(f"force {force} N: {gripper.name} has up to {gripper.force} N")
         if not 0 <= opening <= gripper.stroke + 1e-6:
             raise InvalidInputError(
                 f"opening {opening} m: {gripper.name} opens 0 to {gripper.stroke} m"
             )
-        if gripper.action_type == "gripper_command":
-            goal = requests.gripper_goal(gripper, opening, force)
-            result = self._run(GripperCommand, gripper.action, goal, _GRIPPER_S, fault=False)
+        parallel = gripper.action_type != "gripper_command"
+        kind = ParallelGripperCommand if parallel else GripperCommand
+        make = requests.parallel_gripper_goal if parallel else requests.gripper_goal
+        goal = make(gripper, opening, force)
+        sent, result = self._run(kind, gripper.action, goal, self.config.gripper_patience)
+        # ros2_control aborts a goal whose fingers stall, where it was not told to allow that
+        # (allow_stalling); for whoever grasps it is no failure.
+        if not sent.succeeded and not result.stalled:
+            raise MotionError(MoveItErrorCode.CONTROL_FAILED, f"{gripper.action} was aborted")
+        if not parallel:
             position, effort = result.position, result.effort
         else:
-            parallel = requests.parallel_gripper_goal(gripper, opening, force)
-            kind = ParallelGripperCommand
-            result = self._run(kind, gripper.action, parallel, _GRIPPER_S, fault=False)
             position = result.state.position[0] if result.state.position else float("nan")
             effort = result.state.effort[0] if result.state.effort else float("nan")
         return GripperState(
@@ -160,15 +162,14 @@ class MoveItMotion:
 
     def stop(self) -> None:
         """Cancel what is moving and refuse all that follows until `resume`. From any thread."""
-        with self._lock:
-            self._stopped = True
-            if self._goal is not None:
-                self._goal.cancel()
+        # First the latch: a goal that is being sent meanwhile sees it, or is seen here.
+        self._stopped.set()
+        for goal in tuple(self._goals):
+            goal.cancel()
 
     def resume(self) -> None:
         """Allow motions again after `stop`."""
-        with self._lock:
-            self._stopped = False
+        self._stopped.clear()
 
     def add_box(self, name: str, base_from_box: FloatArray, size: FloatArray) -> None:
         """Put a box into the planning scene: full side lengths (3,), m.
@@ -231,7 +232,7 @@ class MoveItMotion:
 
     def _plan_and_go(self, goal: MoveGroup.Goal) -> None:
         allowed_s = self.config.patience + self.config.planning_time * self.config.attempts
-        result = self._run(MoveGroup, self._prefix + _MOVE_GROUP, goal, allowed_s)
+        _, result = self._run(MoveGroup, self._prefix + _MOVE_GROUP, goal, allowed_s)
         _check(result.error_code, "motion")
 
     def _call(self, kind: Any, name: str, request: Any, timeout_s: float) -> Any:
@@ -240,30 +241,36 @@ class MoveItMotion:
         except CallError as error:
             raise MotionError(MoveItErrorCode.COMMUNICATION_FAILURE, str(error)) from error
 
-    def _run(self, kind: Any, name: str, goal: Any, allowed_s: float, *, fault: bool = True) -> Any:
+    def _run(self, kind: Any, name: str, goal: Any, allowed_s: float) -> tuple[Goal, Any]:
         """Send a goal and wait for its result message; `stop` interrupts.
 
         Raises:
             MotionError: no server, refused, too late, or stopped.
         """
+        self._check_stopped()
+        sent: Goal | None = None
         try:
-            with self._lock:
-                if self._stopped:
-                    raise MotionError(
-                        MoveItErrorCode.PREEMPTED, "stopped; `resume` allows motions again"
-                    )
-                self._goal = sent = self._calls.send(kind, name, goal)
+            sent = self._calls.send(kind, name, goal)
+            self._goals.add(sent)
+            if self._stopped.is_set():
+                sent.cancel()
             result = sent.result(allowed_s)
+        except CallTimeoutError as error:
+            raise MotionError(MoveItErrorCode.TIMED_OUT, str(error)) from error
+        except GoalRefusedError as error:
+            raise MotionError(MoveItErrorCode.FAILURE, str(error)) from error
         except CallError as error:
             raise MotionError(MoveItErrorCode.COMMUNICATION_FAILURE, str(error)) from error
         finally:
-            with self._lock:
-                self._goal = None
+            if sent is not None:
+                self._goals.discard(sent)
         if sent.status == GoalStatus.STATUS_CANCELED:
-            raise MotionError(MoveItErrorCode.PREEMPTED)
-        if sent.status == GoalStatus.STATUS_ABORTED and not fault:
-            raise MotionError(MoveItErrorCode.CONTROL_FAILED, f"{name} was aborted")
-        return result
+            raise MotionError(MoveItErrorCode.PREEMPTED, f"{name} was cancelled")
+        return sent, result
+
+    def _check_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise MotionError(MoveItErrorCode.PREEMPTED, "stopped; `resume` allows motions again")
 
 
 def _check(code: MoveItErrorCodes, what: str) -> None:

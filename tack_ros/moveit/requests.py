@@ -62,6 +62,9 @@ class MotionConfig(Configuration):
     patience: float = setting(
         60.0, "how long to wait for a motion beyond its own time", unit="s", low=1.0, high=3600.0
     )
+    gripper_patience: float = setting(
+        10.0, "how long to wait for the gripper", unit="s", low=1.0, high=600.0
+    )
 
 
 def pose_goal(

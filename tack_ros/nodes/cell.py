@@ -16,26 +16,29 @@ from typing import Any
 
 from std_srvs.srv import Trigger
 
+from tack_grasping.robot import CameraMount, RobotProfile
 from tack_perception.configuration import Configuration, setting
 from tack_perception.errors import InvalidInputError, TackError
 from tack_ros.cell.cameras import CameraThread
 from tack_ros.cell.controllers import ArmController, GripperServer
+from tack_ros.cell.faults import CELL_FAULTS, parse_faults
 from tack_ros.cell.state import StatePublisher
 from tack_ros.cell.truth import TruthServer
 from tack_ros.diagnostics import DiagnosticsPublisher, Health
 from tack_ros.node import TackNode, run
-from tack_sim.cell.faults import Fault, FaultKind, is_active
+from tack_sim.cell.faults import FaultKind, is_active
 from tack_sim.cell.log import CellLog, CellSetup
 from tack_sim.cell.world import CellWorld
 
 THREADS = 6
 _TICK_S = 0.01
+_SLOW = 0.7  # of the speed that is asked for
 _LAG_S = 0.05  # behind by more than this, the cell's time runs slower than the wall clock
 
 
 @dataclasses.dataclass(frozen=True)
 class CellConfig(Configuration):
-    """Parameters of the cell. All but the faults are read at start-up."""
+    """Parameters of the cell. All but the faults and the speed are read at start-up."""
 
     robot: str = setting("panda_2f85", "profile: its name, or the path of a YAML file")
     object_class: str = setting("mug", "class of the object on the table")
@@ -58,6 +61,24 @@ class CellConfig(Configuration):
     faults: tuple[str, ...] = setting(
         ("",), "what goes wrong: FAULT[@START][+DURATION], s of the cell's time"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_faults(self.faults, CELL_FAULTS)
+
+    def mounts(self, profile: RobotProfile) -> list[CameraMount]:
+        """The cameras to render.
+
+        Raises:
+            InvalidInputError: the robot has no such camera.
+        """
+        names = [name for name in self.cameras if name.strip()]
+        for name in names:
+            if name not in profile.cameras:
+                raise InvalidInputError(
+                    f"camera {name!r}: {profile.name} has {', '.join(profile.cameras)}"
+                )
+        return [profile.cameras[name] for name in names]
 
 
 class CellNode(TackNode):
@@ -83,66 +104,76 @@ class CellNode(TackNode):
             config.occluders,
         )
         layout = setup.layout()
-        profile = layout.profile
-        self._log = CellLog(setup)
-        self.world = CellWorld(layout, faults=_faults(config))
-        self._start_ns = time.time_ns()
-        self._state = StatePublisher(self, self.world, self._start_ns, config.state_rate)
-        self._arm = ArmController(self, self.world)
-        self._gripper = GripperServer(self, self.world)
+        mounts = config.mounts(layout.profile)
+        self._log, self._logging = CellLog(setup), threading.Lock()
+        self._stop = threading.Event()
+        self.world = CellWorld(layout, faults=parse_faults(config.faults, CELL_FAULTS))
+        self._state = StatePublisher(self, self.world, time.time_ns(), config.state_rate)
+        self._arm = ArmController(self, self.world, self._state.now_ns, self._alive)
+        self._gripper = GripperServer(self, self.world, self._alive)
         self._truth = TruthServer(self, self.world, config.seed)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(Trigger, "~/save_log", self._on_save)
-        self.at_end(self._save_at_end)
-        self._slow = 0.0
+        self._reported = time.monotonic(), self.world.time
+        self._cameras: list[CameraThread] = []
         DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
-        self._stop = threading.Event()
+        # Threads start when nothing can be refused any more.
+        self.at_end(self._save_at_end)
         self._thread = threading.Thread(target=self._run, name="physics", daemon=True)
         self._thread.start()
         self.at_end(self._join)
-        for name in config.cameras:
-            if name not in profile.cameras:
-                raise InvalidInputError(
-                    f"camera {name!r}: {profile.name} has {', '.join(profile.cameras)}"
-                )
-            CameraThread(
-                self,
-                self.world,
-                profile.cameras[name],
-                self._state.stamp_ns,
-                config.camera_rate,
-                width=config.width,
-                height=config.height,
-                aligned=config.align_depth,
-                noise=config.noise,
-                shadow_size=1024 if config.shadows else 0,
-            )
+        self._cameras += [self._camera(mount) for mount in mounts]
         target = layout.target
-        self.get_logger().info(f"{target.model.name} on the table of {profile.name}")
+        self.get_logger().info(f"{target.model.name} on the table of {layout.profile.name}")
+
+    def _camera(self, mount: CameraMount) -> CameraThread:
+        config = self._config.value
+        return CameraThread(
+            self,
+            self.world,
+            mount,
+            self._state.stamp_ns,
+            config.camera_rate,
+            width=config.width,
+            height=config.height,
+            aligned=config.align_depth,
+            noise=config.noise,
+            shadow_size=1024 if config.shadows else 0,
+        )
+
+    def _alive(self) -> bool:
+        return bool(self.context.ok()) and not self._stop.is_set()
 
     def _join(self) -> None:
         self._stop.set()
         self._thread.join(5.0)
 
     def _on_change(self, config: CellConfig) -> None:
-        self.world.faults[:] = _faults(config)
+        self.world.faults = parse_faults(config.faults, CELL_FAULTS)
 
     def _run(self) -> None:
         """Let the world's time pass with the wall clock's, as far as the machine keeps up."""
-        before = time.monotonic()
+        before, owed = time.monotonic(), 0.0
+        step = float(self.world.model.opt.timestep)
         while not self._stop.wait(_TICK_S) and self.context.ok():
             now = time.monotonic()
             passed, before = now - before, now
-            self._slow = max(passed - _LAG_S, 0.0) / passed
+            # What is less than a step of physics is owed to the next tick.
+            owed += min(passed, _LAG_S) * self._config.value.speed
+            steps = int(owed / step)
+            owed -= steps * step
             try:
-                self.world.step(min(passed, _LAG_S) * self._config.value.speed)
-                silent = is_active(self.world.faults, FaultKind.TF_SILENCE, self.world.time)
-                self._state.silent = silent
+                if steps:
+                    self.world.step(steps * step)
+                self._state.silent = is_active(
+                    self.world.faults, FaultKind.TF_SILENCE, self.world.time
+                )
                 self._state.publish()
                 if self._config.value.log and self._log.due(self.world.time):
-                    self._log.add(self.world.snapshot())
+                    with self._logging:
+                        self._log.add(self.world.snapshot())
             except Exception as error:
-                if self.context.ok() and not self._stop.is_set():
+                if self._alive():
                     self.drops.add_fault(error)
 
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -169,22 +200,24 @@ class CellNode(TackNode):
         path = self._config.value.log
         if not path:
             return "nothing is logged: start the cell with a file for 'log'"
-        self._log.save(Path(path))
-        return f"{len(self._log)} states in {path}"
+        with self._logging:
+            self._log.save(Path(path))
+            return f"{len(self._log)} states in {path}"
 
     def _health(self) -> Health:
+        now, passed = time.monotonic(), self.world.time
+        (before, passed_before), self._reported = self._reported, (now, passed)
+        share = (passed - passed_before) / max(now - before, 1e-3) / self._config.value.speed
         values = {
             "object": self.world.layout.target.model.name,
-            "cell time [s]": f"{self.world.time:.1f}",
+            "cell time [s]": f"{passed:.1f}",
+            "speed reached": f"{share:.0%}",
             "collisions": json.dumps([str(c) for c in self.world.collisions]),
             "faults": ", ".join(map(str, self.world.faults)) or "none",
         }
-        problem = "" if self._slow < 0.5 else "the machine is too slow: the cell's time lags"
-        return Health(problem, values)
-
-
-def _faults(config: CellConfig) -> list[Fault]:
-    return [Fault.parse(text) for text in config.faults if text.strip()]
+        broken = "; ".join(camera.problem for camera in self._cameras if camera.problem)
+        slow = "" if share > _SLOW else "the machine is too slow: the cell's time lags"
+        return Health(broken or slow, values, broken=bool(broken))
 
 
 def main() -> int:

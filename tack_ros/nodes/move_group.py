@@ -8,18 +8,21 @@ a robot MoveIt's own move_group runs instead; clients cannot tell the difference
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import Any
 
 from tack_grasping.profiles import load_profile
 from tack_perception.configuration import Configuration, setting
 from tack_ros.calls import Calls
+from tack_ros.cell.faults import PLANNING_FAULTS, parse_faults
 from tack_ros.diagnostics import DiagnosticsPublisher
 from tack_ros.move_group.execution import ExecutionConfig, TrajectoryRunner
-from tack_ros.move_group.server import MoveGroupServer, SceneKeeper
+from tack_ros.move_group.scene_keeper import SceneKeeper
+from tack_ros.move_group.server import MoveGroupServer
 from tack_ros.node import TackNode, run
-from tack_sim.cell.faults import Fault, FaultKind, is_active
+from tack_sim.cell.faults import FaultKind, is_active
 
-THREADS = 4
+THREADS = 8  # motions and requests that wait must leave one for the joint states
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +33,10 @@ class MoveGroupConfig(Configuration):
     faults: tuple[str, ...] = setting(
         ("",), "what goes wrong: plan_refused or plan_aborted[@START][+DURATION], s since its start"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parse_faults(self.faults, PLANNING_FAULTS)
 
 
 class MoveGroupNode(TackNode):
@@ -47,8 +54,8 @@ class MoveGroupNode(TackNode):
         self._execution = self.parameters.declare(ExecutionConfig, "trajectory_execution")
         self.parameters.warn_of_unknown()
         profile = load_profile(self._config.value.robot)
-        self._faults = _faults(self._config.value)
-        self._started_ns = 0
+        self._faults = parse_faults(self._config.value.faults, PLANNING_FAULTS)
+        self._started = time.monotonic()
         self._calls = Calls("move_group_calls", self.context)
         self.at_end(self._calls.close)
         self._server = MoveGroupServer(
@@ -58,6 +65,7 @@ class MoveGroupNode(TackNode):
             abort=lambda: self._active(FaultKind.PLAN_ABORTED),
             refuse=lambda: self._active(FaultKind.PLAN_REFUSED),
         )
+        self.at_end(self._server.close)
         DiagnosticsPublisher(self, self.monitor, self.drops)
         self.get_logger().info(f"plans for {profile.name}: group {profile.group}")
 
@@ -71,17 +79,10 @@ class MoveGroupNode(TackNode):
         )
 
     def _on_change(self, config: MoveGroupConfig) -> None:
-        self._faults = _faults(config)
+        self._faults = parse_faults(config.faults, PLANNING_FAULTS)
 
     def _active(self, kind: FaultKind) -> bool:
-        now_ns = self.get_clock().now().nanoseconds
-        # Simulated time is 0 until /clock has come.
-        self._started_ns = self._started_ns or now_ns
-        return is_active(self._faults, kind, (now_ns - self._started_ns) * 1e-9)
-
-
-def _faults(config: MoveGroupConfig) -> list[Fault]:
-    return [Fault.parse(text) for text in config.faults if text.strip()]
+        return is_active(self._faults, kind, time.monotonic() - self._started)
 
 
 def main() -> int:
