@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cell = parser.add_argument_group("the simulated cell")
     cell.add_argument(
         "--class", dest="object_class", metavar="NAME", default="mug",
-        help="class of the object: mug, cap, shoe, hammer, screwdriver, wrench, bottle or box"
-        " (default: %(default)s)",
+        help="class of the object: mug, cap, shoe, hammer, screwdriver, wrench, bottle or box; or a"
+        " mesh of your own, an OBJ, STL, PLY or GLB in metres with z up (default: %(default)s)",
     )  # fmt: skip
     cell.add_argument(
         "--instance", type=int, default=-1, metavar="SEED",

@@ -16,8 +16,12 @@ from tack_perception.errors import FileFormatError
 from tack_perception.files import write_atomically
 from tack_sim.cell.layout import CellLayout, sample_layout
 from tack_sim.cell.world import Snapshot
+from tack_sim.objects.user_mesh import load_mesh
 
 _VERSION = 1
+
+MESHES = (".obj", ".stl", ".ply", ".glb")
+"""Suffixes of files that can stand in for an object class: metres, z up."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +30,7 @@ class CellSetup:
 
     Attributes:
         robot: profile's name or file.
-        object_class: of the target.
+        object_class: of the target, or a person's own mesh: a path, see `MESHES`.
         seed: of the layout.
         instance: seed of the target; -1 for one that `seed` chooses.
         clutter, occluders: how many.
@@ -43,11 +47,13 @@ class CellSetup:
         """What stands where at the start.
 
         Raises:
-            InvalidInputError: unknown robot or class, or too many objects.
+            InvalidInputError: unknown robot or class, a mesh that cannot be used, or too many
+                objects.
         """
+        own = Path(self.object_class).suffix.lower() in MESHES
         return sample_layout(
             load_profile(self.robot),
-            self.object_class,
+            load_mesh(self.object_class) if own else self.object_class,
             self.seed,
             instance=None if self.instance < 0 else self.instance,
             clutter=self.clutter,
