@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,7 @@ class CellLog:
 
     def due(self, time: float) -> bool:
         """Whether a snapshot of this time, s, would be kept."""
-        return not self._times or time >= self._times[-1] + self._period
+        return not self._times or time >= self._times[-1] + self._period - 1e-6
 
     def add(self, snapshot: Snapshot) -> None:
         """Keep a snapshot."""
@@ -121,7 +122,7 @@ class CellLog:
             if about.pop("version") != _VERSION:
                 raise ValueError("written by another version")
             log = cls(CellSetup(**about))
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise FileFormatError(f"{path} is no log of a cell: {error}") from error
         log._times, log._states = times.tolist(), list(states)
         return log
