@@ -56,8 +56,10 @@ class Observer:
         """
         return None
 
-    def clicked(self, label: str, pixel: Pixel, frame: RGBDFrame) -> None:
-        """The click, (u, v) in an image."""
+    def clicked(
+        self, label: str, pixel: Pixel, frame: RGBDFrame, base_from_camera: FloatArray
+    ) -> None:
+        """The click, (u, v) in an image; (4, 4) pose of its camera, m."""
 
     def detected(self, keypoint: Keypoint, base_from_camera: FloatArray) -> None:
         """The point was found again; (4, 4) pose of the camera then, m."""

@@ -28,7 +28,7 @@ def body_glb(model: Any, body: int) -> bytes | None:
     """
     import trimesh
 
-    scene = trimesh.Scene()
+    scene: Any = trimesh.Scene()
     for geom in np.flatnonzero(model.geom_bodyid == body):
         if model.geom_group[geom] != COLLISION_GROUP:
             scene.add_geometry(_geom(model, int(geom)), transform=_pose(model, int(geom)))
@@ -92,22 +92,22 @@ def _mesh(model: Any, geom: int) -> Any:
 
 def _visual(model: Any, geom: int, texture: FloatArray) -> Any:
     """Colour, texture and gloss of a geom; texture coordinates (N, 2) with t down."""
-    from trimesh.visual import TextureVisuals
-    from trimesh.visual.material import PBRMaterial
+    from trimesh import visual
 
     material = int(model.geom_matid[geom])
     rgba = np.array(model.geom_rgba[geom] if material < 0 else model.mat_rgba[material], float)
     rgba[:3] **= 2.2  # glTF wants linear light, MuJoCo shows the numbers as they are
     shininess = 0.3 if material < 0 else float(model.mat_shininess[material])
-    looks = PBRMaterial(
+    make: Any = visual.material.PBRMaterial  # without type hints
+    looks = make(
         baseColorFactor=np.rint(rgba * 255).astype(np.uint8),
         baseColorTexture=None if material < 0 else _image(model, material),
         metallicFactor=0.0,
         roughnessFactor=float(np.clip(0.95 - 0.6 * shininess, 0.25, 0.95)),
-        doubleSided=True,
     )
     # trimesh counts t upwards, as OBJ files do, and turns it round for glTF.
-    return TextureVisuals(uv=texture * (1, -1) + (0, 1), material=looks)
+    textured: Any = visual.TextureVisuals
+    return textured(uv=texture * (1, -1) + (0, 1), material=looks)
 
 
 def _image(model: Any, material: int) -> Any:

@@ -58,7 +58,7 @@ class Panel:
         self._head = gui.add_html("")
         self._image = gui.add_image(np.full((*size, 3), 235, np.uint8), jpeg_quality=88)
         self._table = gui.add_html("")
-        box = gui.add_checkbox("points that the camera sees", True)
+        box = gui.add_checkbox("Point cloud", True)
         box.on_update(lambda _: on_cloud(bool(box.value)))
         self.say("The cell starts …")
 
@@ -142,7 +142,9 @@ def findings(outcome: CellOutcome) -> dict[str, str]:
 
 def _stages(seconds: Mapping[str, float], now: str) -> str:
     longest = max([1.0, *seconds.values()])
-    rows = "".join(_row(name, spent, spent / longest, name == now) for name, spent in seconds.items())
+    rows = "".join(
+        _row(name, spent, spent / longest, name == now) for name, spent in seconds.items()
+    )
     total = sum(seconds.values())
     return (
         f'<div style="{_SMALL}"><table style="width:100%;border-spacing:0 2px">{rows}'
@@ -160,4 +162,3 @@ def _row(name: str, spent: float, share: float, busy: bool) -> str:
         f'width:{100 * share:.1f}%"></div></td><td style="width:4.5em;text-align:right;'
         f'font-variant-numeric:tabular-nums">{spent:.1f} s</td></tr>'
     )
-

@@ -33,12 +33,14 @@ CLICK, FOUND, PLAN = (222, 60, 122), (240, 140, 0), (44, 108, 230)
 """RGB of the click, of the point that was found again, and of what is planned."""
 
 _ROOT = "/cell"
-_STAND, _LOOK_AT = (1.42, 0.80, 0.72), (0.36, 0.02, 0.20)
-_FOV = math.radians(42)
+_STAND, _LOOK_AT = (1.75, 1.15, 0.92), (0.36, 0.0, 0.27)
+_FOV = math.radians(36)
+_SUN = (0.15, 1.20, 1.80)  # from the side of who looks: shadows show how high things are
+_SKY = (248, 249, 251), (214, 220, 228)  # RGB at the top and at the bottom
 _SIGMAS = 2.0
 _PIN = 0.13  # height of a label over its point, m
 _FINGER = 0.045  # of the drawn gripper, m
-_FRUSTUM = 0.09  # from the camera to the image that it holds, m
+_FRUSTUM = 0.05  # from the camera to the image that it holds, m
 
 
 class CellScene:
@@ -47,7 +49,7 @@ class CellScene:
     Args:
         server: of the page.
         layout: what stands where.
-        camera: name of the profile's camera whose images are shown; None for none.
+        camera: name of the profile's camera whose images are shown.
         meshes: whether the robot has its good-looking meshes; None: where they are installed.
 
     Attributes:
@@ -58,7 +60,7 @@ class CellScene:
         self,
         server: viser.ViserServer,
         layout: CellLayout,
-        camera: CameraMount | None,
+        camera: CameraMount,
         *,
         meshes: bool | None = None,
     ) -> None:
@@ -67,16 +69,21 @@ class CellScene:
         self._paths = _paths(self.model)
         self._bodies: dict[str, Any] = {}
         self._pieces: dict[str, list[Any]] = {}
+        self._camera = camera
         self._frustum: Any = None
         self._cloud: Any = None
         self._look_from(_STAND, _LOOK_AT)
         self._add_bodies(layout)
-        if camera is not None:
-            self._camera = camera
 
     def _look_from(self, stand: tuple[float, ...], target: tuple[float, ...]) -> None:
-        self._scene.set_up_direction("+z")
-        self._scene.configure_environment_map("warehouse", environment_intensity=0.45)
+        scene = self._scene
+        scene.set_up_direction("+z")
+        scene.configure_environment_map("warehouse", environment_intensity=0.5)
+        scene.configure_default_lights(enabled=False)
+        scene.add_light_directional(
+            f"{_ROOT}/sun", intensity=1.7, cast_shadow=True, position=_SUN, color=(255, 248, 238)
+        )
+        scene.set_background_image(_backdrop())
         view = self._server.initial_camera
         view.position, view.look_at, view.fov = np.array(stand), np.array(target), _FOV
 
@@ -247,6 +254,14 @@ def gripper_outline(opening: float) -> FloatArray:
 def _joined(points: FloatArray) -> FloatArray:
     """(N - 1, 2, 3) segments from each of (N, 3) points to the next."""
     return np.stack([points[:-1], points[1:]], axis=1).astype(np.float64)
+
+
+def _backdrop() -> NDArray[np.uint8]:
+    """(256, 8, 3) uint8 RGB: light, so that labels are legible, but darker than a white robot."""
+    fraction = np.linspace(0, 1, 256)[:, None, None]
+    top, bottom = np.array(_SKY, dtype=np.float64)
+    picture = top + fraction * (bottom - top)
+    return np.broadcast_to(np.rint(picture), (256, 8, 3)).astype(np.uint8)
 
 
 def _paths(model: Any) -> dict[str, str]:
