@@ -13,18 +13,25 @@ With --tabletop the job is done on a small rendered recording, without a robot a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tack_cli.cell.observer import Observer
 from tack_cli.replay import add_job_arguments, replay
 from tack_cli.report import pictures
-from tack_perception.errors import DependencyError, InvalidInputError, SourceError
+from tack_perception.errors import DependencyError, InvalidInputError, SourceError, TackError
 from tack_perception.files import write_atomically
 from tack_perception.sources.opening import open_source
+
+if TYPE_CHECKING:
+    from tack_sim.cell.log import CellSetup
 
 _FIRST_FRAME = "first_frame.png"
 
@@ -61,6 +68,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     cell.add_argument("--clutter", type=int, default=0, help="other objects on the table")
     cell.add_argument("--still", action="store_true", help="do not move the object after the click")
+    cell.add_argument(
+        "--view", action="store_true",
+        help="show it live in a page for your browser, on this machine only; Ctrl-C ends it",
+    )  # fmt: skip
+    cell.add_argument(
+        "--wait-click", action="store_true",
+        help="wait until you click on the point, on the camera's image in the page or on the"
+        " object; --grasp gives it a name (with --view)",
+    )  # fmt: skip
+    cell.add_argument(
+        "--port", type=int, default=8008,
+        help="of the page; the next free one where it is taken (default: %(default)s)",
+    )  # fmt: skip
+    cell.add_argument(
+        "--view-seconds", type=float, metavar="S",
+        help="how long the page stays after the job (default: until Ctrl-C)",
+    )  # fmt: skip
     table = parser.add_argument_group("recordings")
     table.add_argument(
         "--tabletop", action="store_true", help="a small rendered recording, without a robot"
@@ -98,15 +122,45 @@ def _in_the_cell(args: argparse.Namespace) -> int:
             "the cell speaks ROS 2, which is not here: pip install 'tack[ros]', or source your ROS;"
             " `tack demo --tabletop` does without"
         )
-    from tack_cli.cell.job import CellJob, run_cell_job
-    from tack_cli.cell.report import write_cell_report
     from tack_sim.cell.log import CellSetup
 
-    began = time.perf_counter()
+    if not args.view and (args.wait_click or args.view_seconds is not None):
+        raise InvalidInputError("--wait-click and --view-seconds are of the page: add --view")
+    if args.wait_click and args.click is not None:
+        raise InvalidInputError("--wait-click asks for a click, --click gives one: choose")
     setup = CellSetup(args.robot, args.object_class, args.seed, args.instance, clutter=args.clutter)
+    return _show_job(args, setup) if args.view else _do_job(args, setup, Observer())
+
+
+def _show_job(args: argparse.Namespace, setup: CellSetup) -> int:
+    """Do the job while the page shows it; the exit status."""
+    from tack_cli.cell.job import CAMERA
+    from tack_cli.cell.viewer.viewer import Viewer
+
+    title = f"One click on a {Path(args.object_class).stem}"
+    with Viewer(setup.layout(), CAMERA, title, port=args.port, ask=args.wait_click) as viewer:
+        print(f"Look on at {viewer.address}", flush=True)
+        try:
+            code = _do_job(args, setup, viewer)
+        except TackError as error:
+            viewer.failed(str(error))
+            raise
+        if args.view_seconds is None:
+            print("The page stays until Ctrl-C.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait(args.view_seconds)
+    return code
+
+
+def _do_job(args: argparse.Namespace, setup: CellSetup, observer: Observer) -> int:
+    """Do the job and write the report; the exit status."""
+    from tack_cli.cell.job import CellJob, run_cell_job
+    from tack_cli.cell.report import write_cell_report
+
+    began = time.perf_counter()
     _say(args, f"1. A cell with a {args.robot}, and a {args.object_class} on the table.")
     job = CellJob(setup, args.output, args.grasp, args.click, move=not args.still)
-    outcome = run_cell_job(job, lambda text: _say(args, text))
+    outcome = run_cell_job(job, lambda text: _say(args, text), observer)
     _say(args, "5. Drawing what happened:")
     files = write_cell_report(outcome, args.output, progress=not args.quiet)
     _say(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tack_cli.cell.observer import Observer
 from tack_cli.cell.outcome import CellOutcome
 from tack_grasping.goal import POSES, PickPlaceGoal
 from tack_grasping.motion import MotionError
@@ -30,7 +31,7 @@ Say = Callable[[str], None]
 
 LOG = "cell.npz"
 ANNOTATIONS = "annotations"
-_CAMERA = "wrist"
+CAMERA = "wrist"
 _SETTLE_S = 0.4
 _SEEN_NS = 300_000_000  # after which a node that is there has seen an image as well
 _MOVES = 8
@@ -59,12 +60,13 @@ class CellJob:
     move: bool = True
 
 
-def run_cell_job(job: CellJob, say: Say) -> CellOutcome:
+def run_cell_job(job: CellJob, say: Say, observer: Observer | None = None) -> CellOutcome:
     """Do it.
 
     Args:
         job: what is to be done.
         say: told in words what happens.
+        observer: looks on, and may ask a person for the click.
 
     Raises:
         TackError: something is not there or does not answer; a failed pick is an outcome.
@@ -76,12 +78,14 @@ def run_cell_job(job: CellJob, say: Say) -> CellOutcome:
     layout = job.setup.layout()
     shutil.rmtree(job.output / ANNOTATIONS, ignore_errors=True)  # of an earlier run
     log = job.output / LOG
-    clock = _Stages()
+    observer = observer or Observer()
+    clock = _Stages(observer)
     with cell_nodes(
-        job.setup, layout, job.output / ANNOTATIONS, job.output, log, _CAMERA
+        job.setup, layout, job.output / ANNOTATIONS, job.output, log, CAMERA
     ) as healthy:
-        with Probe(f"/{_CAMERA}", healthy) as probe:
-            outcome = _Director(job, layout, probe, clock, say).run()
+        with Probe(f"/{CAMERA}", healthy) as probe, observer.watching(probe):
+            outcome = _Director(job, layout, probe, clock, say, observer).run()
+            observer.done(outcome)
         log_ends = time.perf_counter()
     clock.add("shut down", time.perf_counter() - log_ends)
     return dataclasses.replace(outcome, seconds=clock.seconds, log=log)
@@ -90,7 +94,8 @@ def run_cell_job(job: CellJob, say: Say) -> CellOutcome:
 class _Stages:
     """How long each stage took."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
         self.seconds: dict[str, float] = {}
 
     def add(self, name: str, seconds: float) -> None:
@@ -98,6 +103,7 @@ class _Stages:
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        self._observer.stage(name)
         began = time.perf_counter()
         yield
         self.add(name, time.perf_counter() - began)
@@ -109,11 +115,17 @@ class _NotSeenError(TackError):
 
 class _Director:
     def __init__(
-        self, job: CellJob, layout: CellLayout, probe: Any, clock: _Stages, say: Say
+        self,
+        job: CellJob,
+        layout: CellLayout,
+        probe: Any,
+        clock: _Stages,
+        say: Say,
+        observer: Observer,
     ) -> None:
         from tack_ros.moveit.client import MoveItMotion
 
-        self._job, self._layout, self._probe = job, layout, probe
+        self._job, self._layout, self._probe, self._observer = job, layout, probe, observer
         self._clock, self._say = clock, say
         self._base = layout.profile.base_frame
         self._motion = MoveItMotion(layout.profile, probe.calls)
@@ -127,6 +139,7 @@ class _Director:
             self._add_scene()
         with clock.stage("click"):
             frame, label, pixel = self._click()
+        self._observer.clicked(label, pixel, frame, self._base_from_camera(frame, frame.stamp_ns))
         self._say(f"2. One click on '{label}' at pixel ({pixel[0]:.0f}, {pixel[1]:.0f}).")
         if self._job.move:
             with clock.stage("move it"):
@@ -138,6 +151,7 @@ class _Director:
             seen = probe.frame(stamp_ns - 1)
             base_from_camera = self._base_from_camera(seen, stamp_ns)
             xyz = geometry.apply(base_from_camera, keypoint.xyz)
+        self._observer.detected(keypoint, base_from_camera)
         truth = probe.ask("/cell/truth")
         true_xyz = self._true(truth, label)
         error = None if true_xyz is None else float(np.linalg.norm(xyz - true_xyz))
@@ -182,11 +196,15 @@ class _Director:
         Raises:
             TackError: no point to click on is seen, or the click is refused.
         """
-        problem = TackError("there is nothing to click on")
+        problem, why = TackError("there is nothing to click on"), ""
         for _ in range(_TRIES):
             frame = self._probe.frame(self._probe.now_ns() + _SEEN_NS)
+            asked = self._observer.choose(frame, why)
             try:
-                label, pixel = self._choose(frame, self._probe.ask("/cell/truth"))
+                if asked is not None:
+                    label, (frame, pixel) = self._job.point or "point", asked
+                else:
+                    label, pixel = self._choose(frame, self._probe.ask("/cell/truth"))
             except _NotSeenError as error:
                 problem = error
                 self._probe.trigger("/cell/move_target")
@@ -194,7 +212,7 @@ class _Director:
             try:
                 self._probe.annotate(label, pixel, frame.stamp_ns)
             except TackError as error:  # the node has only begun to see images
-                problem = error
+                problem, why = error, str(error)
                 continue
             return frame, label, pixel
         raise problem
@@ -275,12 +293,14 @@ class _Director:
             self._moments[stage] = float(self._probe.ask("/cell/truth")["time"])
             if stage == "carry":
                 held = bool(self._probe.ask("/cell/judge")["held"])
+            self._observer.stage(stage)
             self._say(f"   {stage} …")
 
         turned = geometry.from_axis_angle((0, 0, 1), np.pi)
         half_turn = {name: getattr(goal, name) @ turned for name in POSES}
         gripper = self._layout.profile.gripper
         for candidate in (goal, dataclasses.replace(goal, **half_turn)):
+            self._observer.planned(candidate)
             outcome = pick_and_place(candidate, self._motion, gripper, on_stage=on_stage)
             for stage, seconds in outcome.seconds.items():
                 self._clock.add(stage, seconds)

@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import contextlib
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_cli.cell.outcome import CellOutcome
 from tack_grasping.goal import PickPlaceGoal
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
+
+if TYPE_CHECKING:
+    from tack_cli.cell.outcome import CellOutcome
 
 FloatArray = NDArray[np.float64]
 Pixel = tuple[float, float]
@@ -45,11 +47,12 @@ class Observer:
     def stage(self, name: str) -> None:
         """A stage begins; so the one before has ended."""
 
-    def choose(self, frame: RGBDFrame) -> tuple[RGBDFrame, Pixel] | None:
+    def choose(self, frame: RGBDFrame, why: str = "") -> tuple[RGBDFrame, Pixel] | None:
         """Have a person click: the image clicked on and its pixel; None: nobody is asked.
 
         Args:
             frame: what the camera sees.
+            why: the click before was refused; "" the first time.
 
         Raises:
             TackError: the cell has ended before the click.

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.uint8]
 
+ASKS = "#de3c7a"
+"""CSS colour of words that ask a person to do something."""
+
 _GOOD, _BAD, _BUSY = "#1f9d55", "#d64545", "#2c6ce6"
 _TEXT = "font:14px/1.45 system-ui,sans-serif;color:#1f2733;padding:2px 14px 6px"
 _SMALL = "font:12.5px/1.4 system-ui,sans-serif;color:#1f2733;padding:0 14px 8px"

@@ -7,8 +7,10 @@ import contextlib
 import dataclasses
 import io
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ from tack_cli.cell.outcome import CellOutcome
 from tack_cli.cell.viewer.clicks import ClickScreen
 from tack_cli.cell.viewer.cloud import Cloud
 from tack_cli.cell.viewer.feed import Feed
-from tack_cli.cell.viewer.panel import Panel
+from tack_cli.cell.viewer.panel import ASKS, Panel
 from tack_cli.cell.viewer.scene import CLICK, FOUND, PLAN, CellScene
 from tack_grasping.goal import PickPlaceGoal
 from tack_perception import geometry, overlay
@@ -34,6 +36,7 @@ Image = NDArray[np.uint8]
 HOST = "127.0.0.1"
 PORT = 8008
 _POLL_S = 0.2
+_LAST_WORDS_S = 0.5
 _AROUND = 2  # px
 _MARKS = 2
 _CARRIED = frozenset(("lift", "carry", "place", "release", "retreat", "home"))
@@ -119,11 +122,12 @@ class Viewer(Observer):
             with self._lock:
                 self._found = self._goal = None
 
-    def choose(self, frame: RGBDFrame) -> tuple[RGBDFrame, Pixel] | None:
+    def choose(self, frame: RGBDFrame, why: str = "") -> tuple[RGBDFrame, Pixel] | None:
         """See `Observer`."""
         if not self._ask:
             return None
-        self._panel.say("Click on the point to grasp, in the image or on the object.")
+        refused = f'<div style="margin:6px 0 0">{escape(why)}</div>' if why else ""
+        self._panel.say("Click on the point to grasp", ASKS, refused)
         self._screen.open(frame)
         try:
             while (click := self._screen.poll(_POLL_S)) is None:
@@ -165,6 +169,7 @@ class Viewer(Observer):
     def failed(self, reason: str) -> None:
         """The job ended without an outcome."""
         self._panel.failed(reason)
+        time.sleep(_LAST_WORDS_S)  # the server ends next
 
     def _picture(self, frame: RGBDFrame, base_from_camera: FloatArray | None) -> Image:
         """The image with the click, or with what was found and planned as it is seen now."""
