@@ -21,15 +21,19 @@ WAIT_S = 10.0
 
 
 class Graph:
-    """Nodes of one context, spun on a thread of their own."""
+    """Nodes of one context, spun on a thread of their own, or on several."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 1) -> None:
         import rclpy
-        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
-        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor: Any = (
+            SingleThreadedExecutor(context=self.context)
+            if threads == 1
+            else MultiThreadedExecutor(threads, context=self.context)
+        )
         self._nodes: list[Any] = []
         self._thread = threading.Thread(target=self.executor.spin)
         self.probe = self.add(rclpy.create_node("probe", context=self.context))
@@ -92,6 +96,72 @@ class Graph:
         for node in reversed(self._nodes):
             node.destroy_node()
         self.context.try_shutdown()
+
+
+class CellGraph(Graph):
+    """The simulated cell, move_group where it is wanted, and one who asks them."""
+
+    def __init__(self, *, move_group: bool = False, **cell: Any) -> None:
+        from tack_ros.calls import Calls
+        from tack_ros.nodes.cell import CellNode
+        from tack_ros.nodes.move_group import MoveGroupNode
+
+        super().__init__(threads=16)
+        self.cell = self.start(CellNode, **{"cameras": [""], "speed": 2.0, **cell})
+        self.world = self.cell.world
+        self.profile = self.world.profile
+        if move_group:
+            self.move_group = self.start(MoveGroupNode, use_sim_time=True)
+        self.calls = Calls("test_calls", self.context)
+
+    def close(self) -> None:
+        self.calls.close()
+        super().close()
+
+    def home(self) -> None:
+        """Put the arm home and the gripper open at once, and let no fault be left."""
+        assert self.set_parameter(self.cell, "faults", [""]).successful
+        from tack_sim.robots.spec import set_joints
+
+        with self.world.lock:
+            set_joints(self.world.model, self.world.data, self.profile)
+            self.world.data.qvel[:] = 0
+            self.world.command_arm(self.profile.home)
+            self.world.command_gripper(self.profile.gripper.stroke)
+        self.pass_time(0.3)
+
+    def pass_time(self, seconds: float) -> None:
+        """Wait until so much of the cell's time has passed."""
+        end = self.world.time + seconds
+        self.wait(lambda: self.world.time >= end, "time to pass", 30.0)
+
+    def speed(self) -> float:
+        """Of the fastest joint of the arm, rad/s."""
+        return float(np.abs(self.world.arm_motion()[1]).max())
+
+    def stands(self, seconds: float = 0.2) -> bool:
+        """Whether the arm stands still after so much of the cell's time, and goes on doing so."""
+        self.pass_time(seconds)
+        before, _ = self.world.arm_motion()
+        slow = self.speed() < 0.05
+        self.pass_time(0.2)
+        return slow and float(np.abs(self.world.arm_motion()[0] - before).max()) < 0.01
+
+
+@pytest.fixture(scope="module")
+def start_cell() -> Iterator[Callable[..., CellGraph]]:
+    """Starts cells that end with the module."""
+    pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+    pytest.importorskip("mujoco", reason="the cell needs MuJoCo")
+    graphs: list[CellGraph] = []
+
+    def start(**options: Any) -> CellGraph:
+        graphs.append(CellGraph(**options))
+        return graphs[-1]
+
+    yield start
+    for graph in graphs:
+        graph.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
