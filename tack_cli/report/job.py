@@ -33,7 +33,7 @@ from tack_perception.sources.base import FrameSource
 REPORT, VIDEO, KEYPOINTS, GOALS = "report.html", "overlay.mp4", "keypoints.jsonl", "goals.jsonl"
 PICTURES = "pictures"
 _MOST_AHEAD = 4  # frames searched at once: memory stays bounded
-_OWN_PICTURE = re.compile(r"(frame|click)_\d+\.png")
+_OWN_PICTURE = re.compile(r"(frame|click)_\d+\.jpg")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,8 +126,8 @@ def run_job(
         video_file.write(film.video)
         findings.drops.update(source.drops)
         clicks = [pictures.click_picture(shot, colors[shot.label]) for _, shot in findings.shots]
-        images = {f"click_{i:02d}.png": picture for i, picture in enumerate(clicks, 1)}
-        images |= {f"frame_{i:06d}.png": image for i, image in film.pictures.items()}
+        images = {f"click_{i:02d}.jpg": picture for i, picture in enumerate(clicks, 1)}
+        images |= {f"frame_{i:06d}.jpg": image for i, image in film.pictures.items()}
         clock.stop("draw")
         others = [VIDEO, KEYPOINTS, GOALS]
         with ThreadPoolExecutor(1, "pictures") as beside:
@@ -143,7 +143,7 @@ def run_job(
 def own_files(output: Path) -> list[Path]:
     """Files of an earlier replay in a folder: those that a new one replaces."""
     fixed = [output / name for name in (REPORT, VIDEO, KEYPOINTS, GOALS)]
-    drawn = (output / PICTURES).glob("*.png")
+    drawn = (output / PICTURES).glob("*.jpg")
     return [p for p in fixed if p.is_file()] + [p for p in drawn if _OWN_PICTURE.fullmatch(p.name)]
 
 
@@ -231,7 +231,7 @@ def _write_lines(stream: BinaryIO, lines: Iterable[str]) -> None:
 def _write_pictures(folder: Path, images: dict[str, pictures.Image]) -> None:
     """Write the pictures and remove those of an earlier run, which would mislead."""
     for name, image in images.items():
-        write_atomically(folder / name, pictures.png(image))
-    for path in folder.glob("*.png"):
+        write_atomically(folder / name, pictures.jpeg(image))
+    for path in folder.glob("*.jpg"):
         if _OWN_PICTURE.fullmatch(path.name) and path.name not in images:
             path.unlink()

@@ -122,6 +122,16 @@ def png(picture: Image) -> bytes:
     return _encoded(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
+def jpeg(picture: Image) -> bytes:
+    """Encode an (H, W, 3) uint8 RGB image as JPEG, its colours as sharp as its brightness."""
+    full = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+    return _encoded(
+        ".jpg",
+        picture,
+        [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, full],
+    )
+
+
 def jpeg_uri(picture: Image, width: int, quality: int = 86) -> str:
     """An (H, W, 3) uint8 RGB image as a JPEG data URI, no wider than `width` px."""
     if picture.shape[1] > width:
@@ -132,7 +142,7 @@ def jpeg_uri(picture: Image, width: int, quality: int = 86) -> str:
 
 
 def _encoded(suffix: str, picture: Image, options: list[int]) -> bytes:
-    ok, data = cv2.imencode(suffix, picture[..., ::-1], options)
+    ok, data = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
     if not ok:
         raise TackError(f"a picture of {picture.shape} could not be encoded as {suffix}")
-    return bytes(data)
+    return data.tobytes()

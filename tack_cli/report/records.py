@@ -15,6 +15,8 @@ from tack_grasping.goal import PickPlaceGoal
 from tack_perception import geometry
 from tack_perception.keypoint import Keypoint
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
 METRES, PIXELS, FRACTION, UNIT = 6, 3, 4, 9
 """Decimals written: micrometres, thousandths of a pixel, confidences, rotations."""
 
@@ -37,6 +39,8 @@ def goal_lines(frame: FrameFindings) -> Iterator[str]:
 
 def rounded(values: ArrayLike, decimals: int) -> Any:
     """Numbers as (nested lists of) floats with so many decimals, without negative zeros."""
+    if isinstance(values, float):
+        return round(float(values), decimals) + 0.0
     return (np.round(np.asarray(values, dtype=np.float64), decimals) + 0.0).tolist()
 
 
@@ -72,6 +76,10 @@ def _keypoint_record(frame: FrameFindings, keypoint: Keypoint) -> dict[str, Any]
 
 
 def _goal_record(goal: PickPlaceGoal) -> dict[str, Any]:
+    turns: dict[bytes, Any] = {}  # the poses of a goal mostly differ in their position alone
+    for pose in goal.poses.values():
+        if (turn := pose[:3, :3].tobytes()) not in turns:
+            turns[turn] = rounded(geometry.to_quaternion(pose), UNIT)
     return {
         "frame_id": goal.frame_id,
         "score": rounded(goal.score, FRACTION),
@@ -82,7 +90,7 @@ def _goal_record(goal: PickPlaceGoal) -> dict[str, Any]:
         "poses": {
             name: {
                 "position": rounded(pose[:3, 3], METRES),
-                "quaternion_xyzw": rounded(geometry.to_quaternion(pose), UNIT),
+                "quaternion_xyzw": turns[pose[:3, :3].tobytes()],
                 "matrix": rounded(pose, UNIT),
             }
             for name, pose in goal.poses.items()
@@ -95,4 +103,4 @@ def _optional(value: Any, convert: Any) -> Any:
 
 
 def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+    return _ENCODER.encode(record) + "\n"

@@ -152,8 +152,8 @@ def test_the_report_needs_nothing_else_and_tells_nothing_of_this_machine(
 
 def test_pictures_and_video_show_every_frame(output: Path) -> None:
     names = sorted(path.name for path in (output / "pictures").iterdir())
-    assert names == [f"click_{i:02d}.png" for i in (1, 2, 3)] + [
-        f"frame_{i:06d}.png" for i in range(6)
+    assert names == [f"click_{i:02d}.jpg" for i in (1, 2, 3)] + [
+        f"frame_{i:06d}.jpg" for i in range(6)
     ]
     picture = cv2.imread(str(output / "pictures" / names[0]))
     assert picture is not None
@@ -168,14 +168,14 @@ def test_a_second_run_replaces_its_own_files_only(
     bag, truth = short
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "holiday.png").write_bytes(b"mine")
-    (tmp_path / "pictures" / "frame_999999.png").write_bytes(b"of an older, longer run")
+    (tmp_path / "pictures" / "holiday.jpg").write_bytes(b"mine")
+    (tmp_path / "pictures" / "frame_999999.jpg").write_bytes(b"of an older, longer run")
     arguments = ["replay", str(bag), *clicks(truth, LABELS[:1]), "--output", str(tmp_path)]
     assert main([*arguments, "--quiet"]) == 0
     assert "1 files of an earlier run will be replaced" in capsys.readouterr().err
     assert (tmp_path / "notes.txt").read_text() == "mine"
-    assert (tmp_path / "pictures" / "holiday.png").read_bytes() == b"mine"
-    assert not (tmp_path / "pictures" / "frame_999999.png").exists()
+    assert (tmp_path / "pictures" / "holiday.jpg").read_bytes() == b"mine"
+    assert not (tmp_path / "pictures" / "frame_999999.jpg").exists()
 
 
 def test_the_terminal_says_what_was_found_and_how_fast(
