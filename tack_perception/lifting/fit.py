@@ -115,6 +115,8 @@ def _refit(
         chosen[disc] = np.abs(patch.inverse_depth[disc] - predicted) <= gate
         if np.count_nonzero(chosen) < SMALLEST:
             return None
+        if np.array_equal(chosen, surface.inliers):
+            break
         surface = _solve(patch, chosen, float(surface.coefficients[0]), focal, config)
     return surface
 
@@ -143,7 +145,7 @@ def _solve(
     gain = inverse @ design.T
     coefficients = gain @ w
     residuals = w - design @ coefficients
-    blurred = gain @ _correlation(patch.offset[chosen], config.noise_correlation_px)
+    blurred = _correlated(gain, chosen, config.noise_correlation_px)
     degrees = max(0.0, len(w) - float(np.einsum("in,ni->", blurred, design)))
     found = (_PRIOR_DEGREES * patch.sigma**2 + residuals @ residuals) / (_PRIOR_DEGREES + degrees)
     sigma = max(math.sqrt(found), patch.sigma)
@@ -154,11 +156,24 @@ def _solve(
 
 def _design(slope: FloatArray) -> FloatArray:
     s, t = slope[:, 0], slope[:, 1]
-    return np.stack([np.ones_like(s), s, t, s * s / 2, s * t, t * t / 2], axis=1)
+    design = np.empty((len(slope), 6))
+    design[:, 0], design[:, 1:3] = 1, slope
+    np.multiply(s, s, out=design[:, 3])
+    np.multiply(s, t, out=design[:, 4])
+    np.multiply(t, t, out=design[:, 5])
+    design[:, 3::2] *= 0.5
+    return design
 
 
-def _correlation(offset: FloatArray, sigma: float) -> FloatArray:
-    square = np.sum(offset**2, axis=1)
-    separation = square[:, None] + square - 2 * offset @ offset.T
-    correlated: FloatArray = np.exp(-separation / (4 * sigma**2))
-    return correlated
+def _correlated(values: FloatArray, chosen: Mask, sigma: float) -> FloatArray:
+    """(K, N) values of the chosen pixels times the (N, N) correlation of these pixels' noise."""
+    rows, columns = np.nonzero(chosen)
+    row, column = rows - rows.min(), columns - columns.min()
+    height, width = int(row.max()) + 1, int(column.max()) + 1
+    grid = np.zeros((len(values), height, width))
+    grid[:, row, column] = values
+    near = np.exp(-(np.arange(max(height, width)) ** 2) / (4 * sigma**2))
+    # A Gaussian of the distance is the product of two along the axes.
+    down, right = (near[np.abs(np.subtract.outer(n, n))] for n in map(np.arange, (height, width)))
+    blurred: FloatArray = (down @ grid @ right)[:, row, column]
+    return blurred
