@@ -96,11 +96,20 @@ def _stages(
         preplace, place, retreat = goal.preplace, goal.place, goal.retreat
         stages += [
             ("carry", lambda: motion.move_to(preplace)),
-            ("place", lambda: _straight_or_planned(motion, place)),
+            ("place", lambda: _put_down(motion, place)),
             ("release", lambda: motion.move_gripper(opened, gripper.force)),
             ("retreat", lambda: _straight_or_planned(motion, retreat)),
         ]
     return stages
+
+
+def _put_down(motion: Motion, pose: FloatArray) -> None:
+    """Go to the place; an arm that cannot get on has met the support a little early."""
+    try:
+        _straight_or_planned(motion, pose)
+    except MotionError as error:
+        if error.code is not MoveItErrorCode.CONTROL_FAILED:
+            raise
 
 
 def _straight_or_planned(motion: Motion, pose: FloatArray) -> None:

@@ -103,6 +103,18 @@ def test_where_the_straight_way_to_the_place_is_blocked_any_free_way_will_do() -
     assert arm.diary[5:] == ["to", "blocked", "to", "grip 0.06", "blocked", "to"]
 
 
+def test_an_object_that_touches_down_early_is_let_go_there() -> None:
+    class Touching(Arm):
+        def move_straight(self, pose: np.ndarray, *, touching: bool = False) -> None:
+            if pose[0, 3] > 0.6 and pose[2, 3] < 0.15:
+                raise MotionError(MoveItErrorCode.CONTROL_FAILED, "0.02 rad away from the goal")
+            super().move_straight(pose, touching=touching)
+
+    outcome, stages = run(Touching())
+    assert outcome.success
+    assert stages[-3:] == ["place", "release", "retreat"]
+
+
 def test_a_pick_without_a_place_ends_with_the_lift() -> None:
     arm = Arm()
     outcome, stages = run(arm, place=False)
