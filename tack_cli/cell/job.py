@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from tack_cli.cell.observer import Observer
 from tack_cli.cell.outcome import CellOutcome
+from tack_grasping.extent import Extent, extent_around
+from tack_grasping.fingers import cloud_around
 from tack_grasping.goal import POSES, PickPlaceGoal
 from tack_grasping.motion import MotionError
 from tack_grasping.procedure import PickOutcome, pick_and_place
@@ -35,6 +37,8 @@ CAMERA = "wrist"
 _SETTLE_S = 0.4
 _SEEN_NS = 300_000_000  # after which a node that is there has seen an image as well
 _MOVES = 8
+_HELD = "held"
+_LARGEST = 0.2  # m, radius of the largest thing that is carried
 _TRIES = 8
 _BIN_DROP = 0.04  # above the bin's floor, the object is let go, m
 _HIDDEN = 0.01  # m; a surface so much nearer than the point hides it
@@ -130,6 +134,7 @@ class _Director:
         self._base = layout.profile.base_frame
         self._motion = MoveItMotion(layout.profile, probe.calls)
         self._moments: dict[str, float] = {}
+        self._extent: Extent | None = None
 
     def run(self) -> CellOutcome:
         probe, clock = self._probe, self._clock
@@ -151,6 +156,8 @@ class _Director:
             seen = probe.frame(stamp_ns - 1)
             base_from_camera = self._base_from_camera(seen, stamp_ns)
             xyz = geometry.apply(base_from_camera, keypoint.xyz)
+            cloud = cloud_around(seen, keypoint.xyz, base_from_camera, _LARGEST)
+            self._extent = extent_around(cloud, xyz, self._layout.profile.table_height)
         self._observer.detected(keypoint, base_from_camera)
         truth = probe.ask("/cell/truth")
         true_xyz = self._true(truth, label)
@@ -278,9 +285,11 @@ class _Director:
         """The goal of `pick_place`, with the bin as the place."""
         container, profile = self._layout.bin, self._layout.profile
         if container is not None:
-            middle = container.base_from_bin[:3, 3]
-            height = xyz[2] - profile.table_height + container.thickness + _BIN_DROP
-            self._probe.place_at(self._base, np.add(middle, (0.0, 0.0, height)))
+            place = container.base_from_bin[:3, 3].copy()
+            place[2] += xyz[2] - profile.table_height + container.thickness + _BIN_DROP
+            if self._extent is not None:  # its middle comes into the bin's, not the point
+                place[:2] += xyz[:2] - self._extent.middle
+            self._probe.place_at(self._base, place)
         goal: PickPlaceGoal = self._probe.goal(stamp_ns, label, profile.gripper)
         return goal
 
@@ -293,9 +302,13 @@ class _Director:
             self._moments[stage] = float(self._probe.ask("/cell/truth")["time"])
             if stage == "carry":
                 held = bool(self._probe.ask("/cell/judge")["held"])
+                self._attach(candidate)
+            if stage == "place":
+                self._detach()
             self._observer.stage(stage)
             self._say(f"   {stage} …")
 
+        candidate = goal
         turned = geometry.from_axis_angle((0, 0, 1), np.pi)
         half_turn = {name: getattr(goal, name) @ turned for name in POSES}
         gripper = self._layout.profile.gripper
@@ -313,6 +326,23 @@ class _Director:
         else:
             self._say(f"   {outcome.reason}")
         return outcome, held
+
+    def _attach(self, goal: PickPlaceGoal) -> None:
+        """What is held is carried past the bin's walls: the planner has to know its size."""
+        from tack_ros.moveit import requests
+
+        if self._extent is None:
+            return
+        profile = self._layout.profile
+        gripper_from_box, size = self._extent.box(goal.grasp)
+        tip_from_box = profile.gripper.tip_from_gripper @ gripper_from_box
+        held = requests.attached_box(_HELD, profile, tip_from_box, size)
+        self._motion.change_scene(requests.scene_change(attached=[held]))
+
+    def _detach(self) -> None:
+        if self._extent is not None:
+            self._motion.detach(_HELD)
+            self._motion.remove(_HELD)
 
 
 def _visible(

@@ -195,6 +195,17 @@ def box(
     )
 
 
+def attached_box(
+    name: str, profile: RobotProfile, tip_from_box: FloatArray, size: Iterable[float]
+) -> AttachedCollisionObject:
+    """A box that moves with the gripper: pose in the tip frame and full side lengths, m."""
+    return AttachedCollisionObject(
+        link_name=profile.tip_frame,
+        object=box(name, profile.tip_frame, tip_from_box, size),
+        touch_links=[profile.tip_frame, *profile.gripper.touch_links],
+    )
+
+
 def scene_change(
     objects: Iterable[CollisionObject] = (), attached: Iterable[AttachedCollisionObject] = ()
 ) -> PlanningScene:

@@ -130,7 +130,8 @@ class PlaceVerdict:
 
     Attributes:
         at_rest: the object does not move.
-        there: it is inside the bin, or within the tolerance of the wanted position.
+        there: its centre of mass is between the bin's walls and its lowest point below
+            their rim, or it is within the tolerance of the wanted position.
         released: no pad touches it.
         tilt: angle between its vertical axis at the start and now, rad.
         distance: of its centre of mass from the bin's middle, or of its frame from the wanted
@@ -178,7 +179,10 @@ def judge_place(
     with world.lock:
         pose, centre = world.object_pose(name), world.object_centre(name)
         if isinstance(where, Bin):
-            there = where.holds(centre)
+            # A bottle that stands in the bin has its centre of mass above the walls.
+            vertices = world.layout.placed(name).model.mesh.vertices
+            lowest = float(geometry.apply(pose, vertices)[:, 2].min())
+            there = where.holds(np.array([centre[0], centre[1], lowest]))
             distance = float(np.linalg.norm((centre - where.base_from_bin[:3, 3])[:2]))
         else:
             distance = float(np.linalg.norm((pose - where)[:2, 3]))
