@@ -101,9 +101,18 @@ def _attached(message: AttachedMessage) -> AttachedObject:
 
 
 def _operation(message: ObjectMessage) -> Operation:
-    """The operation; a `byte` field is bytes in rclpy."""
-    value = message.operation
-    return Operation(value[0] if isinstance(value, bytes) else int(value))
+    """The operation; a `byte` field is bytes in rclpy.
+
+    Raises:
+        InvalidInputError: there is no such operation.
+    """
+    number = message.operation[0]
+    try:
+        return Operation(number)
+    except ValueError:
+        raise InvalidInputError(
+            f"object {message.id!r}: operation {number}; 0 to 3 are known"
+        ) from None
 
 
 def _unset(pose: Pose) -> bool:

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The client that moves an arm through move_group, on the simulated one."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed")
+from control_msgs.action import GripperCommand
+from rclpy.action.server import ActionServer
+from rclpy.callback_groups import ReentrantCallbackGroup
+
+from tack_grasping.error_codes import MoveItErrorCode as Code
+from tack_grasping.motion import MotionError
+from tack_perception.errors import InvalidInputError
+from tack_ros.moveit.client import MoveItMotion
+from tack_ros.moveit.requests import MotionConfig
+
+pytestmark = pytest.mark.ros
+CONFIG = MotionConfig(planning_time=2.0, attempts=1, patience=20.0)
+SLOW = dataclasses.replace(CONFIG, speed=0.05, acceleration=0.05)
+AWAY = np.array([0.6, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def shared(start_cell):
+    return start_cell(move_group=True)
+
+
+@pytest.fixture
+def cell(shared):
+    shared.home()
+    return shared
+
+
+@pytest.fixture
+def motion(cell):
+    return MoveItMotion(cell.profile, cell.calls, CONFIG)
+
+
+def gripper_pose(cell, shift=(0.0, 0.0, 0.0)):
+    pose = cell.world.base_from_gripper()
+    pose[:3, 3] += shift
+    return pose
+
+
+class Doing:
+    """A call under way on a thread."""
+
+    def __init__(self, call, *args):
+        self.error = None
+        self._thread = threading.Thread(target=self._run, args=(call, *args))
+        self._thread.start()
+
+    def _run(self, call, *args):
+        try:
+            call(*args)
+        except MotionError as error:
+            self.error = error
+
+    def code(self):
+        self._thread.join(30.0)
+        assert not self._thread.is_alive()
+        return self.error and self.error.code
+
+
+def test_to_poses_straight_and_home(cell, motion):
+    there = gripper_pose(cell, (0.0, 0.1, -0.1))
+    motion.move_to(there)
+    np.testing.assert_allclose(gripper_pose(cell), there, atol=0.02)
+    down = there.copy()
+    down[2, 3] -= 0.08
+    motion.move_straight(down)
+    np.testing.assert_allclose(gripper_pose(cell)[:3, 3], down[:3, 3], atol=6e-3)
+    motion.move_straight(down)  # there already
+    motion.move_straight(there, touching=True)
+    motion.move_home()
+    np.testing.assert_allclose(cell.world.arm_motion()[0], cell.profile.home, atol=6e-3)
+    motion.move_joints(cell.profile.home + AWAY)
+    np.testing.assert_allclose(cell.world.arm_motion()[0], cell.profile.home + AWAY, atol=6e-3)
+
+
+def test_the_gripper(cell, motion):
+    state = motion.move_gripper(0.03, 20.0)
+    assert state.reached
+    assert not state.stalled
+    assert state.opening == pytest.approx(0.03, abs=2.5e-3)
+    for opening, force in ((0.2, 20.0), (-0.01, 20.0), (np.nan, 20.0), (0.03, 0.0), (0.03, 1e3)):
+        with pytest.raises(InvalidInputError):
+            motion.move_gripper(opening, force)
+
+
+def test_a_goal_that_cannot_be_reached_has_move_groups_code_and_sentence(cell, motion):
+    with pytest.raises(MotionError) as raised:
+        motion.move_to(gripper_pose(cell, (2.0, 0.0, 0.0)))
+    assert raised.value.code in (Code.NO_IK_SOLUTION, Code.PLANNING_FAILED, Code.GOAL_STATE_INVALID)
+    assert str(raised.value).startswith("motion: ")
+    assert raised.value.code.name in str(raised.value)
+    with pytest.raises(MotionError, match=r"only \d+% of the straight way") as raised:
+        motion.move_straight(gripper_pose(cell, (0.0, 0.0, 0.9)))
+    assert raised.value.code is Code.PLANNING_FAILED
+
+
+def test_boxes_stop_it_until_they_are_removed(cell, motion):
+    there = gripper_pose(cell, (0.0, 0.2, -0.1))
+    motion.add_box("wall", there, np.array([0.1, 0.1, 0.1]))
+    with pytest.raises(MotionError) as raised:
+        motion.move_to(there)
+    assert raised.value.code is Code.GOAL_IN_COLLISION
+    assert "wall" in str(raised.value)
+    motion.remove("wall")
+    motion.move_to(there)
+    with pytest.raises(MotionError, match="refused the change"):
+        motion.remove("wall")
+
+
+def test_what_is_held_moves_along(cell, motion):
+    motion.add_box("held", gripper_pose(cell), np.array([0.05, 0.1, 0.05]))
+    motion.attach("held")
+    motion.move_joints(cell.profile.home + AWAY)
+    motion.detach("held")
+    with pytest.raises(MotionError) as raised:  # it is where the gripper is now
+        motion.move_home()
+    assert raised.value.code is Code.START_STATE_IN_COLLISION
+    motion.remove("held")
+    motion.move_home()
+
+
+def test_stop_ends_what_moves_and_latches_until_resume(cell):
+    motion = MoveItMotion(cell.profile, cell.calls, SLOW)
+    doing = Doing(motion.move_joints, cell.profile.home + AWAY)
+    cell.wait(lambda: cell.speed() > 0.02, "the arm to move")
+    motion.stop()
+    assert doing.code() is Code.PREEMPTED
+    assert cell.stands()
+    for call in (motion.move_home, lambda: motion.move_gripper(0.05, 20.0)):
+        with pytest.raises(MotionError, match="resume") as raised:
+            call()
+        assert raised.value.code is Code.PREEMPTED
+    assert cell.speed() < 0.02
+    motion.resume()
+    motion.config = CONFIG
+    motion.move_home()
+
+
+def test_stop_ends_a_straight_way_and_the_gripper_too(cell):
+    motion = MoveItMotion(
+        cell.profile, cell.calls, dataclasses.replace(CONFIG, straight_speed=0.02)
+    )
+    doing = Doing(motion.move_straight, gripper_pose(cell, (0.0, 0.0, -0.15)))
+    cell.wait(lambda: cell.speed() > 0.01, "the arm to move")
+    motion.stop()
+    assert doing.code() is Code.PREEMPTED
+    assert cell.stands()
+    motion.resume()
+    doing = Doing(motion.move_gripper, 0.0, 20.0)
+    opening = cell.profile.gripper.stroke
+    cell.wait(lambda: cell.world.gripper_state().opening < opening - 0.01, "the fingers to move")
+    motion.stop()
+    assert doing.code() is Code.PREEMPTED
+    cell.pass_time(0.3)
+    assert cell.world.gripper_state().opening > 0.01
+
+
+def test_faults_become_errors_with_their_code(cell, motion):
+    doing = Doing(motion.move_joints, cell.profile.home + AWAY)
+    cell.wait(lambda: cell.speed() > 0.1, "the arm to move")
+    assert cell.set_parameter(cell.cell, "faults", ["controller_stall"]).successful
+    assert doing.code() is Code.CONTROL_FAILED
+    assert "away from the trajectory" in str(doing.error)
+    assert cell.set_parameter(cell.cell, "faults", [""]).successful
+    for fault, code in (("plan_aborted", Code.ABORT), ("plan_refused", Code.FAILURE)):
+        assert cell.set_parameter(cell.move_group, "faults", [fault]).successful
+        with pytest.raises(MotionError) as raised:
+            motion.move_home()
+        assert raised.value.code is code
+    with pytest.raises(MotionError) as raised:
+        motion.move_straight(gripper_pose(cell, (0.0, 0.0, -0.05)))
+    assert raised.value.code is Code.PLANNING_FAILED
+    assert cell.set_parameter(cell.move_group, "faults", [""]).successful
+    motion.move_home()
+
+
+def test_what_takes_too_long_is_cancelled(cell):
+    motion = MoveItMotion(
+        cell.profile, cell.calls, dataclasses.replace(SLOW, patience=1.0, planning_time=0.5)
+    )
+    with pytest.raises(MotionError) as raised:
+        motion.move_joints(cell.profile.home + AWAY)
+    assert raised.value.code is Code.TIMED_OUT
+    assert cell.stands(0.5)
+
+
+def test_nobody_there(cell):
+    motion = MoveItMotion(cell.profile, cell.calls, CONFIG, namespace="/elsewhere")
+    with pytest.raises(MotionError, match="nobody serves it") as raised:
+        motion.add_box("box", np.eye(4), np.ones(3))
+    assert raised.value.code is Code.COMMUNICATION_FAILURE
+
+
+@pytest.mark.parametrize("stalled", [True, False])
+def test_a_gripper_that_aborts_has_failed_unless_its_fingers_stalled(cell, stalled):
+    """The default of ros2_control, whose allow_stalling is false."""
+    gripper = dataclasses.replace(cell.profile.gripper, action="strict/gripper_cmd")
+    profile = dataclasses.replace(cell.profile, gripper=gripper)
+
+    def execute(handle):
+        handle.abort()
+        return GripperCommand.Result(position=0.4, effort=20.0, stalled=stalled)
+
+    server = ActionServer(
+        cell.probe, GripperCommand, gripper.action, execute, callback_group=ReentrantCallbackGroup()
+    )
+    try:
+        motion = MoveItMotion(profile, cell.calls, CONFIG)
+        if stalled:
+            state = motion.move_gripper(0.0, 20.0)
+            assert state.stalled
+            assert state.opening == pytest.approx(gripper.stroke / 2)
+        else:
+            with pytest.raises(MotionError) as raised:
+                motion.move_gripper(0.0, 20.0)
+            assert raised.value.code is Code.CONTROL_FAILED
+    finally:
+        server.destroy()
