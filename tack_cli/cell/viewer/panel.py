@@ -23,7 +23,11 @@ ASKS = "#de3c7a"
 
 _GOOD, _BAD, _BUSY = "#1f9d55", "#d64545", "#2c6ce6"
 _TEXT = "font:14px/1.45 system-ui,sans-serif;color:#1f2733;padding:2px 14px 6px"
-_SMALL = "font:12.5px/1.4 system-ui,sans-serif;color:#1f2733;padding:0 14px 8px"
+_CHIP = (
+    "display:inline-block;background:#eef1f5;border-radius:9px;padding:1px 9px;"
+    "margin:0 5px 4px 0;font-size:12px"
+)
+_SMALL = "font:12px/1.3 system-ui,sans-serif;color:#1f2733;padding:0 14px 8px"
 
 
 class Panel:
@@ -47,12 +51,12 @@ class Panel:
     ) -> None:
         gui = server.gui
         gui.configure_theme(
-            control_layout="fixed",
             control_width="large",
             show_logo=False,
             show_share_button=False,
             brand_color=(44, 108, 230),
         )
+        gui.main_panel.dock_right()
         gui.set_panel_label("tack")
         self._title, self._clock = title, clock
         self._began: dict[str, float] = {}
@@ -107,17 +111,14 @@ class Panel:
         """Say what came of it."""
         self.end()
         self.refresh()
-        rows = "".join(
-            f'<tr><td style="padding:1px 14px 1px 0;color:#5b6675">{escape(question)}</td>'
-            f'<td style="font-weight:600">{escape(answer)}</td></tr>'
-            for question, answer in findings(outcome).items()
+        chips = "".join(
+            f'<span style="{_CHIP}">{escape(words)}</span>' for words in findings(outcome)
         )
         sentence = outcome.sentence[0].upper() + outcome.sentence[1:]
         self.say(
             "Picked and placed" if outcome.success else "Failed",
             _GOOD if outcome.success else _BAD,
-            f'<div style="margin:6px 0 4px">{escape(sentence)}.</div>'
-            f'<table style="font-size:13px;border-spacing:0">{rows}</table>',
+            f'<div style="margin:6px 0 4px">{escape(sentence)}.</div>{chips}',
         )
 
     def failed(self, reason: str) -> None:
@@ -127,20 +128,17 @@ class Panel:
         self.say("Stopped", _BAD, f'<div style="margin:6px 0 4px">{escape(reason)}</div>')
 
 
-def findings(outcome: CellOutcome) -> dict[str, str]:
-    """What the physics says and what was measured, in words."""
-    words = {True: "yes", False: "no"}
+def findings(outcome: CellOutcome) -> list[str]:
+    """What was measured and what the physics says, in a few words each."""
     error, verdict = outcome.point_error, outcome.verdict
-    found = {
-        "confidence of the detection": f"{outcome.keypoint.confidence:.2f}",
-        "point from the truth": "–" if error is None else f"{error * 1e3:.1f} mm",
-        "held after the lift": words[outcome.held],
-    }
-    for key, question in (("in_bin", "inside the bin"), ("at_rest", "at rest")):
+    found = [f"confidence {outcome.keypoint.confidence:.2f}"]
+    if error is not None:
+        found.append(f"{error * 1e3:.1f} mm from the true point")
+    found.append("held" if outcome.held else "not held")
+    for key, words in (("in_bin", "in the bin"), ("at_rest", "at rest")):
         if key in verdict:
-            found[question] = words[bool(verdict[key])]
-    found["collisions"] = "; ".join(verdict.get("collisions", [])) or "none"
-    return found
+            found.append(words if verdict[key] else f"not {words}")
+    return found + [f"collision: {words}" for words in verdict.get("collisions", [])]
 
 
 def _stages(seconds: Mapping[str, float], now: str) -> str:
@@ -150,7 +148,7 @@ def _stages(seconds: Mapping[str, float], now: str) -> str:
     )
     total = sum(seconds.values())
     return (
-        f'<div style="{_SMALL}"><table style="width:100%;border-spacing:0 2px">{rows}'
+        f'<div style="{_SMALL}"><table style="width:100%;border-spacing:0 1px">{rows}'
         f'<tr><td style="padding-top:4px;color:#5b6675">together</td><td></td>'
         f'<td style="text-align:right;padding-top:4px;font-variant-numeric:tabular-nums">'
         f"{total:.1f} s</td></tr></table></div>"

@@ -38,7 +38,7 @@ _FOV = math.radians(36)
 _SUN = (0.15, 1.20, 1.80)  # from the side of who looks: shadows show how high things are
 _SKY = (248, 249, 251), (214, 220, 228)  # RGB at the top and at the bottom
 _SIGMAS = 2.0
-_PIN = 0.13  # height of a label over its point, m
+_PINS = {"click": 0.07, "found": 0.15}  # height of a label over its point, m
 _FINGER = 0.045  # of the drawn gripper, m
 _FRUSTUM = 0.05  # from the camera to the image that it holds, m
 
@@ -194,9 +194,8 @@ class CellScene:
                 )
             )  # fmt: skip
         pieces.append(self._axes(goal.grasp))
-        for name in ("grasp", "place"):
-            if name in goal.poses:
-                pieces.append(self._text(f"plan/{name}_label", goal.poses[name], name))
+        if goal.place is not None:
+            pieces.append(self._text("plan/place_label", goal.place, "place"))
         self._pieces["plan"] = pieces
 
     def _axes(self, pose: FloatArray) -> Any:
@@ -216,7 +215,7 @@ class CellScene:
     def _mark(self, name: str, position: FloatArray, text: str, color: Color) -> None:
         """A point on a pin, with words on its top."""
         self._clear(name)
-        top = np.add(position, (0.0, 0.0, _PIN))
+        top = np.add(position, (0.0, 0.0, _PINS[name]))
         path = f"{_ROOT}/{name}"
         self._pieces[name] = [
             self._scene.add_icosphere(

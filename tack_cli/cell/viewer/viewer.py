@@ -82,7 +82,8 @@ class Viewer(Observer):
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._server.stop()
+        with _silenced():
+            self._server.stop()
 
     @property
     def address(self) -> str:
@@ -205,6 +206,11 @@ def depth_at(frame: RGBDFrame, pixel: Pixel) -> float | None:
     return float(np.median(known)) if known.size else None
 
 
+def _silenced() -> AbstractContextManager[Any]:
+    """The server announces itself whatever one says."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
 def _server(port: int) -> Any:
     try:
         import viser
@@ -212,5 +218,5 @@ def _server(port: int) -> Any:
         raise DependencyError(
             f"the live view needs {error.name}: pip install 'tack[sim]'"
         ) from error
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints a banner whatever one says
+    with _silenced():
         return viser.ViserServer(host=HOST, port=port, verbose=False)

@@ -43,7 +43,7 @@ class Browser:
         requests: addresses that the page and its workers asked for.
     """
 
-    def __init__(self, folder: Path, width: int = 1280, height: int = 800) -> None:
+    def __init__(self, folder: Path, width: int = 960, height: int = 600) -> None:
         from websockets.sync.client import connect
 
         executable = shutil.which("chromium") or shutil.which("chromium-browser")
