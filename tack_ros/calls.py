@@ -26,6 +26,7 @@ from tack_perception.errors import TackError
 T = TypeVar("T")
 _POLL_S = 0.02
 _POST_S = 10.0
+_STEP_S = 0.1
 _LOOK_S = 0.5  # how often to see whether a server is still there
 
 
@@ -181,8 +182,10 @@ class Calls:
         done = threading.Event()
         task = self._executor.create_task(work)
         task.add_done_callback(lambda _: done.set())
-        if not done.wait(_POST_S):
-            raise CallError("the graph is gone")
+        end = time.monotonic() + _POST_S
+        while not done.wait(_STEP_S):
+            if time.monotonic() > end or not self.node.context.ok():
+                raise CallError("the graph is gone")
         return cast(T, task.result())
 
     def send(

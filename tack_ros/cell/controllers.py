@@ -123,7 +123,8 @@ class ArmController:
         elif handle.is_cancel_requested:
             finish(self._node, handle.canceled)
         else:
-            self._node.get_logger().warning(f"arm: {result.message}")
+            if self._alive():
+                self._node.get_logger().warning(f"arm: {result.message}")
             finish(self._node, handle.abort)
         # ros2_control has no code for a goal that was replaced or stopped from outside.
         code = _Result.INVALID_GOAL if result.code is ExecutionCode.STOPPED else int(result.code)

@@ -263,7 +263,7 @@ class MoveGroupServer:
         logger = self._node.get_logger()
         if code is MoveItErrorCode.SUCCESS:
             logger.debug(f"{what}: {message or 'done'}")
-        else:
+        elif self._node.context.ok():
             logger.warning(f"{what}: {message} ({code.name})")
 
 
