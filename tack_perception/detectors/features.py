@@ -16,6 +16,7 @@ FloatArray = NDArray[np.float32]
 
 _LEAST_SIDE = 4  # grid steps
 _KEPT = 48  # dimensions of each cell size
+_MOST_TURNED = 4  # pyramids kept for the next click on the picture: 25 MB each at 640 × 480
 _SMOOTH = 16  # of them, that a rough comparison takes
 
 
@@ -49,6 +50,8 @@ class DenseFeatures:
         u, v = np.meshgrid(np.arange(first, width, step), np.arange(first, height, step))
         self.pixels = np.stack([u, v], axis=-1).astype(np.float32)
         self.pyramid = GradientPyramid(color)
+        self._color = color
+        self._turned: dict[float, GradientPyramid] = {}
         raw = describe(self.pyramid, self.pixels.reshape(-1, 2), cells)
         self.whitening = Whitening(raw[::2])
         white = self.whitening(raw)
@@ -56,8 +59,8 @@ class DenseFeatures:
         self._rough_length = _SMOOTH * len(cells)
         rough = unit(white[:, : self._rough_length].copy()).reshape(*u.shape, -1)
         even = rough[: u.shape[0] // 2 * 2, : u.shape[1] // 2 * 2]
-        quarters = np.stack([even[i::2, j::2] for i in (0, 1) for j in (0, 1)])
-        self._rough = np.ascontiguousarray(quarters.reshape(-1, self._rough_length).T)
+        diagonal = np.stack([even[i::2, i::2] for i in (0, 1)])
+        self._rough = np.ascontiguousarray(diagonal.reshape(-1, self._rough_length).T)
 
     def similarity(self, white: FloatArray) -> FloatArray:
         """How alike the picture is to some descriptors.
@@ -72,20 +75,31 @@ class DenseFeatures:
         return flat.reshape(*white.shape[:-1], *self.pixels.shape[:2])
 
     def rough_similarity(self, raw: FloatArray) -> FloatArray:
-        """The same by the smooth part of the descriptors, the best of each 2 × 2 grid points.
+        """The same by the smooth part of the descriptors, at every second grid point.
+
+        Of each 2 × 2 grid points the upper left and the lower right one are compared.
 
         Args:
             raw: (..., D) descriptors before whitening.
 
         Returns:
-            (..., rows // 2, columns // 2) similarity, −1 to 1.
+            (..., rows // 2, columns // 2) the better similarity of the two, −1 to 1.
         """
         rows, columns = (side // 2 for side in self.pixels.shape[:2])
         white = self.whitening(raw[..., : self._rough_length]).reshape(-1, self._rough_length)
-        each = (white @ self._rough).reshape(-1, 4, rows * columns)
+        each = (white @ self._rough).reshape(-1, 2, rows * columns)
         best: FloatArray = np.maximum(each[:, 0], each[:, 1])
-        np.maximum(best, np.maximum(each[:, 2], each[:, 3]), out=best)
         return best.reshape(*raw.shape[:-1], rows, columns)
+
+    def turned(self, angle: float) -> GradientPyramid:
+        """The gradients of the picture against axes turned by an angle, rad."""
+        if angle == 0:
+            return self.pyramid
+        if angle not in self._turned:
+            if len(self._turned) == _MOST_TURNED:
+                self._turned.clear()
+            self._turned[angle] = GradientPyramid(self._color, angle)
+        return self._turned[angle]
 
     def near(self, pixels: FloatArray) -> FloatArray:
         """(..., D) whitened descriptors at (..., 2) pixels that need not be on the grid."""

@@ -66,7 +66,8 @@ class GradientPyramid:
                     half, places[block], _NO_MAP, cv2.INTER_LINEAR,
                     dst=split[block, index], borderMode=cv2.BORDER_REPLICATE,
                 )  # fmt: skip
-        histograms /= histograms.sum(axis=1, keepdims=True) + np.float32(_FLOOR)
+        total = histograms @ np.ones((LENGTH, 1), np.float32)  # far quicker than sum(axis=1)
+        histograms /= total + np.float32(_FLOOR)
         return np.sqrt(histograms, out=histograms)
 
     def _level(self, index: int) -> tuple[NDArray[np.float64], list[FloatImage]]:

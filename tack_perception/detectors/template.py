@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from tack_perception.annotation import Annotation
 from tack_perception.detectors.features import DenseFeatures, describe, texture_of
-from tack_perception.detectors.gradients import GradientPyramid
 from tack_perception.detectors.settings import DenseDescriptorConfig
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
@@ -70,7 +69,7 @@ def make_template(
     offsets = pixels[chosen] - pixels[0]
     closeness = 1 / (1 + (np.linalg.norm(offsets, axis=1) / radius) ** 2)
     weights = np.maximum(distinct[chosen], 0.02) * closeness
-    poses = _poses(shot, pixels[chosen], offsets, features, config)
+    poses = _poses(pixels[chosen], offsets, features, config)
     return Template((weights / weights.sum()).astype(np.float32), *poses)
 
 
@@ -121,13 +120,16 @@ def _depths(frame: RGBDFrame, pixels: NDArray[np.float64]) -> NDArray[np.float64
 def _distinctness(pixels: FloatArray, raw: FloatArray, features: DenseFeatures) -> FloatArray:
     """(N,) one minus the similarity of the best rival elsewhere in the shot's own picture."""
     similarity = features.similarity(features.whitening(raw))
-    for index, pixel in enumerate(pixels):
-        similarity[index][np.abs(features.pixels - pixel).max(axis=-1) <= _OWN_PX] = -1
+    at = (pixels - features.pixels[0, 0]) / features.step
+    reach = _OWN_PX / features.step
+    low = np.maximum(np.ceil(at - reach), 0).astype(np.intp)
+    high = np.floor(at + reach).astype(np.intp) + 1
+    for own, (left, top), (right, bottom) in zip(similarity, low, high, strict=True):
+        own[top:bottom, left:right] = -1
     return np.asarray(1 - similarity.max(axis=(1, 2)), dtype=np.float32)
 
 
 def _poses(
-    shot: Annotation,
     pixels: FloatArray,
     offsets: FloatArray,
     features: DenseFeatures,
@@ -142,7 +144,7 @@ def _poses(
     for roll in rolls:
         angle = math.radians(roll * _ROLL_STEP_DEG)
         # What turns by the angle in the picture is described by turning the axes back.
-        pyramid = GradientPyramid(shot.frame.color, -angle) if roll else features.pyramid
+        pyramid = features.turned(-angle)
         turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         for size in sizes:
             factor = _SCALE_STEP**size
