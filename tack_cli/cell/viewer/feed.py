@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 
 _ROBOT_S, _OBJECTS_S, _IMAGE_S = 0.08, 0.2, 0.45  # between two states, and two images
 _BEHIND_NS = 60_000_000  # so old a state has surely arrived
-_PATIENCE_S = 15.0  # without an image
+_PATIENCE_S = 30.0  # without an image
 _SLICE_S = 1.0
 
 
@@ -144,7 +144,8 @@ class Feed:
         try:
             frame = self._source.frame(self._image_ns, _SLICE_S)
         except TackError:
-            if time.monotonic() - self._image_at > _PATIENCE_S:
+            begun = self._image_ns >= 0  # the first one may take as long as it wants
+            if begun and time.monotonic() - self._image_at > _PATIENCE_S:
                 raise
             return
         self._image_ns, self._image_at = frame.stamp_ns, time.monotonic()
