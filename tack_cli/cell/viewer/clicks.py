@@ -25,6 +25,8 @@ _HEIGHT = 0.75  # of the screen, m
 _MIDDLE = (-1.2, 0.0, 1.6)  # behind the robot and above it: nothing hides it, and it hides nothing
 _FILLED = 0.92  # share of the window that the image fills
 _JPEG_QUALITY = 92
+_REACHED = 0.01  # m
+_CORRECTIONS = 20
 
 
 class ClickScreen:
@@ -83,8 +85,7 @@ class ClickScreen:
         self._image = None
         for number, client in self._server.get_clients().items():
             if number in self._views:
-                with client.atomic():
-                    client.camera.position, client.camera.look_at = self._views[number]
+                _Aim(client, *self._views[number])
 
     def _look(self, client: Any) -> None:
         """Put a person in front of the image, so that it fills the window."""
@@ -96,9 +97,7 @@ class ClickScreen:
         wide = max(1.0, aspect * camera.image_height / max(1, camera.image_width))
         distance = _HEIGHT * wide / _FILLED / 2 / math.tan(camera.fov / 2)
         middle = np.array(_MIDDLE)
-        with client.atomic():
-            camera.position = middle - distance * _facing()[:3, 2]
-            camera.look_at = middle
+        _Aim(client, middle - distance * _facing()[:3, 2], middle)
 
     def _on_click(self, event: Any) -> None:
         frame, cloud = self._frame, self._cloud
@@ -110,6 +109,38 @@ class ClickScreen:
             frame, pixel = cloud.frame, cloud.pixel(origin, direction)
         if pixel is not None:
             self._clicks.put((frame, pixel))
+
+
+class _Aim:
+    """Turns a person's view, and sees to it that it stays turned.
+
+    The page moves its camera itself when it has just been opened, and what it reports may be older
+    than what it was asked for.
+
+    Args:
+        client: the person's page.
+        position: (3,) of the camera, m.
+        look_at: (3,) m.
+    """
+
+    def __init__(self, client: Any, position: FloatArray, look_at: FloatArray) -> None:
+        self._client, self._wanted = client, (position, look_at)
+        self._left = _CORRECTIONS
+        client.camera.on_update(self._check)
+        self._set()
+
+    def _set(self) -> None:
+        camera = self._client.camera
+        with self._client.atomic():
+            camera.position, camera.look_at = self._wanted
+
+    def _check(self, camera: Any) -> None:
+        if self._left <= 0:
+            return
+        reached = np.allclose((camera.position, camera.look_at), self._wanted, atol=_REACHED)
+        self._left = 0 if reached else self._left - 1
+        if not reached:
+            self._set()
 
 
 def screen_pixel(shape: tuple[int, ...], origin: FloatArray, direction: FloatArray) -> Pixel | None:
