@@ -97,12 +97,12 @@ class CameraThread:
         due = 0.0
         while not self._stop.is_set() and self._node.context.ok():
             time = self._world.time
+            if time < due:
+                self._stop.wait(_WAIT_S)
+                continue
             if not self._wanted():
                 self._late.clear()  # whoever listens next gets none of the old ones
                 self._stop.wait(_IDLE_S)
-                continue
-            if time < due:
-                self._stop.wait(_WAIT_S)
                 continue
             # What rendering has missed is not caught up with.
             due = max(due + self._period, time)

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import TransformStamped
 from numpy.typing import NDArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from tf2_msgs.msg import TFMessage
 
 from tack_grasping.robot import CameraMount, RobotProfile
-from tack_perception import geometry
 from tack_ros import qos
 from tack_ros.conversions.stamps import to_header, to_stamp
 from tack_ros.conversions.transforms import to_transform
@@ -82,45 +82,56 @@ class StatePublisher:
             )
         )
         if not self.silent:
-            edges = self._links.edges(snapshot)
-            self._tf.publish(
-                TFMessage(
-                    transforms=[
-                        to_transform(pose, parent, child, stamp_ns)
-                        for (parent, child), pose in edges.items()
-                    ]
-                )
-            )
+            self._tf.publish(self._links.transforms(snapshot, stamp_ns))
 
 
 class _Links:
-    """Where the robot's links are in a snapshot."""
+    """Where the robot's links are in a snapshot, as one message that is filled again and again."""
 
     def __init__(self, model: Any, profile: RobotProfile) -> None:
         self._model = model
         self._data = import_mujoco().MjData(model)
         base = model.body(profile.base_frame).id
-        self._pairs = [
-            (int(model.body_parentid[body]), body)
-            for body in range(model.nbody)
-            if body != base and _descends(model, body, base)
-        ]
+        self._children = np.array(
+            [body for body in range(model.nbody) if body != base and _descends(model, body, base)]
+        )
+        self._parents = model.body_parentid[self._children].astype(np.intp)
+        self._message = TFMessage(
+            transforms=[
+                TransformStamped(
+                    header=to_header(0, model.body(parent).name),
+                    child_frame_id=model.body(child).name,
+                )
+                for parent, child in zip(self._parents, self._children, strict=True)
+            ]
+        )
 
-    def edges(self, snapshot: Any) -> dict[Edge, FloatArray]:
-        """(parent, child) → (4, 4) parent_from_child of every moving link, m."""
+    def transforms(self, snapshot: Any, stamp_ns: int) -> TFMessage:
+        """parent_from_child of every link at a stamp; good until the next call."""
         snapshot.apply(self._model, self._data)
-        edges = {}
-        for parent, child in self._pairs:
-            relative = geometry.inverse(self._pose(parent)) @ self._pose(child)
-            names = (self._model.body(parent).name, self._model.body(child).name)
-            edges[names] = geometry.nearest_transform(relative)
-        return edges
+        stamp = to_stamp(stamp_ns)
+        positions, quaternions = self._relative()
+        edges = zip(self._message.transforms, positions.tolist(), quaternions.tolist(), strict=True)
+        # Filled in place: making the messages anew takes several times as long.
+        for edge, (x, y, z), (qw, qx, qy, qz) in edges:
+            edge.header.stamp = stamp
+            moved, turned = edge.transform.translation, edge.transform.rotation
+            moved.x, moved.y, moved.z = x, y, z
+            turned.x, turned.y, turned.z, turned.w = qx, qy, qz, qw
+        return self._message
 
-    def _pose(self, body: int) -> FloatArray:
-        rotation = self._data.xmat[body].reshape(3, 3)
-        pose = np.eye(4)
-        pose[:3, :3], pose[:3, 3] = rotation, self._data.xpos[body]
-        return pose
+    def _relative(self) -> tuple[FloatArray, FloatArray]:
+        """(n, 3) positions, m, and (n, 4) w x y z rotations of the links in their parents."""
+        data, parents, children = self._data, self._parents, self._children
+        rotations = data.xmat[parents].reshape(-1, 3, 3)  # base_from_parent
+        offsets = data.xpos[children] - data.xpos[parents]
+        positions = np.einsum("nji,nj->ni", rotations, offsets)
+        parent, child = data.xquat[parents], data.xquat[children]
+        # conj(parent) · child
+        w0, v0, w1, v1 = parent[:, :1], -parent[:, 1:], child[:, :1], child[:, 1:]
+        scalar = w0 * w1 - (v0 * v1).sum(axis=1, keepdims=True)
+        quaternions = np.hstack([scalar, w0 * v1 + w1 * v0 + np.cross(v0, v1)])
+        return positions, quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True)
 
 
 def _descends(model: Any, body: int, base: int) -> bool:
