@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tack_sim.cell.log import CellSetup
 
 _FIRST_FRAME = "first_frame.png"
+_SEED = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,9 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output", metavar="DIR", type=Path, default=Path("tack_demo"),
         help="folder for what is written (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
-        "--seed", type=int, default=0, help="another seed gives another scene (default: 0)"
-    )
+    parser.add_argument("--seed", type=int, help="another seed gives another scene")
     cell = parser.add_argument_group("the simulated cell")
     cell.add_argument(
         "--class", dest="object_class", metavar="NAME", default="mug",
@@ -128,7 +127,8 @@ def _in_the_cell(args: argparse.Namespace) -> int:
         raise InvalidInputError("--wait-click and --view-seconds are of the page: add --view")
     if args.wait_click and args.click is not None:
         raise InvalidInputError("--wait-click asks for a click, --click gives one: choose")
-    setup = CellSetup(args.robot, args.object_class, args.seed, args.instance, clutter=args.clutter)
+    seed = _SEED if args.seed is None else args.seed
+    setup = CellSetup(args.robot, args.object_class, seed, args.instance, clutter=args.clutter)
     return _show_job(args, setup) if args.view else _do_job(args, setup, Observer())
 
 
@@ -155,12 +155,17 @@ def _show_job(args: argparse.Namespace, setup: CellSetup) -> int:
 def _do_job(args: argparse.Namespace, setup: CellSetup, observer: Observer) -> int:
     """Do the job and write the report; the exit status."""
     from tack_cli.cell.job import CellJob, run_cell_job
-    from tack_cli.cell.report import write_cell_report
+    from tack_cli.cell.outcome import LookFailedError
+    from tack_cli.cell.report import write_cell_report, write_look_report
 
     began = time.perf_counter()
     _say(args, f"1. A cell with a {args.robot}, and a {args.object_class} on the table.")
     job = CellJob(setup, args.output, args.grasp, args.click, move=not args.still)
-    outcome = run_cell_job(job, lambda text: _say(args, text), observer)
+    try:
+        outcome = run_cell_job(job, lambda text: _say(args, text), observer)
+    except LookFailedError as failure:
+        _say(args, f"Report: {args.output / write_look_report(failure, args.output)[0]}")
+        raise
     _say(args, "5. Drawing what happened:")
     files = write_cell_report(outcome, args.output, progress=not args.quiet)
     _say(

@@ -25,7 +25,7 @@ def run_tabletop_demo(args: argparse.Namespace) -> None:
     from tack_sim.recording import TRUTH_FILE, RecordingConfig, load_truth, record_tabletop
 
     began = time.perf_counter()
-    config = RecordingConfig(seed=args.seed, seconds=args.seconds)
+    config = RecordingConfig(seed=args.seed or 0, seconds=args.seconds)
     bag = args.output / BAG
     _say(args, f"1. Rendering a tabletop from a moving wrist camera into a rosbag2: {bag}")
     with _fresh(bag) as target:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_cli.cell.observer import Observer
-from tack_cli.cell.outcome import CellOutcome
+from tack_cli.cell.outcome import CellOutcome, LookFailedError
 from tack_grasping.extent import Extent, extent_around
 from tack_grasping.fingers import cloud_around
 from tack_grasping.goal import POSES, PickPlaceGoal
@@ -73,6 +73,7 @@ def run_cell_job(job: CellJob, say: Say, observer: Observer | None = None) -> Ce
         observer: looks on, and may ask a person for the click.
 
     Raises:
+        LookFailedError: the point was not found again.
         TackError: something is not there or does not answer; a failed pick is an outcome.
     """
     # Imported here: without ROS only this function cannot be used.
@@ -152,7 +153,11 @@ class _Director:
             self._say("   Then somebody moves the object and turns it.")
         with clock.stage("find again"):
             moved_ns = probe.now_ns()
-            stamp_ns, keypoint = probe.keypoints(moved_ns, label)
+            try:
+                stamp_ns, keypoint = probe.keypoints(moved_ns, label)
+            except TackError as failure:
+                last = probe.frame(moved_ns)
+                raise LookFailedError(str(failure), label, pixel, frame, last) from failure
             seen = probe.frame(stamp_ns - 1)
             base_from_camera = self._base_from_camera(seen, stamp_ns)
             xyz = geometry.apply(base_from_camera, keypoint.xyz)

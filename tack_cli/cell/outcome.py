@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.procedure import PickOutcome
+from tack_perception.errors import TackError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 from tack_sim.cell.log import CellSetup
@@ -95,3 +96,24 @@ class CellOutcome:
             "verdict": dict(self.verdict),
             "seconds": dict(self.seconds),
         }
+
+
+class LookFailedError(TackError):
+    """The point was not found again, so nothing was picked.
+
+    Attributes:
+        label, click: of the click, px.
+        click_frame, seen_frame: the image of the click, and the last one that was looked at.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        label: str,
+        click: tuple[float, float],
+        click_frame: RGBDFrame,
+        seen_frame: RGBDFrame,
+    ) -> None:
+        super().__init__(reason)
+        self.label, self.click = label, click
+        self.click_frame, self.seen_frame = click_frame, seen_frame

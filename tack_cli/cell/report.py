@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tack_cli.cell.film import Studio
 from tack_cli.cell.job import record
-from tack_cli.cell.outcome import CellOutcome
+from tack_cli.cell.outcome import CellOutcome, LookFailedError
 from tack_cli.report import sections
 from tack_cli.report.page import filled_page, links
 from tack_cli.report.pictures import click_picture, drawing_scale, jpeg_uri
@@ -64,6 +64,44 @@ def write_cell_report(outcome: CellOutcome, output: Path, *, progress: bool = Tr
     return [REPORT, *files]
 
 
+def write_look_report(failure: LookFailedError, output: Path) -> list[str]:
+    """Write the page about a point that was not found again; returns its name.
+
+    Raises:
+        TackError: the file cannot be written.
+    """
+    color = overlay.palette([failure.label])[failure.label]
+    u, v = failure.click
+    click = click_picture(Annotation(failure.label, u, v, failure.click_frame), color)
+    seen = np.asarray(failure.seen_frame.color)
+    figures = _figures(
+        ("the click", click, "the click", f"on {escape(failure.label)} at ({u:g}, {v:g})"),
+        ("the last image", seen, "the last image", "in which it was looked for"),
+    )
+    page = filled_page(
+        brand="tack demo",
+        title=f"'{failure.label}' was not found again",
+        lead=f"{escape(str(failure))}. The detector without learned weights needs texture around"
+        " the point; a point with more of it, or another --seed, will do better.",
+        tiles=[],
+        parts=[
+            f'<section><h2>What the camera saw</h2><div class="grid-2">{figures}</div></section>'
+        ],
+        footer="Nothing was picked.",
+    )
+    write_atomically(output / REPORT, page)
+    return [REPORT]
+
+
+def _figures(*figures: tuple[str, Image, str, str]) -> str:
+    """Figures of (alternative text, picture, headline, HTML of the caption)."""
+    return "".join(
+        f'<figure><img alt="{alt}" src="{jpeg_uri(picture, 960)}"><figcaption><b>{head}</b>{text}'
+        "</figcaption></figure>"
+        for alt, picture, head, text in figures
+    )
+
+
 def _point(outcome: CellOutcome) -> NDArray[np.float64]:
     """(3,) the detected point in the base frame, m."""
     assert outcome.keypoint.xyz is not None
@@ -107,13 +145,10 @@ def _tiles(outcome: CellOutcome) -> list[tuple[str, str]]:
 
 
 def _asked(outcome: CellOutcome, click: Image, seen: Image) -> str:
-    figures = "".join(
-        f'<figure><img alt="{alt}" src="{jpeg_uri(picture, 960)}"><figcaption><b>{head}</b>{text}'
-        "</figcaption></figure>"
-        for alt, picture, head, text in (
-            ("the click", click, "the click", f"at ({outcome.click[0]:g}, {outcome.click[1]:g})"),
-            ("the detection", seen, "found again", "with the grasp that was chosen"),
-        )
+    u, v = outcome.click
+    figures = _figures(
+        ("the click", click, "the click", f"at ({u:g}, {v:g})"),
+        ("the detection", seen, "found again", "with the grasp that was chosen"),
     )
     return f'<section><h2>One click, found again</h2><div class="grid-2">{figures}</div></section>'
 
