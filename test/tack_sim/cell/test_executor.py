@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from tack_grasping.robot import RobotProfile
-from tack_sim.cell.executor import ExecutionCode, TrajectoryExecutor
+from tack_sim.cell.executor import (
+    ExecutionCode,
+    ExecutorConfig,
+    Tolerances,
+    TrajectoryExecutor,
+)
 from tack_sim.cell.faults import Fault, FaultKind
 from tack_sim.cell.layout import CellLayout
 from tack_sim.cell.path import joint_move, straight_move
@@ -132,3 +137,50 @@ def test_a_straight_way_is_straight(world: CellWorld, profile: RobotProfile) -> 
     far = goal.copy()
     far[0, 3] += 2.0
     assert straight_move(kinematics, profile, profile.home, start, far) is None
+
+
+def test_a_first_point_in_the_future_is_reached_from_where_the_arm_is(
+    world: CellWorld, profile: RobotProfile
+) -> None:
+    still = np.zeros((1, 7))
+    goal = Trajectory(
+        tuple(profile.joints), np.array([1.0]), (profile.home + STEP)[None], still, still
+    )
+    executor = TrajectoryExecutor(world)
+    assert executor.start(goal, delay=0.3) is None
+    while world.time < 0.25:
+        world.step(0.01)
+    assert executor.run(goal).code is ExecutionCode.SUCCESSFUL
+    np.testing.assert_allclose(world.arm_motion()[0], profile.home + STEP, atol=5e-3)
+
+
+def test_a_trajectory_of_the_past_is_refused(world: CellWorld, move: Trajectory) -> None:
+    refused = TrajectoryExecutor(world).start(move, delay=-move.duration - 1.0)
+    assert refused is not None
+    assert refused.code is ExecutionCode.OLD_HEADER_TIMESTAMP
+
+
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [
+        ("path", ExecutionCode.PATH_TOLERANCE_VIOLATED),
+        ("path_velocity", ExecutionCode.PATH_TOLERANCE_VIOLATED),
+        ("goal", ExecutionCode.GOAL_TOLERANCE_VIOLATED),
+    ],
+)
+def test_tolerances_of_one_goal_hold_for_that_goal(
+    world: CellWorld, move: Trajectory, field: str, code: ExecutionCode
+) -> None:
+    executor = TrajectoryExecutor(world)
+    tight = dataclasses.replace(
+        Tolerances.of(ExecutorConfig(), 7),
+        **{field: np.array([np.inf] * 3 + [1e-9] + [np.inf] * 3)},
+    )
+    assert executor.start(move, tight) is None
+    while executor.active:
+        world.step(0.01)
+    assert executor.result is not None
+    assert executor.result.code is code
+    assert "panda_joint4" in executor.result.message
+    back = joint_move(world.profile, world.arm_motion()[0], world.profile.home)
+    assert executor.run(back).code is ExecutionCode.SUCCESSFUL
