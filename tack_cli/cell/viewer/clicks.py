@@ -42,7 +42,7 @@ class ClickScreen:
         self._image: Any = None
         self._frame: RGBDFrame | None = None
         self._cloud: Cloud | None = None
-        self._views: dict[int, tuple[FloatArray, FloatArray]] = {}
+        self._aims: dict[int, _Aim] = {}
 
     @property
     def is_open(self) -> bool:
@@ -77,27 +77,31 @@ class ClickScreen:
             return None
 
     def close(self) -> None:
-        """Put the image away; everybody looks from where they did before."""
+        """Put the image away; everybody looks at the cell again, as at the beginning."""
         if self._image is None:
             return
         self._server.scene.remove_click_callback()
         self._image.remove()
         self._image = None
-        for number, client in self._server.get_clients().items():
-            if number in self._views:
-                _Aim(client, *self._views[number])
+        view = self._server.initial_camera
+        for client in self._server.get_clients().values():
+            self._aim(client, view.position, view.look_at)
 
     def _look(self, client: Any) -> None:
         """Put a person in front of the image, so that it fills the window."""
         if self._image is None or self._frame is None:
             return
         camera, frame = client.camera, self._frame
-        self._views[client.client_id] = camera.position, camera.look_at
         aspect = frame.depth.shape[1] / frame.depth.shape[0]
         wide = max(1.0, aspect * camera.image_height / max(1, camera.image_width))
         distance = _HEIGHT * wide / _FILLED / 2 / math.tan(camera.fov / 2)
         middle = np.array(_MIDDLE)
-        _Aim(client, middle - distance * _facing()[:3, 2], middle)
+        self._aim(client, middle - distance * _facing()[:3, 2], middle)
+
+    def _aim(self, client: Any, position: FloatArray, look_at: FloatArray) -> None:
+        if client.client_id in self._aims:
+            self._aims[client.client_id].stop()
+        self._aims[client.client_id] = _Aim(client, position, look_at)
 
     def _on_click(self, event: Any) -> None:
         frame, cloud = self._frame, self._cloud
@@ -128,6 +132,10 @@ class _Aim:
         self._left = _CORRECTIONS
         client.camera.on_update(self._check)
         self._set()
+
+    def stop(self) -> None:
+        """Leave the view to the person."""
+        self._left = 0
 
     def _set(self) -> None:
         camera = self._client.camera

@@ -39,6 +39,7 @@ _POLL_S = 0.2
 _LAST_WORDS_S = 0.5
 _AROUND = 2  # px
 _MARKS = 2
+_SEARCHED = "find again"
 _CARRIED = frozenset(("lift", "carry", "place", "release", "retreat", "home"))
 
 
@@ -119,6 +120,9 @@ class Viewer(Observer):
     def stage(self, name: str) -> None:
         """See `Observer`."""
         self._panel.stage(name)
+        if name == _SEARCHED:  # the object has been moved from under the click
+            with self._lock:
+                self._clicked = None
         if name in _CARRIED:  # the point has left the place where it was found
             with self._lock:
                 self._found = self._goal = None

@@ -91,7 +91,7 @@ class Browser:
     def _watch(self, session: str | None) -> None:
         self._post("Network.enable", {}, session)
         # Web workers have requests of their own: viser's connection lives in one.
-        automatic = {"autoAttach": True, "waitForDebuggerOnStart": False, "flatten": True}
+        automatic = {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": True}
         self._post("Target.setAutoAttach", automatic, session)
 
     def _post(self, method: str, arguments: dict[str, Any], session: str | None) -> int:
@@ -125,6 +125,7 @@ class Browser:
             self.requests.append(message["params"]["url"])
         elif message["method"] == "Target.attachedToTarget":
             self._watch(message["params"]["sessionId"])
+            self._post("Runtime.runIfWaitingForDebugger", {}, message["params"]["sessionId"])
         return True
 
     def _wait(self, done: Callable[[], Any], seconds: float) -> None:

@@ -236,6 +236,9 @@ def test_a_job_is_shown_as_it_is_told(viewer: Viewer, world: CellWorld) -> None:
     viewer.clicked("lid", (200.0, 100.0), frame, pose)
     viewer.show_frame(frame, pose)
     clicked = np.array(panel._image.image)
+    viewer.stage("find again")
+    viewer.show_frame(frame, pose)
+    np.testing.assert_array_equal(panel._image.image, frame.color)
     viewer.detected(keypoint(), pose)
     position = geometry.apply(pose, keypoint().xyz)
     viewer.planned(goal_at(position, np.array([0.5, 0.3, 0.0])))
@@ -251,7 +254,7 @@ def test_a_job_is_shown_as_it_is_told(viewer: Viewer, world: CellWorld) -> None:
     viewer.stage("lift")  # what was found is carried away: the image no longer shows it
     viewer.show_frame(frame, pose)
     np.testing.assert_array_equal(panel._image.image, frame.color)
-    assert list(panel.seconds) == ["start", "click", "lift"]
+    assert list(panel.seconds) == ["start", "click", "find again", "lift"]
     for name in panel.seconds:
         assert f">{name}</td>" in panel._table.content
 
