@@ -26,7 +26,7 @@ Role = Literal["target", "clutter", "occluder"]
 
 _ATTEMPTS = 400
 _BIN_SIZE = (0.36, 0.27, 0.06)
-_BIN_INSIDE = 0.06  # how far its middle is inside the workspace, m
+_BIN_BESIDE = 0.07  # how far its middle is beside the workspace, m: within reach, out of view
 _REDRAWS = 10  # of clutter that is too large for what space is left
 _BESIDE = 0.14  # how far clutter may stand outside the workspace, m
 _HAND = 0.11  # half the width of the widest gripper: it must come down beside the bin
@@ -195,8 +195,8 @@ def _place_bin(profile: RobotProfile, rng: np.random.Generator) -> Bin:
         for camera in profile.cameras.values()
         if camera.parent == profile.base_frame
     ]
-    # Its middle is where things are put down: that is inside the workspace, its far wall need not.
-    y = low[1] + _BIN_INSIDE if sum(watching) > 0 else high[1] - _BIN_INSIDE
+    # Beside the workspace it leaves the wrist camera's first look to the objects.
+    y = low[1] - _BIN_BESIDE if sum(watching) > 0 else high[1] + _BIN_BESIDE
     x = (low[0] + high[0]) / 2 + float(rng.uniform(-0.03, 0.03))
     return Bin(geometry.make_transform(np.eye(3), (x, y, profile.table_height)), _BIN_SIZE)
 
