@@ -39,8 +39,9 @@ def goal_lines(frame: FrameFindings) -> Iterator[str]:
 
 def rounded(values: ArrayLike, decimals: int) -> Any:
     """Numbers as (nested lists of) floats with so many decimals, without negative zeros."""
-    if isinstance(values, float):
-        return round(float(values), decimals) + 0.0
+    number: Any = values
+    if isinstance(number, float):
+        return round(float(number), decimals) + 0.0
     return (np.round(np.asarray(values, dtype=np.float64), decimals) + 0.0).tolist()
 
 
