@@ -73,7 +73,7 @@ setup(
             "coacd>=1.0.10",
             "ompl>=2.0",
             "toppra>=0.6",
-            "viser>=1.0",
+            "viser>=1.1",
         ],
         "learn": ["torch>=2.2", "safetensors>=0.4"],
         "test": ["pytest>=7,<9", "pytest-xdist>=3", "hypothesis>=6"],

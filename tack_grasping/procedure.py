@@ -113,11 +113,17 @@ def _put_down(motion: Motion, pose: FloatArray) -> None:
 
 
 def _straight_or_planned(motion: Motion, pose: FloatArray) -> None:
-    """Go straight; where a joint's limit forbids that, any free way will do."""
+    """Go straight; where a joint's limit forbids that, any free way will do.
+
+    So it is where the arm has sprung back meanwhile, having let go of what it pressed on.
+    """
     try:
         motion.move_straight(pose, touching=True)
     except MotionError as error:
-        if error.code is not MoveItErrorCode.PLANNING_FAILED:
+        if error.code not in (
+            MoveItErrorCode.PLANNING_FAILED,
+            MoveItErrorCode.INVALID_MOTION_PLAN,
+        ):
             raise
         motion.move_to(pose)
 
