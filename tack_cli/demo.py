@@ -214,4 +214,4 @@ def _has_display() -> bool:
 
 def _say(args: argparse.Namespace, text: str) -> None:
     if not args.quiet:
-        print(text)
+        print(text, flush=True)
