@@ -65,7 +65,7 @@ def test_ctrl_c_during_a_motion(graph, calls, nodes):
     graph.wait(lambda: states[-1].velocity[0] > 0.02, "the arm to move", 30.0)
     for process in nodes:
         process.send_signal(signal.SIGINT)
-    with pytest.raises(CallError, match=r"gone|no result within"):
+    with pytest.raises(CallError, match="gone"):
         sent.result(60.0)
     for process in nodes:
         said, _ = process.communicate(timeout=30)
