@@ -21,7 +21,6 @@ from tack_ros.calls import finish
 from tack_ros.cell.tolerances import goal_tolerances
 from tack_ros.conversions.stamps import to_header, to_ns
 from tack_ros.conversions.trajectories import from_joint_trajectory
-from tack_ros.moveit.requests import joint_position, opening_of
 from tack_ros.node import TackNode
 from tack_sim.cell.executor import (
     ExecutionCode,
@@ -196,7 +195,7 @@ class GripperServer:
                 f"position {position:g} with effort {force:g}; finite ones are needed, the effort"
                 " 0 (all it has) or more"
             )
-        opening = float(np.clip(opening_of(gripper, position), 0.0, gripper.stroke))
+        opening = float(np.clip(gripper.opening(position), 0.0, gripper.stroke))
         return opening, min(float(force), gripper.force) or gripper.force
 
     def _execute(self, handle: Handle) -> Any:
@@ -231,14 +230,14 @@ class GripperServer:
         if self._parallel:
             return ParallelGripperCommand.Feedback(state=self._joint_state(state))
         return GripperCommand.Feedback(
-            position=joint_position(self._gripper, state.opening),
+            position=self._gripper.position(state.opening),
             effort=state.effort,
             stalled=state.stalled,
             reached_goal=state.reached,
         )
 
     def _joint_state(self, state: GripperState) -> JointState:
-        position = joint_position(self._gripper, state.opening)
+        position = self._gripper.position(state.opening)
         return JointState(
             name=[self._gripper.joints[0]], position=[position], effort=[state.effort]
         )
@@ -249,7 +248,7 @@ class GripperServer:
                 state=self._joint_state(state), stalled=state.stalled, reached_goal=state.reached
             )
         return GripperCommand.Result(
-            position=joint_position(self._gripper, state.opening),
+            position=self._gripper.position(state.opening),
             effort=state.effort,
             stalled=state.stalled,
             reached_goal=state.reached,

@@ -156,9 +156,7 @@ class MoveItMotion:
         else:
             position = result.state.position[0] if result.state.position else float("nan")
             effort = result.state.effort[0] if result.state.effort else float("nan")
-        return GripperState(
-            requests.opening_of(gripper, position), effort, result.stalled, result.reached_goal
-        )
+        return GripperState(gripper.opening(position), effort, result.stalled, result.reached_goal)
 
     def stop(self) -> None:
         """Cancel what is moving and refuse all that follows until `resume`. From any thread."""

@@ -149,20 +149,10 @@ def straight_request(
     return request
 
 
-def joint_position(gripper: Gripper, opening: float) -> float:
-    """Position of the first finger joint at an opening, m."""
-    return gripper.closed + (gripper.opened - gripper.closed) * opening / gripper.stroke
-
-
-def opening_of(gripper: Gripper, position: float) -> float:
-    """Opening at a position of the first finger joint, m."""
-    return (position - gripper.closed) / (gripper.opened - gripper.closed) * gripper.stroke
-
-
 def gripper_goal(gripper: Gripper, opening: float, force: float) -> GripperCommand.Goal:
     """A goal of control_msgs/GripperCommand: opening in m, force in N."""
     goal = GripperCommand.Goal()
-    goal.command.position = joint_position(gripper, opening)
+    goal.command.position = gripper.position(opening)
     goal.command.max_effort = float(force)
     return goal
 
@@ -173,7 +163,7 @@ def parallel_gripper_goal(
     """A goal of control_msgs/ParallelGripperCommand: opening in m, force in N."""
     goal = ParallelGripperCommand.Goal()
     goal.command.name = [gripper.joints[0]]
-    goal.command.position = [joint_position(gripper, opening)]
+    goal.command.position = [gripper.position(opening)]
     goal.command.effort = [float(force)]
     return goal
 

@@ -38,7 +38,7 @@ class Bench:
 
     def opening(self, result):
         position = result.state.position[0] if self._parallel else result.position
-        return requests.opening_of(self.gripper, position)
+        return self.gripper.opening(position)
 
     def set_position(self, goal, value):
         if self._parallel:
