@@ -182,6 +182,12 @@ def install_torch(gpu: bool) -> None:
     pip(*pinned, f"torch==={TORCH}")
 
 
+def install_learning() -> None:
+    """What training needs; torch is there by now, so that pip fetches no other build of it."""
+    pinned = ("-c", "requirements/torch.txt", "-c", "requirements/core.txt")
+    pip(*pinned, "-r", "requirements/learn.txt")
+
+
 def install_tack() -> None:
     """This checkout, editable; what it needs is already there."""
     pip("--no-deps", "--no-build-isolation", "-e", ".")
@@ -208,12 +214,14 @@ def steps(python: str, version: tuple[int, ...]) -> list[tuple[str, str, str, Ca
     dotted = ".".join(map(str, version))
     pins = [ROOT / "requirements" / f"{name}.txt" for name in ("core", "sim", "test", "ros")]
     torch = digest(TORCH, str(gpu), ROOT / "requirements" / "torch.txt")
+    learning = digest(torch, ROOT / "requirements" / "learn.txt")
     recipe = [ROOT / name for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml")]
     build = "with CUDA" if gpu else "for CPU"
     listed = [
         ("venv", f"environment on Python {dotted}", f"{dotted} {ROOT}", lambda: make_venv(python)),
         ("packages", "pinned packages", digest(*pins), lambda: install_packages(with_ros)),
         ("torch", f"torch {TORCH} {build}", torch, lambda: install_torch(gpu)),
+        ("learning", "training", learning, install_learning),
         ("tack", "tack itself", digest(*recipe), install_tack),
     ]
     if with_ros and BUILDER.exists():
