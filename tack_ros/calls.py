@@ -22,6 +22,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from tack_perception.errors import TackError
+from tack_ros.actions import destroy_actions, servers_of
 
 T = TypeVar("T")
 _POLL_S = 0.02
@@ -42,18 +43,6 @@ class GoalRefusedError(CallError):
     """An action server did not take a goal."""
 
 
-def finish(node: Node, move: Callable[[], None]) -> None:
-    """Put a goal of an action server into a final state (`handle.abort`, say).
-
-    What cannot be told any more because the context has just ended is no error.
-    """
-    try:
-        move()
-    except Exception:
-        if node.context.ok():
-            raise
-
-
 class Goal:
     """A goal under way.
 
@@ -61,10 +50,10 @@ class Goal:
         status: action_msgs/GoalStatus once it is over.
     """
 
-    def __init__(self, calls: Calls, name: str, client: Any) -> None:
+    def __init__(self, calls: Calls, name: str) -> None:
         self._calls = calls
         self._name = name
-        self._client = client
+        self._servers = servers_of(calls.node, name)
         self._handle: ClientGoalHandle[Any, Any, Any] | None = None
         self._result: Any = None
         self._refused = False
@@ -79,8 +68,11 @@ class Goal:
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody serves the action any more, so that no result will come."""
-        return not self.over and not self._client.server_is_ready()
+        """Whether the server that the goal was sent to has gone, so that no result will come.
+
+        One that was started again in the meantime is another server: it knows nothing of the goal.
+        """
+        return not self.over and not self._servers & servers_of(self._calls.node, self._name)
 
     @property
     def succeeded(self) -> bool:
@@ -134,7 +126,8 @@ class Goal:
 
     def _on_result(self, future: Any) -> None:
         response = future.result()
-        if response is not None:
+        # "Unknown" comes from a server that was started again and never heard of the goal.
+        if response is not None and response.status != GoalStatus.STATUS_UNKNOWN:
             self.status, self._result = response.status, response.result
         self._end()
 
@@ -169,6 +162,7 @@ class Calls:
         self._thread.join()
         for goal in tuple(self._goals):
             goal._end()
+        destroy_actions(self.node)
         self.node.destroy_node()
 
     def post(self, work: Callable[[], T]) -> T:
@@ -211,7 +205,7 @@ class Calls:
         """
         client = self._client(kind, name, ActionClient)
         self._wait_for(client.server_is_ready, f"action {name}", wait_s)
-        pending = Goal(self, name, client)
+        pending = Goal(self, name)
 
         def feedback(message: Any) -> None:
             if on_feedback is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from rclpy.executors import (
 from rclpy.node import Node
 
 from tack_perception.errors import TackError
+from tack_ros.actions import destroy_actions
 from tack_ros.diagnostics import StreamMonitor
 from tack_ros.drops import DropCounter
 from tack_ros.newest import NewestWorker
@@ -27,6 +29,7 @@ from tack_ros.parameters import NodeParameters
 
 T = TypeVar("T")
 _SWITCH_INTERVAL_S = 0.0005
+_CALLBACKS_S = 5.0  # the end waits so long for callbacks under way
 
 
 class TackNode(Node):
@@ -64,10 +67,15 @@ class TackNode(Node):
         """Have a function called when the node ends, the last one given first."""
         self._at_end.append(close)
 
-    def destroy_node(self) -> None:
-        """End the node's threads, then the node. May be called twice."""
+    def end(self) -> None:
+        """End the node's threads and what its callbacks wait for."""
         while self._at_end:
             self._at_end.pop()()
+
+    def destroy_node(self) -> None:
+        """End the node's threads, then the node. May be called twice."""
+        self.end()
+        destroy_actions(self)
         super().destroy_node()
 
 
@@ -82,6 +90,20 @@ def _spin(executor: Executor, node: TackNode) -> None:
         # context under a callback is no fault.
         if rclpy.ok():
             node.drops.add_fault(error)
+
+
+def _end(node: TackNode, executor: Executor | None) -> None:
+    """End a node whose executor spins no more.
+
+    Its callbacks come first, because they use what the node owns. But one that does not end must
+    not keep the node on the graph, where others would wait for its answers.
+    """
+    node.end()
+    callbacks = threading.Thread(target=executor.shutdown if executor else None)
+    callbacks.start()
+    callbacks.join(_CALLBACKS_S)
+    node.destroy_node()
+    callbacks.join()
 
 
 def run(
@@ -117,8 +139,6 @@ def run(
         # A second Ctrl-C must not tear the closing of files and cameras.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
-            node.destroy_node()
-        if executor is not None:
-            executor.shutdown()
+            _end(node, executor)
         rclpy.try_shutdown()
     return 0

@@ -17,7 +17,7 @@ from sensor_msgs.msg import JointState
 
 from tack_grasping.motion import GripperState
 from tack_perception.errors import InvalidInputError
-from tack_ros.calls import finish
+from tack_ros.actions import finish
 from tack_ros.cell.tolerances import goal_tolerances
 from tack_ros.conversions.stamps import to_header, to_ns
 from tack_ros.conversions.trajectories import from_joint_trajectory

@@ -23,7 +23,7 @@ from std_msgs.msg import String
 from tack_grasping.robot import RobotProfile
 from tack_perception.errors import InvalidInputError, TackError
 from tack_ros import qos
-from tack_ros.calls import finish
+from tack_ros.actions import finish
 from tack_ros.conversions.trajectories import from_joint_trajectory, to_robot_trajectory
 from tack_ros.move_group import queries, scenes
 from tack_ros.move_group.execution import TrajectoryRunner

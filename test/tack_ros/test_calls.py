@@ -18,6 +18,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup  # noqa: E402
 from rclpy.executors import MultiThreadedExecutor  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 
+from tack_ros.actions import destroy_actions  # noqa: E402
 from tack_ros.calls import CallError, Calls  # noqa: E402
 
 
@@ -58,18 +59,30 @@ class Server:
     def close(self) -> None:
         self._executor.shutdown()
         self._thread.join()
+        destroy_actions(self.node)
         self.node.destroy_node()
 
 
 @pytest.fixture
-def calls() -> Iterator[Calls]:
+def context() -> Iterator[Any]:
     context = rclpy.Context()
     rclpy.init(context=context)
-    server, made = Server(context), Calls("caller", context)
+    yield context
+    context.try_shutdown()
+
+
+@pytest.fixture
+def server(context: Any) -> Iterator[Server]:
+    server = Server(context)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def calls(context: Any, server: Server) -> Iterator[Calls]:
+    made = Calls("caller", context)
     yield made
     made.close()
-    server.close()
-    context.try_shutdown()
 
 
 def goal(seconds: float) -> Any:
@@ -106,6 +119,26 @@ def test_a_goal_that_takes_too_long_is_cancelled_and_told(calls: Calls) -> None:
     with pytest.raises(CallError, match=r"gripper: no result within 0\.1 s; it was cancelled"):
         sent.result(0.1)
     assert sent.result(5.0).position == -1.0
+
+
+def test_a_server_that_was_started_again_knows_nothing_of_the_goal(
+    calls: Calls, server: Server, context: Any
+) -> None:
+    sent = calls.send(GripperCommand, "gripper", goal(1.0))
+    other = Server(context)
+    try:
+        destroy_actions(server.node)  # it answers no more
+        with pytest.raises(CallError, match="gripper: the server has gone"):
+            sent.result(30.0)
+    finally:
+        other.close()
+
+
+def test_an_end_of_the_own_graph_is_told(calls: Calls, context: Any) -> None:
+    sent = calls.send(GripperCommand, "gripper", goal(1.0))
+    context.try_shutdown()
+    with pytest.raises(CallError, match="gripper: the server has gone"):
+        sent.result(30.0)
 
 
 def test_a_refused_goal_and_a_missing_server_are_told(calls: Calls) -> None:
