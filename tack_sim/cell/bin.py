@@ -65,8 +65,14 @@ class Bin:
         corners = [(x / 2, y / 2, 0), (-x / 2, y / 2, 0), (-x / 2, -y / 2, 0), (x / 2, -y / 2, 0)]
         return geometry.apply(self.base_from_bin, corners)[:, :2]
 
-    def holds(self, position: FloatArray) -> bool:
-        """Whether a point (3,) of the base frame, m, is above its floor and between its walls."""
+    def holds(self, position: FloatArray, margin: float = 0.0) -> bool:
+        """Whether a point is above its floor and between its walls.
+
+        Args:
+            position: (3,) in the base frame, m.
+            margin: how far into the walls it may lie, and below their rim it has to, m.
+        """
         place = geometry.apply(geometry.inverse(self.base_from_bin), position)
-        half = np.array(self.inner[:2]) / 2
-        return bool((np.abs(place[:2]) <= half).all() and 0 <= place[2] <= self.outer[2])
+        half = np.array(self.inner[:2]) / 2 + margin
+        top = self.outer[2] - margin
+        return bool((np.abs(place[:2]) <= half).all() and 0 <= place[2] <= top)

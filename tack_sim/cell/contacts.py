@@ -19,6 +19,7 @@ LEFT_PAD, RIGHT_PAD = "left_pad", "right_pad"
 """Beginnings of the names of the pads' geoms."""
 
 _FORCE = 1.0  # N, below which a touch is no collision
+_INSIDE = 0.002  # m, that a contact may lie in a wall
 _APART = 0.1  # s without contact, after which the same pair collides anew
 
 
@@ -47,7 +48,7 @@ class ContactMonitor:
 
     Collisions are: a link of the robot with table, floor, bin, clutter or an occluder, or with
     another link outside the gripper; a link that is not the gripper's with the target; and the
-    target with the bin, clutter or an occluder.
+    target with clutter, an occluder, or the bin other than its inside, where it is to lie.
 
     Args:
         model: mujoco.MjModel of the cell.
@@ -59,6 +60,11 @@ class ContactMonitor:
         self._labels = [model.body(index).name for index in range(model.nbody)]
         self._body_of_geom: IntArray = np.asarray(model.geom_bodyid, dtype=np.int64)
         self._counted = _counted_pairs(self._labels, model, layout)
+        self._bin = layout.bin
+        self._bin_body = self._labels.index(BIN) if BIN in self._labels else -1
+        self._targets = [
+            self._labels.index(placed.name) for placed in layout.objects if placed.role == "target"
+        ]
         names = [model.geom(index).name for index in range(model.ngeom)]
         self._pads = {
             pad: np.array([name.startswith(pad) for name in names]) for pad in (LEFT_PAD, RIGHT_PAD)
@@ -71,7 +77,7 @@ class ContactMonitor:
         if not len(geoms):
             return
         bodies = self._body_of_geom[geoms]
-        counted = self._counted[bodies[:, 0], bodies[:, 1]]
+        counted = self._counted[bodies[:, 0], bodies[:, 1]] & ~self._laid(bodies, data)
         if not counted.any():
             return
         forces = normal_forces(data)[counted]
@@ -80,6 +86,14 @@ class ContactMonitor:
         for pair, force in zip(pairs.tolist(), sums.tolist(), strict=True):
             if force >= _FORCE:
                 self._note((pair[0], pair[1]), force, float(data.time))
+
+    def _laid(self, bodies: IntArray, data: Any) -> NDArray[np.bool_]:
+        """(contacts,) whether the target touches the bin from inside: there it is put down."""
+        laid = (bodies == self._bin_body).any(axis=1) & np.isin(bodies, self._targets).any(axis=1)
+        if self._bin is not None:
+            for index in np.flatnonzero(laid):
+                laid[index] = self._bin.holds(data.contact.pos[index], margin=_INSIDE)
+        return np.asarray(laid, dtype=np.bool_)
 
     def pads_on(self, data: Any, name: str, force: float = 0.02) -> tuple[bool, bool]:
         """Whether the left and the right pad press on an object with at least a force, N."""

@@ -113,3 +113,23 @@ def test_a_place_in_the_bin_is_judged(profile: RobotProfile, block: ObjectModel)
     outside = judge_place(CellWorld(layout, meshes=False), "block", layout.bin)
     assert outside.at_rest
     assert not outside.there
+
+
+@pytest.mark.parametrize(("inside", "collides"), [(True, False), (False, True)])
+def test_lying_down_in_the_bin_is_no_collision_but_hitting_its_rim_is(
+    profile: RobotProfile, block: ObjectModel, inside: bool, collides: bool
+) -> None:
+    layout = sample_layout(profile, block, 1)
+    assert layout.bin is not None
+    place = np.array([0.0, 0.0, 0.05])
+    if not inside:
+        place += (layout.bin.inner[0] / 2, 0.0, layout.bin.inner[2])
+    above = layout.bin.base_from_bin @ geometry.make_transform(np.eye(3), place)
+    dropped = dataclasses.replace(
+        layout, objects=(dataclasses.replace(layout.target, base_from_object=above),)
+    )
+    world = CellWorld(dropped, meshes=False)
+    world.step(0.5)
+    assert {(c.first, c.second) for c in world.collisions} == (
+        {("bin", "block")} if collides else set()
+    )
