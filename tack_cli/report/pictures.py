@@ -60,22 +60,35 @@ def click_picture(shot: Annotation, color: Color) -> Image:
     scale = drawing_scale(shot.frame.intrinsics.width)
     canvas = overlay.enlarged(image, scale)
     overlay.draw_click(canvas, shot.pixel, color, scale=scale)
-    u, v = round(shot.u), round(shot.v)
+    add_zoom(canvas, image, (shot.u, shot.v), color)
+    return canvas
+
+
+def add_zoom(canvas: Image, image: Image, pixel: tuple[float, float], color: Color) -> None:
+    """Put an enlarged view around a pixel, with a cross-hair, into the farthest corner, in place.
+
+    Args:
+        canvas: (H·s, W·s, 3) uint8 RGB, writable, with s = `drawing_scale(W)`.
+        image: (H, W, 3) uint8 RGB, what is enlarged.
+        pixel: (u, v) on the image.
+        color: RGB of cross-hair and frame.
+    """
+    scale = drawing_scale(image.shape[1])
+    u, v = round(pixel[0]), round(pixel[1])
     radius = min(_ZOOM_RADIUS, min(image.shape[:2]) // 6)
     padded = cv2.copyMakeBorder(image, *(radius,) * 4, cv2.BORDER_REPLICATE)
     patch = np.asarray(padded[v : v + 2 * radius + 1, u : u + 2 * radius + 1], dtype=np.uint8)
     zoom = overlay.enlarged(np.ascontiguousarray(patch), _ZOOM * scale)
-    local = (radius + shot.u - u, radius + shot.v - v)
+    local = (radius + pixel[0] - u, radius + pixel[1] - v)
     overlay.draw_click(zoom, local, color, scale=_ZOOM * scale, size=1.3 / _ZOOM)
     edge = 2 * scale
     zoom = np.asarray(
         cv2.copyMakeBorder(zoom, *(edge,) * 4, cv2.BORDER_CONSTANT, value=color), dtype=np.uint8
     )
     side, margin = zoom.shape[0], 8 * scale
-    left = margin if shot.u > image.shape[1] / 2 else canvas.shape[1] - side - margin
-    top = margin if shot.v > image.shape[0] / 2 else canvas.shape[0] - side - margin
+    left = margin if pixel[0] > image.shape[1] / 2 else canvas.shape[1] - side - margin
+    top = margin if pixel[1] > image.shape[0] / 2 else canvas.shape[0] - side - margin
     canvas[top : top + side, left : left + side] = zoom
-    return canvas
 
 
 def grid_picture(frame: RGBDFrame, step: int = 40) -> Image:
