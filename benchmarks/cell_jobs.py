@@ -3,9 +3,10 @@
 
 One click on a held-out instance, which is then moved and turned, found again by the detector,
 grasped and carried to the bin by the nodes and interfaces of a robot. Physics judges. Unlike
-cell_grasps.py, nothing here knows the true point but the click.
+cell_grasps.py, nothing here knows the true point but the clicks.
 
-    python benchmarks/cell_jobs.py --seeds 5
+    python benchmarks/cell_jobs.py --seeds 5                one click
+    python benchmarks/cell_jobs.py --seeds 5 --clicks 3     up to three, as `tack demo` does
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tack_cli.cell.job import CellJob, run_cell_job
+from tack_cli.cell.looking import ClickPlan
 from tack_cli.cell.outcome import CellOutcome
 from tack_perception.errors import TackError
 from tack_perception.evaluation.statistics import Share
@@ -33,6 +35,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="first seed (default: 0)")
     parser.add_argument("--robot", default="panda_2f85", help="profile (default: %(default)s)")
     parser.add_argument("--clutter", type=int, default=0, help="other objects on the table")
+    parser.add_argument(
+        "--clicks", type=int, default=1, help="at most, where the point is not found again"
+    )
     args = parser.parse_args()
     jobs = [
         CellSetup(args.robot, name, seed, clutter=args.clutter)
@@ -44,7 +49,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 outcome: CellOutcome | str = run_cell_job(
-                    CellJob(setup, Path(folder)), lambda text: None
+                    CellJob(setup, Path(folder), ClickPlan(most=args.clicks)), lambda text: None
                 )
             except TackError as error:
                 outcome = str(error).splitlines()[0]

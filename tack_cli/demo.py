@@ -63,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="click this pixel (column, row) of the wrist camera's first image instead",
     )  # fmt: skip
     cell.add_argument(
+        "--clicks", type=_count, default=3, metavar="N",
+        help="where the point is not found again, click on it once more as it lies then, up to N"
+        " clicks in all (default: %(default)s)",
+    )  # fmt: skip
+    cell.add_argument(
         "--robot", default="panda_2f85", help="profile of the robot (default: %(default)s)"
     )
     cell.add_argument("--clutter", type=int, default=0, help="other objects on the table")
@@ -155,16 +160,18 @@ def _show_job(args: argparse.Namespace, setup: CellSetup) -> int:
 def _do_job(args: argparse.Namespace, setup: CellSetup, observer: Observer) -> int:
     """Do the job and write the report; the exit status."""
     from tack_cli.cell.job import CellJob, run_cell_job
-    from tack_cli.cell.outcome import LookFailedError
-    from tack_cli.cell.report import write_cell_report, write_look_report
+    from tack_cli.cell.looking import ClickPlan
+    from tack_cli.cell.outcome import JobFailedError
+    from tack_cli.cell.report import write_cell_report, write_failure_report
 
     began = time.perf_counter()
     _say(args, f"1. A cell with a {args.robot}, and a {args.object_class} on the table.")
-    job = CellJob(setup, args.output, args.grasp, args.click, move=not args.still)
+    click = ClickPlan(args.grasp, args.click, move=not args.still, most=args.clicks)
+    job = CellJob(setup, args.output, click)
     try:
         outcome = run_cell_job(job, lambda text: _say(args, text), observer)
-    except LookFailedError as failure:
-        _say(args, f"Report: {args.output / write_look_report(failure, args.output)[0]}")
+    except JobFailedError as failure:
+        _say(args, f"Report: {args.output / write_failure_report(failure, args.output)[0]}")
         raise
     _say(args, "5. Drawing what happened:")
     files = write_cell_report(outcome, args.output, progress=not args.quiet)
@@ -182,6 +189,12 @@ def _pixel(text: str) -> tuple[float, float]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: U,V is expected, such as 320,240") from None
     return u, v
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number of 1 or more is expected")
+    return int(text)
 
 
 def _ask_for_click(bag: str, output: Path) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.procedure import PickOutcome
+from tack_perception.annotation import Annotation
 from tack_perception.errors import TackError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -26,15 +27,13 @@ class CellOutcome:
     Attributes:
         setup: the cell.
         target: what is known of the object: class, instance, pose and points after the move.
-        label: of the point.
-        click: (u, v) of the click, px.
-        click_frame, seen_frame: the image of the click, and the one of the detection.
+        clicks: on the point; more than one where it was not found again after the first.
+        seen_frame: the image of the detection.
         keypoint: the detection, in the camera's frame.
         point_error: distance of the detection from the true point, m; None where unknown.
         goal: what was asked of the arm.
         pick: how that went.
-        held: the judge's word after the lift.
-        verdict: the judge's words at the end.
+        verdict: the judge's words: on the grasp after the lift, on all else at the end.
         base_from_camera: (4, 4) at the detection, m.
         moments: stage → when it began, s of the cell's time.
         seconds: stage → time by the wall clock, s.
@@ -43,20 +42,27 @@ class CellOutcome:
 
     setup: CellSetup
     target: Mapping[str, Any]
-    label: str
-    click: tuple[float, float]
-    click_frame: RGBDFrame
+    clicks: tuple[Annotation, ...]
     seen_frame: RGBDFrame
     keypoint: Keypoint
     point_error: float | None
     goal: PickPlaceGoal
     pick: PickOutcome
-    held: bool
     verdict: Mapping[str, Any]
     base_from_camera: NDArray[np.float64]
     moments: Mapping[str, float]
     seconds: Mapping[str, float]
     log: Path
+
+    @property
+    def label(self) -> str:
+        """Of the point."""
+        return self.clicks[0].label
+
+    @property
+    def held(self) -> bool:
+        """The judge's word after the lift."""
+        return bool(self.verdict.get("held"))
 
     @property
     def success(self) -> bool:
@@ -68,7 +74,8 @@ class CellOutcome:
         """What came of it, in one sentence."""
         thing = f"the {self.target['class']}"
         if self.success:
-            return f"{thing} was picked at '{self.label}' and lies in the bin"
+            clicks = f", after {len(self.clicks)} clicks" if len(self.clicks) > 1 else ""
+            return f"{thing} was picked at '{self.label}' and lies in the bin{clicks}"
         if not self.pick.success:
             return f"{thing} was not picked: {self.pick.reason}"
         if not self.held:
@@ -84,7 +91,7 @@ class CellOutcome:
             "sentence": self.sentence,
             "setup": dataclasses.asdict(self.setup),
             "label": self.label,
-            "click": list(self.click),
+            "clicks": [[click.u, click.v] for click in self.clicks],
             "confidence": self.keypoint.confidence,
             "point_error_m": self.point_error,
             "grasp": self.goal.grasp.tolist(),
@@ -92,28 +99,22 @@ class CellOutcome:
             "reason": self.pick.reason,
             "code": int(self.pick.code),
             "grasped_width_m": self.pick.grasped_width,
-            "held": self.held,
             "verdict": dict(self.verdict),
             "seconds": dict(self.seconds),
         }
 
 
-class LookFailedError(TackError):
-    """The point was not found again, so nothing was picked.
+class JobFailedError(TackError):
+    """The job ended before anything was asked of the arm: nothing was picked.
 
     Attributes:
-        label, click: of the click, px.
-        click_frame, seen_frame: the image of the click, and the last one that was looked at.
+        stage: in which it ended.
+        clicks: on the point.
+        seen_frame: the last image that was looked at.
     """
 
     def __init__(
-        self,
-        reason: str,
-        label: str,
-        click: tuple[float, float],
-        click_frame: RGBDFrame,
-        seen_frame: RGBDFrame,
+        self, stage: str, reason: str, clicks: Sequence[Annotation], seen_frame: RGBDFrame
     ) -> None:
         super().__init__(reason)
-        self.label, self.click = label, click
-        self.click_frame, self.seen_frame = click_frame, seen_frame
+        self.stage, self.clicks, self.seen_frame = stage, tuple(clicks), seen_frame

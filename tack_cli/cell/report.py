@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_cli.cell.film import Studio
+from tack_cli.cell.grasp_view import grasp_view
 from tack_cli.cell.job import record
-from tack_cli.cell.outcome import CellOutcome, LookFailedError
+from tack_cli.cell.looking import SEARCHED
+from tack_cli.cell.outcome import CellOutcome, JobFailedError
 from tack_cli.report import sections
 from tack_cli.report.page import filled_page, links
-from tack_cli.report.pictures import click_picture, drawing_scale, jpeg_uri
+from tack_cli.report.pictures import add_zoom, click_picture, drawing_scale, jpeg_uri
 from tack_perception import geometry, overlay
 from tack_perception.annotation import Annotation
 from tack_perception.files import write_atomically
@@ -40,10 +42,8 @@ def write_cell_report(outcome: CellOutcome, output: Path, *, progress: bool = Tr
         # Before the fingers close, the gripper does not hide the goal that is drawn over it.
         when = outcome.moments.get("close", outcome.moments.get("approach", first))
         grasps = studio.grasp(when, _point(outcome), outcome.goal.grasp, outcome.goal.width)
-    u, v = outcome.click
-    click = click_picture(Annotation(label, u, v, outcome.click_frame), color)
     parts = [
-        _asked(outcome, click, _seen_picture(outcome)),
+        _asked(outcome, color),
         _grasp(outcome, grasps),
         _film(film),
         _timings(outcome),
@@ -64,25 +64,32 @@ def write_cell_report(outcome: CellOutcome, output: Path, *, progress: bool = Tr
     return [REPORT, *files]
 
 
-def write_look_report(failure: LookFailedError, output: Path) -> list[str]:
-    """Write the page about a point that was not found again; returns its name.
+def write_failure_report(failure: JobFailedError, output: Path) -> list[str]:
+    """Write the page about a job that asked nothing of the arm; returns its name.
 
     Raises:
         TackError: the file cannot be written.
     """
-    color = overlay.palette([failure.label])[failure.label]
-    u, v = failure.click
-    click = click_picture(Annotation(failure.label, u, v, failure.click_frame), color)
+    label = failure.clicks[0].label
+    color = overlay.palette([label])[label]
+    searching = failure.stage == SEARCHED
     seen = np.asarray(failure.seen_frame.color)
+    looked = "in which it was looked for" if searching else "in which a grasp was looked for"
     figures = _figures(
-        ("the click", click, "the click", f"on {escape(failure.label)} at ({u:g}, {v:g})"),
-        ("the last image", seen, "the last image", "in which it was looked for"),
+        *(_click_figure(click, color) for click in failure.clicks),
+        ("the last image", seen, "the last image", looked),
     )
+    advice = (
+        "The detector without learned weights needs texture around the point; a point with more of"
+        " it (--grasp), or another --seed, will do better."
+        if searching
+        else "Another point (--grasp) or another --seed may leave the fingers more room."
+    )
+    title = f"'{label}' was not found again" if searching else f"There is no grasp of '{label}'"
     page = filled_page(
         brand="tack demo",
-        title=f"'{failure.label}' was not found again",
-        lead=f"{escape(str(failure))}. The detector without learned weights needs texture around"
-        " the point; a point with more of it, or another --seed, will do better.",
+        title=title,
+        lead=f"{escape(str(failure))}. {advice}",
         tiles=[],
         parts=[
             f'<section><h2>What the camera saw</h2><div class="grid-2">{figures}</div></section>'
@@ -91,6 +98,11 @@ def write_look_report(failure: LookFailedError, output: Path) -> list[str]:
     )
     write_atomically(output / REPORT, page)
     return [REPORT]
+
+
+def _click_figure(click: Annotation, color: overlay.Color) -> tuple[str, Image, str, str]:
+    where = f"on {escape(click.label)} at ({click.u:g}, {click.v:g})"
+    return "the click", click_picture(click, color), "the click", where
 
 
 def _figures(*figures: tuple[str, Image, str, str]) -> str:
@@ -118,13 +130,15 @@ def _seen_picture(outcome: CellOutcome) -> Image:
     overlay.draw_gripper(canvas, frame.intrinsics, pose, outcome.goal.width, color, scale=scale)
     overlay.draw_axes(canvas, frame.intrinsics, pose, length=0.03, scale=scale)
     overlay.mark_keypoints(canvas, [outcome.keypoint], colors, scale=scale)
+    add_zoom(canvas, np.asarray(frame.color), (outcome.keypoint.u, outcome.keypoint.v), color)
     return canvas
 
 
 def _lead(outcome: CellOutcome) -> str:
-    thing = escape(str(outcome.target["class"]))
+    thing, count = escape(str(outcome.target["class"])), len(outcome.clicks)
+    clicks = "One click" if count == 1 else f"{count} clicks"
     return (
-        f"One click on <b>{escape(outcome.label)}</b> of a {thing} that nobody had seen before"
+        f"{clicks} on <b>{escape(outcome.label)}</b> of a {thing} that nobody had seen before"
         f" (instance {outcome.target['instance']}). It was then moved and turned, found again by"
         " the wrist camera, picked through MoveIt and carried to the bin. No CAD model was used;"
         " the simulation only judges."
@@ -144,13 +158,17 @@ def _tiles(outcome: CellOutcome) -> list[tuple[str, str]]:
     ]
 
 
-def _asked(outcome: CellOutcome, click: Image, seen: Image) -> str:
-    u, v = outcome.click
-    figures = _figures(
-        ("the click", click, "the click", f"at ({u:g}, {v:g})"),
-        ("the detection", seen, "found again", "with the grasp that was chosen"),
+def _asked(outcome: CellOutcome, color: overlay.Color) -> str:
+    found = (
+        "the detection",
+        _seen_picture(outcome),
+        "found again",
+        "with the grasp that was chosen",
     )
-    return f'<section><h2>One click, found again</h2><div class="grid-2">{figures}</div></section>'
+    figures = _figures(*(_click_figure(click, color) for click in outcome.clicks), found)
+    count = len(outcome.clicks)
+    title = "One click, found again" if count == 1 else f"{count} clicks, then found again"
+    return f'<section><h2>{title}</h2><div class="grid-2">{figures}</div></section>'
 
 
 def _grasp(outcome: CellOutcome, pictures: Sequence[Image]) -> str:
@@ -160,8 +178,11 @@ def _grasp(outcome: CellOutcome, pictures: Sequence[Image]) -> str:
     )
     return (
         "<section><h2>The grasp</h2>"
-        '<p class="note">From two sides, as the fingers begin to close: the ring is the detected'
-        " point, the outline the planned gripper (x red, y green, z blue).</p>"
+        '<p class="note">The points that the camera saw, and the planned gripper (x red, y green, z'
+        " blue) with its way down and up. Drag to turn, scroll to come nearer.</p>"
+        f'<figure class="space">{grasp_view(outcome)}</figure>'
+        '<p class="note below">In the cell from two sides, as the fingers begin to close: the ring'
+        " is the detected point, the outline the planned gripper.</p>"
         f'<div class="grid-2">{figures}</div></section>'
     )
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PointStamped, PoseStamped
+from geometry_msgs.msg import PointStamped, PoseArray, PoseStamped
 from moveit_msgs.msg import Grasp
 from numpy.typing import NDArray
 from rcl_interfaces.srv import SetParameters
@@ -40,6 +40,15 @@ FloatArray = NDArray[np.float64]
 T = TypeVar("T")
 _POLL_S = 0.02
 _KEPT = 200
+_LOOKS = 10  # at different images: what is in none of them will not be in the next one
+
+
+class TimedOutError(TackError):
+    """What was waited for did not come in time."""
+
+
+class NotFoundError(TackError):
+    """What was looked for was not there in any of several images."""
 
 
 class Probe:
@@ -69,6 +78,7 @@ class Probe:
         self._newest: FrameMessages | None = None
         self._goals: dict[int, dict[str, PoseStamped]] = {}
         self._grasps: dict[int, Grasp] = {}
+        self._refused: dict[int, PoseArray] = {}  # no candidates at all
         self._detections: dict[int, Detection3DArray] = {}
         self._health: dict[str, DiagnosticStatus] = {}
         FrameSubscriber(self._node, self._on_frame, lambda: FrameInputConfig(max_age=0.0))
@@ -78,6 +88,9 @@ class Probe:
         )
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, qos.RESULT)
         self._node.create_subscription(Grasp, "/pick_place/grasp", self._on_grasp, qos.RESULT)
+        self._node.create_subscription(
+            PoseArray, "/pick_place/grasp_candidates", self._on_candidates, qos.RESULT
+        )
         for name in POSES:
             self._node.create_subscription(
                 PoseStamped,
@@ -124,6 +137,11 @@ class Probe:
         self._grasps[to_ns(message.grasp_pose.header.stamp)] = message
         _trim(self._grasps)
 
+    def _on_candidates(self, message: PoseArray) -> None:
+        if not message.poses:
+            self._refused[to_ns(message.header.stamp)] = message
+            _trim(self._refused)
+
     def _on_pose(self, name: str, message: PoseStamped) -> None:
         self._goals.setdefault(to_ns(message.header.stamp), {})[name] = message
         _trim(self._goals)
@@ -132,7 +150,8 @@ class Probe:
         """Wait until `look` finds something.
 
         Raises:
-            TackError: it did not come in time, or a node has ended.
+            TimedOutError: it did not come in time.
+            TackError: a node has ended; and what `look` raises.
         """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -141,7 +160,7 @@ class Probe:
                 return found
             self._healthy()
             time.sleep(_POLL_S)
-        raise TackError(f"waited {seconds:g} s in vain for {what}")
+        raise TimedOutError(f"waited {seconds:g} s in vain for {what}")
 
     def frame(self, after_ns: int = -1, seconds: float = 30.0) -> RGBDFrame:
         """The next image that was taken after a stamp.
@@ -164,16 +183,23 @@ class Probe:
         """
         return self._transforms.wait_for(target, source, stamp_ns, 2.0)
 
-    def keypoints(self, after_ns: int, label: str, seconds: float = 25.0) -> tuple[int, Keypoint]:
+    def keypoints(self, after_ns: int, label: str, seconds: float = 60.0) -> tuple[int, Keypoint]:
         """Stamp and keypoint of the next detection of a label that has a position in space.
 
+        Args:
+            after_ns: stamp, ns.
+            label: of the point.
+            seconds: to wait for images that were searched.
+
         Raises:
-            TackError: none came.
+            NotFoundError: it was in none of several images that were searched.
+            TackError: a node has ended.
         """
 
         def look() -> tuple[int, Keypoint] | None:
-            for stamp_ns, message in sorted(self._detections.items()):
-                for detection in message.detections if stamp_ns > after_ns else []:
+            searched = [item for item in sorted(self._detections.items()) if item[0] > after_ns]
+            for stamp_ns, message in searched:
+                for detection in message.detections:
                     try:
                         keypoint = from_detection(detection)
                     except InvalidInputError:
@@ -181,24 +207,25 @@ class Probe:
                     if keypoint.label == label and keypoint.xyz is not None and keypoint.visible:
                         return stamp_ns, keypoint
                     seen[label] = keypoint
+            if len(searched) >= _LOOKS:
+                raise NotFoundError(f"'{label}' was in none of {len(searched)} images")
             return None
 
         seen: dict[str, Keypoint] = {}
         try:
-            return self.wait(look, f"a detection of {label!r} with a position in space", seconds)
-        except TackError as error:
+            return self.wait(look, f"a detection of '{label}' with a position in space", seconds)
+        except (NotFoundError, TimedOutError) as error:
             if label not in seen:
-                reason = self._refusals("detector") or "no reason is known"
-                raise TackError(f"{error}; {reason}") from error
+                raise NotFoundError(f"{error}; {self._reasons('detector')}") from error
             last = seen[label]
             why = last.refusal or ("" if last.visible else "it is believed to be hidden")
-            raise TackError(
+            raise NotFoundError(
                 f"{error}; the last one was at pixel ({last.u:.0f}, {last.v:.0f}) with confidence"
                 f" {last.confidence:.2f}: {why}"
             ) from error
 
     def goal(
-        self, after_ns: int, label: str, gripper: Gripper, seconds: float = 30.0
+        self, after_ns: int, label: str, gripper: Gripper, seconds: float = 60.0
     ) -> PickPlaceGoal:
         """The next goal that `pick_place` makes from an image after a stamp.
 
@@ -206,25 +233,27 @@ class Probe:
             after_ns: stamp, ns.
             label: of the point.
             gripper: of the robot.
-            seconds: to wait.
+            seconds: to wait for images that were planned on.
 
         Raises:
-            TackError: none came.
+            NotFoundError: none was made on several images.
+            TackError: a node has ended.
         """
 
         def look() -> tuple[int, dict[str, PoseStamped]] | None:
+            refused = sorted(stamp_ns for stamp_ns in self._refused if stamp_ns > after_ns)
             for stamp_ns, poses in sorted(self._goals.items()):
                 complete = len(poses) == len(POSES) and stamp_ns in self._grasps
                 if stamp_ns > after_ns and complete:
                     return stamp_ns, dict(poses)
+            if len(refused) >= _LOOKS:
+                raise NotFoundError(f"there is no grasp of '{label}' in {len(refused)} images")
             return None
 
         try:
-            stamp_ns, poses = self.wait(look, f"a grasp with a place for {label!r}", seconds)
-        except TackError as error:
-            raise TackError(
-                f"{error}; {self._refusals('pick_place') or 'no reason is known'}"
-            ) from error
+            stamp_ns, poses = self.wait(look, f"a grasp with a place for '{label}'", seconds)
+        except (NotFoundError, TimedOutError) as error:
+            raise NotFoundError(f"{error}; {self._reasons('pick_place')}") from error
         grasp = self._grasps[stamp_ns]
         matrices: dict[str, Any] = {name: from_pose(poses[name].pose) for name in POSES}
         return PickPlaceGoal(
@@ -239,11 +268,13 @@ class Probe:
             **matrices,
         )
 
-    def _refusals(self, node: str) -> str:
-        """Why a node says that it refuses, from its diagnostics."""
+    def _reasons(self, node: str) -> str:
+        """Why a node makes nothing of its input, from its diagnostics."""
         status = self._health.get(node)
         values = [] if status is None else status.values
-        return "; ".join(v.value for v in values if v.key.startswith("refused"))
+        refused = [v.value for v in values if v.key.startswith("refused")]
+        dropped = [v.key for v in values if v.key.startswith("dropped")]
+        return "; ".join(refused or dropped) or "no reason is known"
 
     def place_at(self, frame: str, xyz: FloatArray) -> None:
         """Say where the grasped point shall come to rest: (3,) in a frame, m."""
