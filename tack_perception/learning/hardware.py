@@ -49,12 +49,20 @@ def launch(config: TrainConfig) -> Fabric:
         accelerator=kind, devices=devices, num_nodes=nodes,
         # A batch may have nothing for one head (no second instance, say): its weights then wait.
         strategy=DDPStrategy(find_unused_parameters=True) if devices * nodes > 1 else "auto",
-        precision=_precision(config, kind),  # type: ignore[arg-type]
+        precision=precision(config, kind),  # type: ignore[arg-type]
     )  # fmt: skip
     fabric.launch()
     if config.threads:
         torch.set_num_threads(config.threads)
     return fabric
+
+
+def precision(config: TrainConfig, kind: str) -> str:
+    """What `auto` means on a device of this kind (cpu, cuda)."""
+    if config.precision != "auto":
+        return config.precision
+    has = kind == "cuda" and torch.cuda.get_device_capability()[0] >= 8
+    return "bf16-mixed" if has else "32-true"
 
 
 def worker_count(config: TrainConfig, fabric: Fabric) -> int:
@@ -124,13 +132,6 @@ def _device(config: TrainConfig) -> str:
     if config.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return config.device
-
-
-def _precision(config: TrainConfig, kind: str) -> str:
-    if config.precision != "auto":
-        return config.precision
-    has = kind == "cuda" and torch.cuda.get_device_capability()[0] >= 8
-    return "bf16-mixed" if has else "32-true"
 
 
 def _quiet() -> None:
