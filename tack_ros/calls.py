@@ -8,9 +8,9 @@ answer. So calls have a node, an executor and a thread of their own.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -149,15 +149,25 @@ class Calls:
         self._executor.add_node(self.node)
         self._clients: dict[tuple[Any, str], Any] = {}
         self._goals: set[Goal] = set()
+        self._closed = False
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
         self._thread.start()
 
     def _spin(self) -> None:
-        with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+        while self.node.context.ok() and not self._closed:
+            try:
+                self._executor.spin()
+            except ExternalShutdownException:
+                return
+            except Exception:
+                # What fails because the context, or this, has just ended is no fault; and one bad
+                # callback (a listener of feedback, say) must not end all further calls.
+                if self.node.context.ok() and not self._closed:
+                    self.node.get_logger().error(f"in a callback: {traceback.format_exc()}")
 
     def close(self) -> None:
         """End its thread and its node; goals under way get no result any more."""
+        self._closed = True
         self._executor.shutdown()
         self._thread.join()
         for goal in tuple(self._goals):

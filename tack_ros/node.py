@@ -79,6 +79,21 @@ class TackNode(Node):
         super().destroy_node()
 
 
+class CallbackPool(MultiThreadedExecutor):
+    """Several threads for callbacks, with a quiet end.
+
+    rclpy destroys what the callbacks under way still need, and reports as "never retrieved" what
+    fails in them because the context has just ended under them.
+    """
+
+    def shutdown(self, timeout_sec: float | None = None, **options: Any) -> bool:
+        """Let the callbacks end, then the executor. It must not spin any more."""
+        self._executor.shutdown()
+        for callback in self._futures:
+            callback.exception()
+        return super().shutdown(timeout_sec, **options)
+
+
 def _spin(executor: Executor, node: TackNode) -> None:
     """Spin until the end of the context, or until a callback raises what nobody expected."""
     try:
@@ -126,7 +141,7 @@ def run(
     try:
         rclpy.init(args=None if args is None else list(args))
         node = factory()
-        executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+        executor = SingleThreadedExecutor() if threads == 1 else CallbackPool(threads)
         executor.add_node(node)
         while rclpy.ok():
             _spin(executor, node)

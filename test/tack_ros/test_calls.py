@@ -102,6 +102,15 @@ def test_a_goal_comes_back_with_its_result_and_feedback(calls: Calls) -> None:
     assert set(heard) == {0.5}
 
 
+def test_a_listener_that_fails_ends_nothing(calls: Calls) -> None:
+    def listen(message: Any) -> None:
+        raise ValueError("oops")
+
+    sent = calls.send(GripperCommand, "gripper", goal(0.1), on_feedback=listen)
+    assert sent.result(5.0).reached_goal
+    assert calls.call(Trigger, "quick", Trigger.Request()).message == "here"
+
+
 def test_quick_answers_are_never_lost(calls: Calls) -> None:
     for _ in range(100):
         assert calls.send(GripperCommand, "gripper", goal(0.0)).result(5.0).reached_goal
