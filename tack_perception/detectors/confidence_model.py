@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the answers of a learned detector are worth: fitted on objects that it has not learned from.
+
+Three logistic regressions of a few facts say how probable it is that the object is the one that was
+clicked (presence), that the point itself is seen there (seen), and that the pixel is right
+(confidence). One factor and one floor make the spread of the heat map a covariance. All of it is
+fitted by `learning.calibration` and kept in the model's description.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_perception.errors import FileFormatError
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a detector says of L labels in W windows.
+
+    Attributes:
+        pixels: (W, L, 2) most likely places, px of the window's picture.
+        covariances: (W, L, 2, 2) of the heat maps around them, px².
+        facts: by name (W, L).
+    """
+
+    pixels: FloatArray
+    covariances: FloatArray
+    facts: Mapping[str, NDArray[Any]]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judgement:
+    """One label in one window.
+
+    Attributes:
+        pixel: (2,) px of the window's picture.
+        covariance: (2, 2) px².
+        presence: probability that this is the object.
+        seen: probability that the point is seen in it.
+        confidence: probability that the pixel is right.
+        visible: whether the point is believed seen.
+    """
+
+    pixel: FloatArray
+    covariance: FloatArray
+    presence: float
+    seen: float
+    confidence: float
+    visible: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Logistic:
+    """P = 1 / (1 + exp(−(offset + Σ weight · fact)))."""
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    offset: float
+
+    def __call__(self, facts: Mapping[str, NDArray[Any]]) -> FloatArray:
+        """Probabilities, of the facts' shape.
+
+        Raises:
+            KeyError: a fact is missing.
+        """
+        first = np.asarray(facts[self.names[0]], dtype=np.float64)
+        total = np.full(first.shape, self.offset)
+        for name, weight in zip(self.names, self.weights, strict=True):
+            total += weight * np.asarray(facts[name], dtype=np.float64)
+        chance: FloatArray = 1 / (1 + np.exp(-np.clip(total, -50, 50)))
+        return chance
+
+
+@dataclasses.dataclass(frozen=True)
+class Judges:
+    """The three regressions and the scale of the covariance.
+
+    Attributes:
+        presence, seen, right: regressions; None, before anything was fitted, says 1/2.
+        threshold: of `seen`, from which a point counts as visible.
+        factor: by which the heat map's covariance is multiplied.
+        floor_px: standard deviation that is added to it, px of the picture.
+    """
+
+    presence: Logistic | None = None
+    seen: Logistic | None = None
+    right: Logistic | None = None
+    threshold: float = 0.5
+    factor: float = 1.0
+    floor_px: float = 0.5
+
+    def judge(self, evidence: Evidence) -> list[list[Judgement]]:
+        """By window, then label."""
+        shape = evidence.pixels.shape[:2]
+        half = np.full(shape, 0.5)
+        presence, seen, right = (
+            half if one is None else one(evidence.facts)
+            for one in (self.presence, self.seen, self.right)
+        )
+        floor = np.eye(2) * self.floor_px**2
+        return [
+            [
+                Judgement(
+                    evidence.pixels[w, n],
+                    evidence.covariances[w, n] * self.factor + floor,
+                    float(presence[w, n]),
+                    float(seen[w, n]),
+                    float(right[w, n]),
+                    bool(seen[w, n] >= self.threshold),
+                )
+                for n in range(shape[1])
+            ]
+            for w in range(shape[0])
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for a model's description."""
+
+        def plain(one: Logistic | None) -> dict[str, Any] | None:
+            if one is None:
+                return None
+            weights = dict(zip(one.names, map(float, one.weights), strict=True))
+            return {"weights": weights, "offset": float(one.offset)}
+
+        return {
+            "presence": plain(self.presence),
+            "seen": plain(self.seen),
+            "right": plain(self.right),
+            "threshold": float(self.threshold),
+            "factor": float(self.factor),
+            "floor_px": float(self.floor_px),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Any, where: str) -> Judges:
+        """Read what `as_dict` wrote.
+
+        Raises:
+            FileFormatError: it is not that; names `where`.
+        """
+
+        def logistic(value: Any) -> Logistic | None:
+            if value is None:
+                return None
+            weights = {str(name): float(weight) for name, weight in value["weights"].items()}
+            _finite([*weights.values(), value["offset"]])
+            return Logistic(tuple(weights), tuple(weights.values()), float(value["offset"]))
+
+        try:
+            numbers = [float(content[name]) for name in ("threshold", "factor", "floor_px")]
+            _finite(numbers)
+            if numbers[1] < 0 or numbers[2] < 0:
+                raise ValueError("factor and floor_px cannot be negative")
+            return cls(
+                logistic(content["presence"]),
+                logistic(content["seen"]),
+                logistic(content["right"]),
+                *numbers,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FileFormatError(f"{where}: calibration cannot be understood: {error}") from error
+
+
+def _finite(numbers: Sequence[Any]) -> None:
+    if not all(math.isfinite(float(number)) for number in numbers):
+        raise ValueError(f"{numbers} are not all finite")

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dense Object Nets at run time: a click is a descriptor, compared with those of every window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tack_perception.detectors.learned import Found, Shot
+from tack_perception.detectors.scene import Window
+from tack_perception.errors import InvalidInputError
+from tack_perception.networks.don import DonHead
+from tack_perception.networks.model import KeypointModel
+
+FloatArray = NDArray[np.float64]
+
+
+class DonReader:
+    """Descriptors of the clicks, compared with those of each window.
+
+    Several shots of a label: each cell counts for the shot that it is most like.
+
+    Args:
+        model: with a DON head.
+
+    Raises:
+        InvalidInputError: the model has no such head.
+    """
+
+    def __init__(self, model: KeypointModel) -> None:
+        if model.don is None:
+            raise InvalidInputError("this model has no DON head: train one with --method don")
+        self.head: DonHead = model.don
+        self.stride = model.stride
+
+    def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
+        """The descriptor of a click."""
+        point = torch.as_tensor(pixel, dtype=torch.float32).reshape(1, 1, 2)
+        described = self.head(window.features[None])
+        return {"descriptor": self.head.sample(described, point, self.stride)[0, 0]}
+
+    def find(self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window]) -> Found:
+        """Look for L labels in W windows."""
+        described = self.head(torch.stack([window.features for window in windows]))
+        flat = [shot.what["descriptor"] for several in shots for shot in several]
+        every = torch.stack(flat)[None].expand(len(windows), -1, -1)
+        logits = self.head.logits(every, described)
+        heat = _best_of_each(logits, [len(several) for several in shots])
+        nearness = _best_of_each(
+            self.head.heat(every, described), [len(several) for several in shots]
+        )
+        return Found(heat, {"nearness": nearness.flatten(2).amax(-1)})
+
+
+def _best_of_each(maps: Tensor, counts: Sequence[int]) -> Tensor:
+    """(W, ΣK, h, w) maps of all shots → (W, L, h, w): the highest among those of each label."""
+    return torch.stack([several.amax(1) for several in torch.split(maps, list(counts), 1)], 1)

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects in what the object head says of a picture: which cells belong to one thing, and where."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+_BIN = 4.0  # px of the picture, in which votes are counted
+_FEWEST = 10  # cells; less is noise
+_REACH = 8.0  # px, how far votes for one middle may scatter
+_REACH_SHARE = 0.25  # and how much more for cells that are far from it
+_MOST = 12  # objects in a picture
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Instance:
+    """A thing in a picture.
+
+    Attributes:
+        mask: (h, w) bool cells that show it.
+        box: (u0, v0, u1, v1) around them, px of the picture.
+        middle: (2,) px that its cells vote for, also where it is hidden.
+        sureness: mean probability of its cells.
+    """
+
+    mask: NDArray[np.bool_]
+    box: tuple[float, float, float, float]
+    middle: FloatArray
+    sureness: float
+
+
+def find_instances(
+    foreground: NDArray[np.float32],
+    votes: NDArray[np.float32],
+    stride: int,
+    *,
+    threshold: float = 0.5,
+) -> list[Instance]:
+    """Group cells by the middle that they vote for.
+
+    Things that touch come apart, and the parts of a thing that something divides come together.
+
+    Args:
+        foreground: (h, w) probability that a cell shows a thing.
+        votes: (2, h, w) px, from each cell to the middle of its thing.
+        stride: px of the picture in a cell.
+        threshold: of the probability.
+
+    Returns:
+        The largest first.
+    """
+    mask = foreground > threshold
+    rows, columns = np.nonzero(mask)
+    if len(rows) < _FEWEST:
+        return []
+    at: FloatArray = np.column_stack([columns, rows]) * float(stride) + (stride - 1) / 2
+    wanted: FloatArray = at + votes[:, rows, columns].T.astype(np.float64)
+    free = np.ones(len(rows), np.bool_)
+    found: list[Instance] = []
+    while free.sum() >= _FEWEST and len(found) < _MOST:
+        middle = _mode(wanted[free], wanted[free].mean(axis=0))
+        for _ in range(2):
+            near = free & _agree(wanted, at, middle)
+            if not near.any():
+                break
+            middle = np.asarray(np.median(wanted[near], axis=0), np.float64)
+        near = free & _agree(wanted, at, middle)
+        if not near.any():
+            break
+        free &= ~near
+        if near.sum() >= _FEWEST:
+            found.append(
+                _instance(mask.shape, rows[near], columns[near], foreground, middle, stride)
+            )
+    return sorted(found, key=lambda one: -int(one.mask.sum()))
+
+
+def _mode(votes: FloatArray, fallback: FloatArray) -> FloatArray:
+    """Where most votes are."""
+    low = votes.min(axis=0)
+    bins = np.floor((votes - low) / _BIN).astype(np.int64)
+    size = bins.max(axis=0) + 1
+    if size.max() > 4096:
+        return fallback
+    counts = np.zeros((size[1], size[0]), np.float32)
+    np.add.at(counts, (bins[:, 1], bins[:, 0]), 1)
+    counts = cv2.GaussianBlur(counts, (5, 5), 1.2, borderType=cv2.BORDER_CONSTANT)
+    row, column = np.unravel_index(int(counts.argmax()), counts.shape)
+    middle: FloatArray = low + (np.array([column, row]) + 0.5) * _BIN
+    return middle
+
+
+def _agree(wanted: FloatArray, at: FloatArray, middle: FloatArray) -> NDArray[np.bool_]:
+    reach = _REACH + _REACH_SHARE * np.linalg.norm(at - middle, axis=1)
+    near: NDArray[np.bool_] = np.linalg.norm(wanted - middle, axis=1) < reach
+    return near
+
+
+def _instance(
+    shape: tuple[int, ...],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    foreground: NDArray[np.float32],
+    middle: FloatArray,
+    stride: int,
+) -> Instance:
+    mask = np.zeros(shape, np.bool_)
+    mask[rows, columns] = True
+    # A few stray cells would stretch the box: the far hundredth on each side is left out.
+    u0, u1 = np.quantile(columns, (0.01, 0.99))
+    v0, v1 = np.quantile(rows, (0.01, 0.99))
+    box = (
+        float(u0) * stride - 0.5, float(v0) * stride - 0.5,
+        (float(u1) + 1) * stride - 0.5, (float(v1) + 1) * stride - 0.5,
+    )  # fmt: skip
+    return Instance(mask, box, middle, float(foreground[rows, columns].mean()))

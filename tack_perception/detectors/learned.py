@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the learned detectors share: shots, windows, which object is meant, and what is said of it.
+
+They differ in one thing, how a shot becomes heat maps on a window; that is a `Reader`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tack_perception.annotation import Annotation
+from tack_perception.configuration import Configuration, setting
+from tack_perception.crops import Crop
+from tack_perception.detectors.confidence_model import Evidence, Judgement, Judges
+from tack_perception.detectors.scene import (
+    Scene,
+    Window,
+    instance_at,
+    look,
+    see,
+    window_around,
+    window_of,
+)
+from tack_perception.errors import InvalidInputError
+from tack_perception.frame import RGBDFrame
+from tack_perception.keypoint import Keypoint
+from tack_perception.networks.model import KeypointModel
+from tack_perception.networks.sampling import peaks, to_pixels
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedConfig(Configuration):
+    """What the learned detectors share."""
+
+    model: str = setting("", "folder of the model, or its name in models/; empty: the shipped one")
+    scene_px: int = setting(
+        320, "longer side of the picture in which objects are looked for", unit="px",
+        low=96, high=1280,
+    )  # fmt: skip
+    most_windows: int = setting(8, "objects that are looked at closely, at most", low=1, high=32)
+    reach_m: float = setting(
+        0.12, "half a side of the window around a click on something that is no known object",
+        unit="m", low=0.02, high=1,
+    )  # fmt: skip
+    threads: int = setting(0, "CPU threads of torch; 0 leaves them as they are", low=0, high=256)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Shot:
+    """A click, as a network has read it.
+
+    Attributes:
+        annotation: the click.
+        window: that it was read in.
+        pixel: (2,) of the click in the window's picture, px.
+        what: of the reader: a code, a descriptor.
+    """
+
+    annotation: Annotation
+    window: Window
+    pixel: FloatArray
+    what: dict[str, Tensor]
+
+
+class Reader(Protocol):
+    """How shots become heat maps."""
+
+    def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
+        """What is kept of a click: at `pixel` (2,) of the window's picture."""
+
+    def find(self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window]) -> Found:
+        """Look for L labels, each with its shots, in W windows."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Found:
+    """Heat maps, and what speaks for them.
+
+    Attributes:
+        heat: (W, L, h, w) logits.
+        evidence: by name (W, L).
+    """
+
+    heat: Tensor
+    evidence: dict[str, Tensor]
+
+
+class LearnedDetector:
+    """A detector behind the port; see `KeypointDetector`.
+
+    Args:
+        model: the network.
+        reader: how it is asked.
+        judges: what the answers are worth.
+        config: settings.
+    """
+
+    def __init__(
+        self, model: KeypointModel, reader: Reader, judges: Judges, config: LearnedConfig
+    ) -> None:
+        self.model, self.reader, self.judges, self.config = model, reader, judges, config
+        self._shots: dict[str, list[Shot]] = {}
+        self._last: tuple[RGBDFrame, Scene, list[Window]] | None = None
+        if config.threads:
+            torch.set_num_threads(config.threads)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The enrolled labels, in the order of their first shot."""
+        return tuple(self._shots)
+
+    def enroll(self, shots: Sequence[Annotation]) -> None:
+        """Add shots. Several of one label are used together; enrolling never forgets.
+
+        Raises:
+            InvalidInputError: never for a shot that is an `Annotation`: every pixel can be read.
+        """
+        made = [(shot.label, self._read(shot)) for shot in shots]
+        for label, one in made:
+            self._shots[label] = [*self._shots.get(label, ()), one]
+
+    def detect(self, frame: RGBDFrame) -> list[Keypoint]:
+        """Find every enrolled label in one frame: on the object where it is most likely.
+
+        Returns:
+            One `Keypoint` for each label, in the order of `labels`, in pixels and with
+            `pixel_covariance`, not lifted. A label that is believed hidden or absent comes with
+            `visible=False`, at its most likely pixel.
+        """
+        asked = self._ask(frame)
+        if asked is None:
+            return []
+        windows, judged = asked
+        best = self._chosen(judged)
+        return [
+            self._keypoint(label, judged[number][window], windows[window], frame)
+            for number, (label, window) in enumerate(zip(self._shots, best, strict=True))
+        ]
+
+    def detect_instances(self, frame: RGBDFrame) -> list[list[Keypoint]]:
+        """Find the labels on every object of their kind that is in view.
+
+        Returns:
+            For each object that some label is seen on one `Keypoint` for each label that was
+            enrolled on that kind of object; the surest first.
+        """
+        asked = self._ask(frame)
+        if asked is None:
+            return []
+        windows, judged = asked
+        labels = tuple(self._shots)
+        sets = []
+        for w, window in enumerate(windows):
+            for group in self._groups():
+                several = [judged[n][w] for n in group]
+                if any(one.visible for one in several):
+                    points = [self._keypoint(labels[n], judged[n][w], window, frame) for n in group]
+                    sets.append((float(np.mean([one.presence for one in several])), points))
+        sets.sort(key=lambda entry: -entry[0])
+        return [points for _, points in sets]
+
+    def forget(self, label: str | None = None) -> None:
+        """Drop all shots of one label, or of all labels.
+
+        Raises:
+            InvalidInputError: the label is not enrolled; the message lists the enrolled ones.
+        """
+        if label is None:
+            self._shots = {}
+        elif label in self._shots:
+            self._shots = {name: shots for name, shots in self._shots.items() if name != label}
+        else:
+            known = ", ".join(self._shots) or "none"
+            raise InvalidInputError(f"label {label!r} is not enrolled; enrolled are: {known}")
+
+    def _read(self, shot: Annotation) -> Shot:
+        scene, _ = self._seen(shot.frame)
+        size = self.model.config.crop_px
+        number = instance_at(scene, shot.u, shot.v, 6 * scene.scale)
+        if number is None:
+            crop = window_around(shot.frame, shot.u, shot.v, size, self.config.reach_m)
+        else:
+            crop = window_of(scene.instances[number], scene.scale, size)
+        window = look(self.model, shot.frame, [crop], [number is not None])[0]
+        pixel = crop.to_crop(shot.pixel)
+        with torch.inference_mode():
+            what = self.reader.read(window, pixel)
+        return Shot(shot, window, pixel, what)
+
+    def _seen(self, frame: RGBDFrame) -> tuple[Scene, list[Window]]:
+        """The frame's objects; those of the last frame are kept for further clicks on it."""
+        last = self._last  # one read: another thread may look at another frame meanwhile
+        if last is not None and last[0] is frame:
+            return last[1], last[2]
+        scene = see(self.model, frame, self.config.scene_px)
+        several = scene.instances[: self.config.most_windows]
+        size = self.model.config.crop_px
+        crops = [window_of(one, scene.scale, size) for one in several]
+        windows = look(self.model, frame, crops, [True] * len(crops))
+        self._last = (frame, scene, windows)
+        return scene, windows
+
+    def _ask(self, frame: RGBDFrame) -> tuple[list[Window], list[list[Judgement]]] | None:
+        """Windows, and for each label what is said of it in each window."""
+        if not self._shots:
+            return None
+        windows, evidence = self.evidence(frame)
+        judged = self.judges.judge(evidence)
+        return windows, [list(several) for several in zip(*judged, strict=True)]
+
+    def evidence(self, frame: RGBDFrame) -> tuple[list[Window], Evidence]:
+        """Where the labels are most likely in each window of a frame, and what speaks for it.
+
+        Args:
+            frame: the frame; at least one label is enrolled.
+        """
+        shots = list(self._shots.values())
+        _, windows = self._seen(frame)
+        windows = [*windows, *self._further(frame, windows, shots)]
+        with torch.inference_mode():
+            found = self.reader.find(shots, windows)
+            places, covariances, shares = peaks(found.heat)
+            pixels = to_pixels(places, self.model.stride)
+        alike = np.array(
+            [
+                [max(float(window.embedding @ shot.window.embedding) for shot in several)
+                 for several in shots]
+                for window in windows
+            ]
+        )  # fmt: skip
+        facts = {name: value.float().numpy() for name, value in found.evidence.items()}
+        facts |= {"share": shares.numpy(), "alike": alike}
+        return windows, Evidence(
+            pixels.numpy().astype(np.float64),
+            covariances.numpy().astype(np.float64) * self.model.stride**2,
+            facts,
+        )
+
+    def _further(
+        self, frame: RGBDFrame, windows: Sequence[Window], shots: Sequence[Sequence[Shot]]
+    ) -> list[Window]:
+        """Places to look at where no known object was found: all of the frame, if need be."""
+        strange = any(not shot.window.found for several in shots for shot in several)
+        if windows and not strange:
+            return []
+        height, width = frame.color.shape[:2]
+        sides = [shot.window.crop.side for several in shots for shot in several]
+        side = float(np.clip(np.median(sides), min(height, width) / 4, min(height, width)))
+        crops = [
+            Crop(float(u), float(v), side, self.model.config.crop_px)
+            for v in _places(height, side)
+            for u in _places(width, side)
+        ]
+        return look(self.model, frame, crops, [False] * len(crops))
+
+    def _groups(self) -> list[list[int]]:
+        """Numbers of the labels that were clicked on one object: they are found on one."""
+        groups: dict[tuple[int, float, float], list[int]] = {}
+        for number, shots in enumerate(self._shots.values()):
+            first = shots[0]
+            crop = first.window.crop
+            key = (id(first.annotation.frame), crop.u, crop.v)
+            groups.setdefault(key if first.window.found else (-1, number, 0), []).append(number)
+        return list(groups.values())
+
+    def _chosen(self, judged: list[list[Judgement]]) -> list[int]:
+        """For each label the number of the window that it is looked for in."""
+        chosen = [0] * len(judged)
+        for group in self._groups():
+            scores = np.mean([[one.presence for one in judged[n]] for n in group], axis=0)
+            window = int(np.argmax(scores))
+            for n in group:
+                chosen[n] = window
+        return chosen
+
+    def _keypoint(
+        self, label: str, judged: Judgement, window: Window, frame: RGBDFrame
+    ) -> Keypoint:
+        camera = frame.intrinsics
+        place = window.crop.to_image(judged.pixel)
+        linear = window.crop.image_from_crop[:, :2]
+        covariance = linear @ judged.covariance @ linear.T
+        u, v = np.clip(place, -0.5, (camera.width - 0.501, camera.height - 0.501))
+        return Keypoint(
+            label, float(u), float(v), judged.confidence, judged.visible,
+            (covariance + covariance.T) / 2,
+        )  # fmt: skip
+
+
+def _places(length: int, side: float) -> NDArray[np.float64]:
+    """Middles of windows that cover a length, half a window apart."""
+    count = max(1, int(np.ceil((length - side) / (side / 2))) + 1)
+    if count == 1:
+        return np.array([(length - 1) / 2])
+    return np.linspace(side / 2 - 0.5, length - side / 2 - 0.5, count)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A frame as a learned detector sees it: the whole of it once, then a window for each object."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from tack_perception.crops import Crop
+from tack_perception.detectors.instances import Instance, find_instances
+from tack_perception.frame import RGBDFrame
+from tack_perception.networks.model import KeypointModel
+
+FloatArray = NDArray[np.float64]
+ZOOM = 1.6
+"""Side of a window in sides of its object's box: the middle of what networks are trained on."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Window:
+    """A part of the frame that is looked at closely.
+
+    Attributes:
+        crop: where.
+        features: (C, h, w) of the picture.
+        embedding: (E,) what the object in it is like, unit length; zeros without an object head.
+        found: whether an object was found there; else it is only a place to look at.
+    """
+
+    crop: Crop
+    features: Tensor
+    embedding: Tensor
+    found: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scene:
+    """The whole frame.
+
+    Attributes:
+        scale: px of the frame in a px of the picture that the trunk saw.
+        instances: found in it, px of that picture.
+    """
+
+    scale: float
+    instances: tuple[Instance, ...]
+
+
+@torch.inference_mode()
+def see(model: KeypointModel, frame: RGBDFrame, scene_px: int) -> Scene:
+    """Find the objects of a frame.
+
+    Args:
+        model: with an object head; without one nothing is found.
+        frame: the frame.
+        scene_px: longer side of the picture that the trunk sees, px.
+    """
+    height, width = frame.color.shape[:2]
+    scale = max(height, width) / scene_px
+    if model.objects is None:
+        return Scene(scale, ())
+    size = (round(width / scale), round(height / scale))
+    small = np.asarray(cv2.resize(frame.color, size, interpolation=cv2.INTER_AREA), np.uint8)
+    features = model.features(pictures([small], model))
+    foreground, votes, _ = model.objects(features)
+    found = find_instances(
+        foreground[0].float().sigmoid().numpy(), votes[0].float().numpy(), model.stride
+    )
+    return Scene(scale, tuple(found))
+
+
+@torch.inference_mode()
+def look(
+    model: KeypointModel, frame: RGBDFrame, crops: Sequence[Crop], found: Sequence[bool]
+) -> list[Window]:
+    """Describe windows of a frame, all in one pass of the trunk."""
+    if not crops:
+        return []
+    features = model.features(pictures([crop.cut(frame.color) for crop in crops], model))
+    if model.objects is None:
+        embedded = torch.zeros(len(crops), 1)
+    else:
+        foreground, votes, _ = model.objects(features)
+        embedded = model.objects.embed(features, _central(foreground, votes, model.stride))
+    return [Window(crop, features[i], embedded[i], bool(found[i])) for i, crop in enumerate(crops)]
+
+
+def _central(foreground: Tensor, votes: Tensor, stride: int) -> Tensor:
+    """(B, h, w) weights of the cells of the object in the middle, not of its neighbours."""
+    height, width = foreground.shape[-2:]
+    u = torch.arange(width) * stride + (stride - 1) / 2
+    v = torch.arange(height) * stride + (stride - 1) / 2
+    du = votes[:, 0] + u - (width * stride - 1) / 2
+    dv = votes[:, 1] + v[:, None] - (height * stride - 1) / 2
+    reach = 0.2 * width * stride
+    return foreground.sigmoid() * torch.exp(-(du**2 + dv**2) / (2 * reach**2))
+
+
+def pictures(images: Sequence[NDArray[np.uint8]], model: KeypointModel) -> Tensor:
+    """(B, 3, H, W) tensor of 0 to 1 from (H, W, 3) uint8 images, where the model is."""
+    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+    device = next(model.parameters()).device
+    return stacked.to(device, torch.float32).div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def window_of(instance: Instance, scale: float, size: int) -> Crop:
+    """The window around an instance, in px of the frame."""
+    u0, v0, u1, v1 = instance.box
+    u, v = ((u0 + u1) / 2 + 0.5) * scale - 0.5, ((v0 + v1) / 2 + 0.5) * scale - 0.5
+    side = max(u1 - u0, v1 - v0) * scale * ZOOM
+    return Crop(u, v, max(side, 16.0), size)
+
+
+def instance_at(scene: Scene, u: float, v: float, reach: float) -> int | None:
+    """Number of the instance that a pixel of the frame shows, or the nearest one.
+
+    Args:
+        scene: the scene.
+        u, v: pixel of the frame.
+        reach: how far beside it, px of the frame.
+    """
+    best, nearest = None, reach
+    for number, one in enumerate(scene.instances):
+        rows, columns = np.nonzero(one.mask)
+        step = scene.scale * 2
+        distance = np.hypot((columns + 0.5) * step - 0.5 - u, (rows + 0.5) * step - 0.5 - v).min()
+        if distance < nearest:
+            best, nearest = number, float(distance)
+    return best
+
+
+def window_around(frame: RGBDFrame, u: float, v: float, size: int, reach_m: float) -> Crop:
+    """A window around a click on something that is no known object: as large as its distance asks.
+
+    Args:
+        frame: the frame.
+        u, v: the click, px.
+        size: of the picture, px.
+        reach_m: half a side of the window at the click's depth, m.
+    """
+    row, column = round(v), round(u)
+    near = frame.depth[max(row - 8, 0) : row + 9, max(column - 8, 0) : column + 9]
+    known = near[np.isfinite(near)]
+    side = 160.0 * frame.color.shape[1] / 640
+    if known.size:
+        side = 2 * reach_m * frame.intrinsics.fx / float(np.quantile(known, 0.3))
+    limit = min(frame.color.shape[:2])
+    return Crop(u, v, float(np.clip(side, 48.0, limit)), size)
+
+
+def shrink(features: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, C, h, w) brought to another grid."""
+    return functional.interpolate(features, size=size, mode="bilinear", align_corners=False)
+
+
+def spread(covariance: FloatArray) -> float:
+    """Root of the mean variance of a covariance, px."""
+    return math.sqrt(float(np.trace(covariance)) / 2)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models that come with tack: where they lie, and learned detectors made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tack_perception.detectors.confidence_model import Judges
+from tack_perception.detectors.don import DonReader
+from tack_perception.detectors.fused import FusedReader
+from tack_perception.detectors.learned import LearnedConfig, LearnedDetector, Reader
+from tack_perception.detectors.tack import TackReader
+from tack_perception.errors import ConfigurationError, InvalidInputError
+from tack_perception.networks.model import DESCRIPTION, KeypointModel, load_model
+
+SHIPPED = "tabletop"
+"""Name of the model that is taken where none is named."""
+
+CALIBRATION = "calibration"
+FUSION = "fusion"
+
+
+def models_folder() -> Path:
+    """`models` of the checkout, else of the share folder that pip and colcon install.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    for parent in Path(__file__).resolve().parents:
+        for folder in (parent / "models", parent / "share/tack/models"):
+            if folder.is_dir():
+                return folder
+    raise ConfigurationError("no models folder: tack is not installed whole; name a model's folder")
+
+
+def model_path(name: str = "") -> Path:
+    """The folder of a model.
+
+    Args:
+        name: a folder, or the name of one in `models`; empty takes the shipped one.
+
+    Raises:
+        InvalidInputError: there is none; lists the shipped ones.
+    """
+    path = Path(name) if name else models_folder() / SHIPPED
+    if (path / DESCRIPTION).is_file():
+        return path
+    shipped = models_folder()
+    if name and (shipped / name / DESCRIPTION).is_file():
+        return shipped / name
+    known = sorted(one.parent.name for one in shipped.glob(f"*/{DESCRIPTION}"))
+    raise InvalidInputError(
+        f"model {name or SHIPPED!r}: no folder with a {DESCRIPTION}; shipped are"
+        f" {', '.join(known) or 'none'}; `tack train` makes one"
+    )
+
+
+def make_reader(kind: str, model: KeypointModel, notes: Mapping[str, Any]) -> Reader:
+    """How a model is asked.
+
+    Args:
+        kind: tack, don or fused.
+        model: the network.
+        notes: of the model; the weight of the descriptors in `fused` is among them.
+
+    Raises:
+        InvalidInputError: the model lacks a head that this needs.
+        ConfigurationError: no such kind.
+    """
+    if kind == "tack":
+        return TackReader(model)
+    if kind == "don":
+        return DonReader(model)
+    if kind == "fused":
+        return FusedReader(model, weight=float(notes.get(FUSION, 1.0)))
+    raise ConfigurationError(f"learned detector {kind!r}: known are tack, don, fused")
+
+
+def make_learned(kind: str, settings: Mapping[str, Any]) -> LearnedDetector:
+    """A learned detector without shots.
+
+    Args:
+        kind: tack, don or fused.
+        settings: of `LearnedConfig`.
+
+    Raises:
+        ConfigurationError: a wrong setting.
+        InvalidInputError: no such model, or it lacks a head.
+        FileFormatError: the model is damaged.
+    """
+    config = LearnedConfig.from_mapping(settings, f"detector {kind}")
+    path = model_path(config.model)
+    model, notes = load_model(path)
+    calibrations = notes.get(CALIBRATION) or {}
+    judges = Judges()
+    if kind in calibrations:
+        judges = Judges.from_dict(calibrations[kind], str(path / DESCRIPTION))
+    return LearnedDetector(model, make_reader(kind, model, notes), judges, config)

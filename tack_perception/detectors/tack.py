@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TACK at run time: a click is a code, a code is looked for in every window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tack_perception.detectors.learned import Found, Shot
+from tack_perception.detectors.scene import Window
+from tack_perception.errors import InvalidInputError
+from tack_perception.learning.losses import heat_cross_entropy
+from tack_perception.networks.model import KeypointModel
+from tack_perception.networks.tack import TackHead
+
+FloatArray = NDArray[np.float64]
+ADAPTATION_STEPS = 20
+_ADAPTATION_RATE = 0.05
+_CODE_LIMIT = 0.999
+
+
+class TackReader:
+    """Codes of the clicks, decoded on each window.
+
+    Several shots of a label: their codes' mean, adapted to all of the clicks at once by a few
+    gradient steps on the code alone; so few numbers cannot be over-fitted.
+
+    Args:
+        model: with TACK's head.
+        adapt: whether codes of several shots are adapted.
+
+    Raises:
+        InvalidInputError: the model has no such head.
+    """
+
+    def __init__(self, model: KeypointModel, *, adapt: bool = True) -> None:
+        if model.tack is None:
+            raise InvalidInputError("this model has no TACK head: train one with --method tack")
+        self.head: TackHead = model.tack
+        self.adapt = adapt
+        self._codes: dict[tuple[int, ...], Tensor] = {}
+
+    def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
+        """The code of a click."""
+        point = torch.as_tensor(pixel, dtype=torch.float32).reshape(1, 1, 2)
+        return {"code": self.head.codes(window.features[None], point)[0, 0]}
+
+    def code(self, shots: Sequence[Shot]) -> Tensor:
+        """(K,) the code of a label."""
+        if len(shots) == 1:
+            return shots[0].what["code"]
+        key = tuple(id(shot) for shot in shots)
+        if key not in self._codes:
+            mean = torch.stack([shot.what["code"] for shot in shots]).mean(0)
+            self._codes[key] = adapted(self.head, mean, shots) if self.adapt else mean
+        return self._codes[key]
+
+    def find(self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window]) -> Found:
+        """Look for L labels in W windows."""
+        features = torch.stack([window.features for window in windows])
+        codes = torch.stack([self.code(several) for several in shots])
+        codes = codes[None].expand(len(windows), -1, -1)
+        heat = self.head.heat(features, codes)
+        seen, depth = self.head.evidence(features, codes, heat)
+        return Found(heat, {"judge": seen, "behind": depth})
+
+
+def adapted(head: TackHead, code: Tensor, shots: Sequence[Shot]) -> Tensor:
+    """A code made to fit several clicks: gradient steps on the code alone (methods.md 1.3, 5).
+
+    Args:
+        head: TACK's.
+        code: (K,) to start from.
+        shots: the clicks.
+
+    Returns:
+        (K,) code; the start itself where the steps made it no better.
+    """
+    features = torch.stack([shot.window.features for shot in shots]).clone()
+    points = torch.as_tensor(np.stack([shot.pixel for shot in shots]), dtype=torch.float32)[:, None]
+    with torch.inference_mode(False), torch.enable_grad():
+        free = torch.atanh(code.clone().clamp(-_CODE_LIMIT, _CODE_LIMIT)).requires_grad_()
+        features = features.clone()
+        optimiser = torch.optim.Adam([free], _ADAPTATION_RATE)
+        first, best, kept = float("inf"), float("inf"), code
+        for step in range(ADAPTATION_STEPS + 1):
+            now = torch.tanh(free)
+            heat = head.heat(features, now.expand(len(shots), 1, -1))
+            loss = heat_cross_entropy(heat, points, head.stride).mean()
+            first = float(loss) if step == 0 else first
+            if float(loss) < best:
+                best, kept = float(loss), now.detach().clone()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    return kept if best < first else code

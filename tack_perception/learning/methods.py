@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The methods by name: which heads each trains, and what their losses are."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from tack_perception.errors import ConfigurationError
+from tack_perception.learning.don import DonLossConfig, don_losses
+from tack_perception.learning.episode import Episodes
+from tack_perception.learning.objects import ObjectLossConfig, object_losses
+from tack_perception.learning.sparse import sparse_losses
+from tack_perception.learning.tack import TackLossConfig, tack_losses
+from tack_perception.networks.model import KeypointModel
+
+
+class Method(Protocol):
+    """How something is learned.
+
+    Attributes:
+        name: of the method.
+        heads: that it trains; a model for it has at least these.
+    """
+
+    @property
+    def name(self) -> str:
+        """Of the method."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Those it trains."""
+
+    def losses(self, model: KeypointModel, episodes: Episodes) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is to be made small."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Heads:
+    """Some heads on one trunk, trained together on the same pictures: one pass of the trunk.
+
+    Attributes:
+        name: of the method.
+        heads: names of the heads.
+        tack, don, objects: settings of their losses.
+    """
+
+    name: str
+    heads: tuple[str, ...]
+    tack: TackLossConfig = dataclasses.field(default_factory=TackLossConfig)
+    don: DonLossConfig = dataclasses.field(default_factory=DonLossConfig)
+    objects: ObjectLossConfig = dataclasses.field(default_factory=ObjectLossConfig)
+
+    def losses(self, model: KeypointModel, episodes: Episodes) -> dict[str, Tensor]:
+        """Weighted scalars by name; their sum is to be made small."""
+        both = model.features(torch.cat([episodes.support, episodes.query]))
+        support, query = both.chunk(2)
+        losses: dict[str, Tensor] = {}
+        if "objects" in self.heads and model.objects is not None:
+            losses |= object_losses(model.objects, support, query, episodes, self.objects)
+        if "tack" in self.heads and model.tack is not None:
+            losses |= tack_losses(model.tack, support, query, episodes, self.tack)
+        if "don" in self.heads and model.don is not None:
+            # Drawn from the batch itself: a run that goes on draws the same.
+            seed = int(episodes.instance.sum()) % 2**31
+            generator = torch.Generator(support.device).manual_seed(seed)
+            losses |= don_losses(model.don, support, query, episodes, self.don, generator)
+        if "sparse" in self.heads and model.sparse is not None:
+            losses |= sparse_losses(model.sparse, support, query, episodes)
+        return losses
+
+
+METHODS: dict[str, Heads] = {
+    one.name: one
+    for one in (
+        Heads("tack", ("objects", "tack")),
+        Heads("don", ("objects", "don")),
+        Heads("sparse", ("objects", "sparse")),
+        Heads("joint", ("objects", "tack", "don", "sparse")),
+    )
+}
+
+
+def make_method(name: str) -> Heads:
+    """A method by name.
+
+    Raises:
+        ConfigurationError: there is none of that name; lists those that are.
+    """
+    if name not in METHODS:
+        raise ConfigurationError(f"method {name!r}: known are {', '.join(METHODS)}")
+    return METHODS[name]

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draws episodes: two pictures of an object, or of two of its class, and points that both have."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tack_perception import geometry
+from tack_perception.configuration import Configuration, setting
+from tack_perception.crops import Crop
+from tack_perception.errors import InvalidInputError
+from tack_perception.learning.augment import occluder, photometric
+from tack_perception.learning.carry import Carried, carry
+from tack_perception.learning.episode import Episodes
+from tack_perception.learning.pack import Pack
+
+FloatArray = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+STRIDE = 2
+_ATTEMPTS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class SamplerConfig(Configuration):
+    """What episodes look like."""
+
+    crop_px: int = setting(128, "side of the pictures", unit="px", low=32, high=512)
+    points: int = setting(16, "points of each episode", low=1, high=256)
+    same_share: float = setting(
+        0.5, "share of episodes with one instance in both pictures; in the others it is two of"
+        " a class", low=0, high=1,
+    )  # fmt: skip
+    hidden_share: float = setting(
+        0.3, "share of the points that may be hidden in the query", low=0, high=0.9
+    )
+    zoom: tuple[float, ...] = setting(
+        (1.15, 2.4), "side of the window, in sides of the object's box", low=0.5, high=8
+    )
+    shift: float = setting(
+        0.15, "largest shift of the window, in its sides", low=0, high=0.5
+    )  # fmt: skip
+    turn_share: float = setting(0.5, "share of the pictures turned by any angle", low=0, high=1)
+    turn_deg: float = setting(20.0, "largest turn of the others", unit="°", low=0, high=180)
+    occluded_share: float = setting(
+        0.5, "share of the queries with something pasted before the object", low=0, high=1
+    )
+    occlusion: tuple[float, ...] = setting(
+        (0.1, 0.65), "share of the object that it hides", low=0, high=0.95
+    )
+    photometric: float = setting(1.0, "strength of changes of light and colour", low=0, high=2)
+    fewest_pixels: int = setting(
+        250, "an object of which fewer pixels are seen is not taken", unit="px", low=1
+    )
+
+
+class EpisodeSampler:
+    """Draws batches of episodes, each a pure function of data, settings, seed and number.
+
+    Args:
+        packs: of one or several data sets with the same classes.
+        config: settings.
+        seed: of all randomness.
+        batch: episodes in a batch.
+
+    Raises:
+        InvalidInputError: the packs do not fit together, or hold nothing that is large enough.
+    """
+
+    def __init__(
+        self, packs: Sequence[Pack], config: SamplerConfig, *, seed: int = 0, batch: int = 24
+    ) -> None:
+        if not packs:
+            raise InvalidInputError("no data to draw episodes from")
+        self.packs, self.config, self.seed, self.size = tuple(packs), config, seed, batch
+        self.classes = packs[0].classes
+        for pack in packs[1:]:
+            if pack.classes != self.classes or pack.points != packs[0].points:
+                raise InvalidInputError("data sets of other classes or points cannot be mixed")
+        # (pack, thing) of each class, and of each instance of it.
+        self._by_class: dict[int, list[tuple[int, int]]] = {}
+        self._by_instance: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for p, pack in enumerate(packs):
+            large = pack.things["pixels"] >= config.fewest_pixels
+            for t in np.flatnonzero(large):
+                thing = pack.things[t]
+                place = (p, int(t))
+                self._by_class.setdefault(int(thing["category"]), []).append(place)
+                self._by_instance.setdefault((p, int(thing["instance"])), []).append(place)
+        if not self._by_class:
+            raise InvalidInputError(
+                f"no object of {config.fewest_pixels} px or more in the data: nothing to learn from"
+            )
+        self._first_point = np.cumsum([0, *map(len, packs[0].points)])
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Names of the named points of all classes, `class/point`, in the order of their number."""
+        points = self.packs[0].points
+        return tuple(
+            f"{name}/{point}"
+            for name, several in zip(self.classes, points, strict=True)
+            for point in several
+        )
+
+    def batch(self, step: int) -> Episodes:
+        """The batch of a number: always the same one."""
+        return self.episodes(range(step * self.size, (step + 1) * self.size))
+
+    def episodes(self, numbers: Sequence[int] | range) -> Episodes:
+        """Some episodes by their numbers, as one batch."""
+        drawn = [self._episode(np.random.default_rng([self.seed, int(n)])) for n in numbers]
+        fields: dict[str, Any] = {}
+        for field in dataclasses.fields(Episodes):
+            fields[field.name] = torch.from_numpy(np.stack([one[field.name] for one in drawn]))
+        for name in ("support", "query"):
+            pictures = fields[name].permute(0, 3, 1, 2)
+            fields[name] = pictures.to(torch.float32).div_(255)
+        return Episodes(**fields)
+
+    def _episode(self, rng: np.random.Generator) -> dict[str, Any]:
+        best: tuple[tuple[int, int], tuple[int, int], Carried] | None = None
+        for _ in range(_ATTEMPTS):
+            category = int(rng.choice(list(self._by_class)))
+            places = self._by_class[category]
+            first = places[int(rng.integers(len(places)))]
+            same = bool(rng.random() < self.config.same_share)
+            second = self._partner(first, same, category, rng)
+            if second is None:
+                continue
+            carried = self._carry(first, second)
+            best = first, second, carried
+            if (carried.known & carried.visible).sum() >= 4:
+                break
+        if best is None:
+            raise InvalidInputError("no two pictures of one object in the data: views are missing")
+        first, second, carried = best
+        return self._assemble(first, second, carried, rng)
+
+    def _partner(
+        self, first: tuple[int, int], same: bool, category: int, rng: np.random.Generator
+    ) -> tuple[int, int] | None:
+        p, t = first
+        instance = int(self.packs[p].things[t]["instance"])
+        mine = self._by_instance[p, instance]
+        others = mine if same else self._by_class[category]
+        for _ in range(8):
+            place = others[int(rng.integers(len(others)))]
+            if same and place != first:
+                return place
+            if not same and (place[0], int(self.packs[place[0]].things[place[1]]["instance"])) != (
+                p, instance,
+            ):  # fmt: skip
+                return place
+        return None
+
+    def _carry(self, first: tuple[int, int], second: tuple[int, int]) -> Carried:
+        return carry(self.packs[first[0]], first[1], self.packs[second[0]], second[1])
+
+    def _assemble(
+        self,
+        first: tuple[int, int],
+        second: tuple[int, int],
+        carried: Carried,
+        rng: np.random.Generator,
+    ) -> dict[str, Any]:
+        config = self.config
+        support = _Side(self.packs[first[0]], first[1], self._window(first, rng))
+        query = _Side(self.packs[second[0]], second[1], self._window(second, rng))
+        if rng.random() < config.occluded_share:
+            query.hide(self._texture(rng), rng, (config.occlusion[0], config.occlusion[-1]))
+        pixels = query.crop.to_crop(carried.pixels)
+        inside = carried.known & query.holds(pixels)
+        visible = inside & carried.visible & query.uncovered(pixels)
+        chosen = _choice(support.holds(support.crop.to_crop(carried.source)), inside, visible,
+                         config, rng)  # fmt: skip
+        named = np.stack([support.named(), query.named()])
+        category = int(support.thing["category"])
+        count = len(self.packs[0].points[category])
+        index = np.full(named.shape[1], -1, np.int64)
+        index[:count] = self._first_point[category] + np.arange(count)
+        return {
+            "support": photometric(support.picture, rng, config.photometric),
+            "query": photometric(query.picture, rng, config.photometric),
+            "support_points": support.crop.to_crop(carried.source[chosen]).astype(np.float32),
+            "query_points": np.nan_to_num(pixels[chosen], nan=-1e3).astype(np.float32),
+            "known": inside[chosen],
+            "visible": visible[chosen],
+            "same": np.array(first[0] == second[0] and support.instance == query.instance),
+            "support_object": support.mask(),
+            "query_object": query.mask(),
+            "support_things": support.things(),
+            "query_things": query.things(),
+            "support_votes": support.votes(),
+            "query_votes": query.votes(),
+            "support_surface": support.surface(),
+            "query_surface": query.surface(),
+            "query_depth": query.relative_depth(carried.depth[chosen]),
+            "support_named": np.nan_to_num(named[0, :, :2], nan=-1e3),
+            "query_named": np.nan_to_num(named[1, :, :2], nan=-1e3),
+            "named_known": np.isfinite(named[..., 0]).T & np.stack(
+                [support.holds(named[0, :, :2]), query.holds(named[1, :, :2])], axis=1
+            ),
+            "named_visible": np.stack([named[0, :, 2] > 0, named[1, :, 2] > 0], axis=1),
+            "named_index": index,
+            "category": np.array(category, np.int64),
+            "instance": np.array(support.instance + 1_000_000 * first[0], np.int64),
+        }  # fmt: skip
+
+    def _window(self, place: tuple[int, int], rng: np.random.Generator) -> Crop:
+        config = self.config
+        u0, v0, u1, v1 = self.packs[place[0]].things[place[1]]["box"].tolist()
+        low, high = math.log(config.zoom[0]), math.log(config.zoom[-1])
+        side = max(u1 - u0, v1 - v0, 8.0) * math.exp(rng.uniform(low, high))
+        shift = side * rng.uniform(-config.shift, config.shift, 2)
+        limit = math.pi if rng.random() < config.turn_share else math.radians(config.turn_deg)
+        angle = float(rng.uniform(-limit, limit))
+        u, v = (u0 + u1) / 2 + float(shift[0]), (v0 + v1) / 2 + float(shift[1])
+        return Crop(u, v, side, config.crop_px, angle)
+
+    def _texture(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A piece of any picture of the data, as the look of something that stands in the way."""
+        pack = self.packs[int(rng.integers(len(self.packs)))]
+        image = pack.color[int(rng.integers(len(pack.color)))]
+        height, width = image.shape[:2]
+        side = float(rng.uniform(0.2, 0.8) * height)
+        crop = Crop(
+            float(rng.uniform(0, width)), float(rng.uniform(0, height)), side, self.config.crop_px,
+            float(rng.uniform(-math.pi, math.pi)),
+        )  # fmt: skip
+        return np.asarray(crop.cut(image), dtype=np.uint8)
+
+
+class _Side:
+    """One picture of an episode."""
+
+    def __init__(self, pack: Pack, number: int, crop: Crop) -> None:
+        self.pack, self.crop = pack, crop
+        self.thing = pack.things[number]
+        self.view = int(self.thing["view"])
+        self.instance = int(self.thing["instance"])
+        self._named = pack.named[number]
+        self.picture: NDArray[np.uint8] = crop.cut(pack.color[self.view])
+        self._ids: NDArray[np.uint8] = crop.cut(pack.instance[self.view], nearest=True)
+        self._covered: Mask = np.zeros(self._ids.shape, np.bool_)
+
+    def hide(
+        self, texture: NDArray[np.uint8], rng: np.random.Generator, share: tuple[float, float]
+    ) -> None:
+        """Paste something before the object."""
+        mine = self._ids == int(self.thing["object"]) + 1
+        where, look = occluder(mine, texture, rng, share)
+        self.picture = np.where(where[..., None], look, self.picture)
+        self._covered = where
+        self._ids = np.where(where & (self._ids != 255), 0, self._ids).astype(np.uint8)
+
+    def holds(self, pixels: NDArray[np.floating]) -> Mask:
+        """(N,) whether pixels lie in the picture."""
+        with np.errstate(invalid="ignore"):
+            inside: Mask = np.all((pixels >= -0.5) & (pixels <= self.crop.size - 0.51), axis=-1)
+        return inside
+
+    def uncovered(self, pixels: NDArray[np.floating]) -> Mask:
+        """(N,) whether nothing was pasted there; False outside."""
+        inside = self.holds(pixels)
+        cells = np.rint(np.where(inside[:, None], pixels, 0)).astype(np.int64)
+        cells = np.clip(cells, 0, self.crop.size - 1)
+        clear: Mask = inside & ~self._covered[cells[:, 1], cells[:, 0]]
+        return clear
+
+    def named(self) -> NDArray[np.float32]:
+        """(K, 3) named points in the picture and whether they are seen."""
+        placed = np.column_stack([self.crop.to_crop(self._named[:, :2]), self._named[:, 2]])
+        seen = (placed[:, 2] > 0) & self.uncovered(placed[:, :2])
+        placed[:, 2] = np.where(np.isfinite(placed[:, 0]), seen, np.nan)
+        return np.asarray(placed, dtype=np.float32)
+
+    def _cells(self) -> NDArray[np.uint8]:
+        return self._ids[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE]
+
+    def mask(self) -> NDArray[np.float32]:
+        """(S/2, S/2) where the object is seen."""
+        return np.asarray(self._cells() == int(self.thing["object"]) + 1, dtype=np.float32)
+
+    def things(self) -> NDArray[np.float32]:
+        """(S/2, S/2) where any object is seen, NaN where it is not known."""
+        cells = self._cells()
+        return np.where(cells == 255, np.nan, (cells > 0).astype(np.float32)).astype(np.float32)
+
+    def votes(self) -> NDArray[np.float32]:
+        """(2, S/2, S/2) px, from each cell to the middle of the object seen there; else NaN."""
+        cells = self._cells()
+        middles = np.vstack([np.full((1, 2), np.nan), self.pack.middles[self.view]])
+        to = self.crop.to_crop(middles)[cells]
+        rows, columns = np.mgrid[0 : cells.shape[0], 0 : cells.shape[1]]
+        at = np.stack([columns, rows], axis=-1) * STRIDE + (STRIDE - 1) / 2
+        return np.asarray(np.moveaxis(to - at, 2, 0), dtype=np.float32)
+
+    def surface(self) -> NDArray[np.float32]:
+        """(3, S/2, S/2) place on the object that each cell sees; NaN elsewhere."""
+        cells = self._cells()
+        nothing = np.full((3, *cells.shape), np.nan, np.float32)
+        shape, thing = self.pack.shapes[self.instance], self.thing
+        rows, columns = np.nonzero(cells == int(thing["object"]) + 1)
+        if shape is None or not thing["posed"] or not len(rows):
+            return nothing
+        window = self.crop.cut(self.pack.depth[self.view], nearest=True)
+        depth = window[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE][rows, columns]
+        pixels = self.crop.to_image(np.column_stack([columns, rows]) * STRIDE + STRIDE // 2)
+        fx, fy, cx, cy = self.pack.views[self.view]["intrinsics"]
+        rays = np.column_stack([(pixels - (cx, cy)) / (fx, fy), np.ones(len(rows))])
+        metres = np.where(depth > 0, depth * self.pack.depth_unit, np.nan)
+        local = geometry.apply(
+            geometry.inverse(thing["camera_from_object"]), rays * metres[:, None]
+        )
+        half = (shape.vertices.max(axis=0) - shape.vertices.min(axis=0)) / 2
+        nothing[:, rows, columns] = ((local - shape.middle) / half).T
+        return nothing
+
+    def relative_depth(self, depth: FloatArray) -> NDArray[np.float32]:
+        """(N,) depths (m) from the object's middle on, in window sides at its distance."""
+        shape = self.pack.shapes[self.instance]
+        if shape is None or not self.thing["posed"]:
+            return np.full(len(depth), np.nan, np.float32)
+        middle = geometry.apply(self.thing["camera_from_object"], shape.middle)[2]
+        side = self.crop.side * middle / self.pack.views[self.view]["intrinsics"][0]
+        return np.asarray((depth - middle) / side, dtype=np.float32)
+
+
+def _choice(
+    clicked: Mask, known: Mask, visible: Mask, config: SamplerConfig, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Numbers of the points to take: those in both pictures first, some of them hidden."""
+    order = rng.permutation(len(clicked))
+    order = order[clicked[order]]
+    seen = order[visible[order]]
+    hidden = order[known[order] & ~visible[order]]
+    rest = order[~known[order]]
+    few = min(len(hidden), round(config.hidden_share * config.points))
+    ranked = np.concatenate(
+        [seen[: config.points - few], hidden, seen[config.points - few :], rest]
+    )
+    if not len(ranked):
+        ranked = np.arange(len(clicked))
+    return np.resize(ranked[: config.points], config.points)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How TACK's head learns: from one click, find the point in another picture and in the same one.
+
+Two losses of one form (Vecerik et al., arXiv 2112.04910): task adaptation (TA) infers the code in
+the support and detects in the query, the conditional auto-encoder (AE) does both in the support.
+Beside them a judge learns whether the point is seen at all, on hidden points and on pictures of
+other objects, and how far behind the object's middle it lies.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import Tensor
+from torch.nn import functional
+
+from tack_perception.configuration import Configuration, setting
+from tack_perception.learning.episode import Episodes
+from tack_perception.learning.losses import binary, heat_cross_entropy, masked_mean
+from tack_perception.networks.tack import TackHead
+
+
+@dataclasses.dataclass(frozen=True)
+class TackLossConfig(Configuration):
+    """Weights of the losses. A weight of 0 leaves a loss out, and what it costs."""
+
+    adaptation: float = setting(1.0, "weight of task adaptation", low=0, high=100)
+    autoencoder: float = setting(1.0, "weight of the auto-encoder", low=0, high=100)
+    hidden: float = setting(
+        0.5, "weight of a hidden point beside a visible one, in task adaptation", low=0, high=1
+    )
+    judge: float = setting(1.0, "weight of telling whether a point is seen", low=0, high=100)
+    depth: float = setting(1.0, "weight of the depth beyond the middle", low=0, high=100)
+    absent_points: int = setting(
+        4, "points of each episode that are looked for on another object, too", low=0, high=64
+    )
+    sigma_cells: float = setting(0.7, "of the true heat map", unit="cells", low=0.3, high=5)
+
+
+def tack_losses(
+    head: TackHead,
+    support: Tensor,
+    query: Tensor,
+    episodes: Episodes,
+    config: TackLossConfig | None = None,
+) -> dict[str, Tensor]:
+    """The weighted losses of a batch.
+
+    Args:
+        head: TACK's.
+        support, query: (B, C, h, w) features of the pictures.
+        episodes: the batch.
+        config: weights.
+
+    Returns:
+        Scalars by name: `ta`, `ae`, `seen`, `absent`, `depth`, as far as their weight is not 0.
+    """
+    config = config or TackLossConfig()
+    stride, sigma = head.stride, config.sigma_cells
+    codes = head.codes(support, episodes.support_points)
+    losses: dict[str, Tensor] = {}
+    if config.autoencoder:
+        own = heat_cross_entropy(head.heat(support, codes), episodes.support_points, stride, sigma)
+        losses["ae"] = config.autoencoder * own.mean()
+    if not (config.adaptation or config.judge or config.depth):
+        return losses
+    heat = head.heat(query, codes)
+    if config.adaptation:
+        there = heat_cross_entropy(heat, episodes.query_points, stride, sigma)
+        weight = episodes.visible.float() + config.hidden * (~episodes.visible).float()
+        weight = weight * episodes.known.float()
+        losses["ta"] = config.adaptation * (there * weight).sum() / weight.sum().clamp_min(1)
+    if config.judge or config.depth:
+        seen, depth = head.evidence(query, codes, heat)
+        if config.judge:
+            losses["seen"] = config.judge * binary(
+                seen, episodes.visible, episodes.visible.new_ones(episodes.visible.shape)
+            )
+        if config.depth:
+            true = episodes.query_depth
+            usable = episodes.known & true.isfinite()
+            error = functional.smooth_l1_loss(
+                depth.float(), true.nan_to_num(0.0), reduction="none", beta=0.05
+            )
+            losses["depth"] = config.depth * masked_mean(error, usable)
+    if config.judge and config.absent_points and len(episodes) > 1:
+        losses["absent"] = config.judge * _absent(head, codes, query, episodes, config)
+    return losses
+
+
+def _absent(
+    head: TackHead, codes: Tensor, query: Tensor, episodes: Episodes, config: TackLossConfig
+) -> Tensor:
+    """Codes of one object on the picture of another: nothing of it is to be seen there."""
+    other = query.roll(1, 0)
+    strange = episodes.category != episodes.category.roll(1, 0)
+    few = codes[:, : config.absent_points]
+    seen, _ = head.evidence(other, few, head.heat(other, few).detach())
+    return binary(seen, seen.new_zeros(seen.shape), strange[:, None].expand(seen.shape))
