@@ -71,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--robot", default="panda_2f85", help="profile of the robot (default: %(default)s)"
     )
     cell.add_argument("--clutter", type=int, default=0, help="other objects on the table")
+    cell.add_argument("--occluders", type=int, default=0, help="boards in front of the object")
+    cell.add_argument(
+        "--fault", dest="faults", action="append", default=[], metavar="FAULT[@START][+DURATION]",
+        help="something that goes wrong, in seconds of the cell's time, such as"
+        " controller_stall@8+1; docs/cell.md lists them (may be repeated)",
+    )  # fmt: skip
     cell.add_argument("--still", action="store_true", help="do not move the object after the click")
     cell.add_argument(
         "--view", action="store_true",
@@ -133,7 +139,9 @@ def _in_the_cell(args: argparse.Namespace) -> int:
     if args.wait_click and args.click is not None:
         raise InvalidInputError("--wait-click asks for a click, --click gives one: choose")
     seed = _SEED if args.seed is None else args.seed
-    setup = CellSetup(args.robot, args.object_class, seed, args.instance, clutter=args.clutter)
+    setup = CellSetup(
+        args.robot, args.object_class, seed, args.instance, args.clutter, args.occluders
+    )
     return _show_job(args, setup) if args.view else _do_job(args, setup, Observer())
 
 
@@ -163,11 +171,12 @@ def _do_job(args: argparse.Namespace, setup: CellSetup, observer: Observer) -> i
     from tack_cli.cell.looking import ClickPlan
     from tack_cli.cell.outcome import JobFailedError
     from tack_cli.cell.report import write_cell_report, write_failure_report
+    from tack_sim.cell.faults import Fault
 
     began = time.perf_counter()
     _say(args, f"1. A cell with a {args.robot}, and a {args.object_class} on the table.")
     click = ClickPlan(args.grasp, args.click, move=not args.still, most=args.clicks)
-    job = CellJob(setup, args.output, click)
+    job = CellJob(setup, args.output, click, tuple(map(Fault.parse, args.faults)))
     try:
         outcome = run_cell_job(job, lambda text: _say(args, text), observer)
     except JobFailedError as failure:

@@ -23,6 +23,7 @@ from tack_grasping.goal import POSES, PickPlaceGoal
 from tack_grasping.motion import MotionError
 from tack_grasping.procedure import PickOutcome, pick_and_place
 from tack_perception import geometry
+from tack_sim.cell.faults import Fault
 from tack_sim.cell.layout import CellLayout
 from tack_sim.cell.log import CellSetup
 
@@ -46,11 +47,13 @@ class CellJob:
         setup: the cell.
         output: folder for all that is written.
         click: how the point is clicked on, and whether the object is then moved.
+        faults: what shall go wrong.
     """
 
     setup: CellSetup
     output: Path
     click: ClickPlan = dataclasses.field(default_factory=ClickPlan)
+    faults: tuple[Fault, ...] = ()
 
 
 def run_cell_job(job: CellJob, say: Say, observer: Observer | None = None) -> CellOutcome:
@@ -75,7 +78,7 @@ def run_cell_job(job: CellJob, say: Say, observer: Observer | None = None) -> Ce
     observer = observer or Observer()
     clock = Stages(observer)
     with cell_nodes(
-        job.setup, layout, job.output / ANNOTATIONS, job.output, log, CAMERA
+        job.setup, layout, job.output / ANNOTATIONS, job.output, log, CAMERA, job.faults
     ) as healthy:
         with Probe(f"/{CAMERA}", healthy) as probe, observer.watching(probe):
             outcome = _Director(job, layout, probe, clock, say, observer).run()

@@ -6,20 +6,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tack_ros.cell.faults import CELL_FAULTS, PLANNING_FAULTS
 from tack_ros.environment import graph_environment, private_domain_id, share_folder
 from tack_ros.launching.background import BackgroundNodes
 from tack_ros.launching.description import NodeDescription, read
+from tack_sim.cell.faults import Fault
 from tack_sim.cell.layout import CellLayout
 from tack_sim.cell.log import CellSetup
 
 
 @contextlib.contextmanager
 def cell_nodes(
-    setup: CellSetup, layout: CellLayout, annotations: Path, output: Path, log: Path, camera: str
+    setup: CellSetup,
+    layout: CellLayout,
+    annotations: Path,
+    output: Path,
+    log: Path,
+    camera: str,
+    faults: Sequence[Fault] = (),
 ) -> Iterator[Callable[[], None]]:
     """The nodes of cell.launch.yaml, on a graph of their own, while the block lasts.
 
@@ -30,6 +38,7 @@ def cell_nodes(
         output: folder for what the nodes print.
         log: file for what happens in the cell.
         camera: name of the profile's camera that looks.
+        faults: what shall go wrong, in the cell and in planning.
 
     Yields:
         A function that raises TackError if a node has ended.
@@ -51,7 +60,9 @@ def cell_nodes(
             "occluders": setup.occluders,
             "cameras": [camera],
             "log": str(log.absolute()),
+            "faults": [str(f) for f in faults if f.kind in CELL_FAULTS] or [""],
         },
+        "move_group": {"faults": [str(f) for f in faults if f.kind in PLANNING_FAULTS] or [""]},
         # The camera looks from one height: apparent sizes hardly change.
         "detector": {"dense.scale": 1.2},
         # The object stands on a table and the robot beside it: come from above.

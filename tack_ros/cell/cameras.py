@@ -24,7 +24,7 @@ from tack_sim.cell.world import CellWorld
 
 _WAIT_S = 0.002
 _IDLE_S = 0.05  # between looks for somebody who listens
-_DELAY_S = 0.4  # of the world's time, under the fault
+_DELAY_S = 1.5  # of the world's time, under the fault: more than anybody takes by default
 _HOLE_PX = 48
 
 
@@ -153,7 +153,10 @@ class CameraThread:
         out["color_info"].publish(to_camera_info(images.color_intrinsics, color_header))
         out["depth_info"].publish(to_camera_info(images.depth_intrinsics, depth_header))
         out["color"].publish(to_color_image(images.color, color_header))
-        out["depth"].publish(to_image(encode_depth(images.depth, "16UC1"), depth_header))
+        # A 16UC1 image cannot hold NaN; drivers that send floats do.
+        nan = is_active(self._world.faults, FaultKind.DEPTH_NAN, images.time)
+        encoded = encode_depth(images.depth, "32FC1" if nan else "16UC1")
+        out["depth"].publish(to_image(encoded, depth_header))
         self._node.monitor.handled(stamp_ns, self._stamp_ns(self._world.time))
 
 

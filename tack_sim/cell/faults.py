@@ -40,7 +40,7 @@ class FaultKind(enum.Enum):
     DEPTH_HOLES = "depth_holes"
     """Large parts of the depth image are empty."""
     DEPTH_NAN = "depth_nan"
-    """The whole depth image is NaN."""
+    """The whole depth image is NaN, in the encoding that can say so (32FC1)."""
     TF_SILENCE = "tf_silence"
     """No transform is published."""
 
