@@ -156,12 +156,35 @@ class Browser:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         return image[..., ::-1]
 
+    def settles(self, condition: Callable[[np.ndarray], Any], pictures: int = 120) -> bool:
+        """Whether a picture of the page comes to meet a condition."""
+        for _ in range(pictures):
+            if condition(self.picture()):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def foreign(self, address: str) -> list[str]:
+        """What the page asked of others than the server at an address."""
+        own = (address, address.replace("http", "ws"), "data:", "blob:", "about:")
+        return [asked for asked in self.requests if not asked.startswith(own)]
+
     def click(self, x: float, y: float) -> None:
         """Press and release the left button at a place of the page, px."""
-        place = {"x": x, "y": y, "button": "left", "clickCount": 1}
-        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-        self.call("Input.dispatchMouseEvent", type="mousePressed", **place)
-        self.call("Input.dispatchMouseEvent", type="mouseReleased", **place)
+        self.drag((x, y), (x, y))
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the left button at a place of the page, px, move, and release it at another."""
+        self._mouse("mouseMoved", start)
+        self._mouse("mousePressed", start, button="left", buttons=1, clickCount=1)
+        if end != start:
+            for share in (0.25, 0.5, 0.75, 1.0):
+                place = tuple(a + share * (b - a) for a, b in zip(start, end, strict=True))
+                self._mouse("mouseMoved", place, button="left", buttons=1)
+        self._mouse("mouseReleased", end, button="left", clickCount=1)
+
+    def _mouse(self, kind: str, place: tuple[float, ...], **more: Any) -> None:
+        self.call("Input.dispatchMouseEvent", type=kind, x=place[0], y=place[1], **more)
 
 
 @pytest.fixture

@@ -56,12 +56,12 @@ def resting(browser: Any) -> tuple[float, float]:
 
 def shows_the_cell(browser: Any) -> bool:
     """Whether the scene comes to be more than the backdrop, or one grey image."""
-    for _ in range(60):
-        scene = browser.picture()[100:-100, :400].astype(float)
-        brown = scene[..., 0] - scene[..., 2] > 40  # the table's wood
-        if brown.mean() > 0.1:
-            return True
-    return False
+
+    def wood(picture: np.ndarray) -> bool:
+        scene = picture[100:-100, :400].astype(float)
+        return bool((scene[..., 0] - scene[..., 2] > 40).mean() > 0.1)
+
+    return bool(browser.settles(wood))
 
 
 def test_the_page_draws_takes_a_click_and_asks_nobody_else(browser: Any) -> None:
@@ -82,12 +82,5 @@ def test_the_page_draws_takes_a_click_and_asks_nobody_else(browser: Any) -> None
         assert clicked is frame
         np.testing.assert_allclose(pixel, TARGET, atol=2.0)
         assert shows_the_cell(browser)  # the view has gone back
-        outside = [
-            address
-            for address in browser.requests
-            if not address.startswith(
-                (viewer.address, viewer.address.replace("http", "ws"), "data:", "blob:", "about:")
-            )
-        ]
-        assert outside == []
+        assert browser.foreign(viewer.address) == []
         assert any(address.startswith("ws://127.0.0.1") for address in browser.requests)
