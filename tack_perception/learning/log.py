@@ -133,7 +133,7 @@ def draw_losses(rows: Sequence[Row]) -> bytes:
     _draw_terms(upper, rows)
     steps, rates = _course(rows, RATE)
     lower.plot(steps, rates, color="0.3", linewidth=1.2)
-    lower.set(xlabel="step", ylabel="learning rate")
+    lower.set(xlabel="step", ylabel="rate")
     lower.set_ylim(bottom=0)
     lower.grid(color="0.92")
     stream = io.BytesIO()

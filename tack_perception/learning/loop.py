@@ -180,6 +180,7 @@ class _Run(Generic[M, B]):
                 for batch in batches:
                     self._advance(batch)
                     self._look(batch, batches, bar)
+            self._seconds = self._time()
         fabric.barrier()
         rows: list[Row] = []
         if self._log is not None:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import random
 import signal
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 from torch import nn
 
@@ -53,6 +55,12 @@ def test_rates_without_a_rise_or_with_nothing_else(warm_up: float) -> None:
 def test_settings_that_may_change_are_settings() -> None:
     assert set(TrainConfig.settings()) >= FREE
     assert set(TrainConfig().recipe()) == set(TrainConfig.settings()) - FREE
+
+
+def test_the_page_on_training_tells_the_defaults() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
+    block = page.split("```yaml\n")[1].split("```")[0]
+    assert yaml.safe_load(block)["train"] == dataclasses.asdict(TrainConfig())
 
 
 def test_an_average_of_constant_weights_is_these_weights() -> None:

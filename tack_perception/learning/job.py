@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From data sets to a model with its card: what `tack train` does."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from tack_perception.configuration import Configuration
+from tack_perception.correspondence import CorrespondenceSet
+from tack_perception.errors import ConfigurationError, InvalidInputError
+from tack_perception.learning.hardware import launch
+from tack_perception.learning.loop import Outcome, train
+from tack_perception.learning.methods import Heads, make_method
+from tack_perception.learning.pack import Pack, make_pack
+from tack_perception.learning.pictures import draw_samples
+from tack_perception.learning.release import Job, loss_settings, release
+from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
+from tack_perception.networks.model import (
+    HEADS,
+    WEIGHTS,
+    KeypointModel,
+    ModelConfig,
+    load_model,
+)
+
+SECTIONS = ("train", "model", "episodes")
+"""Sections of a settings file, beside one for each head's losses."""
+
+
+def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None:
+    """Train, and write the model with its card.
+
+    Args:
+        job: what is to be done.
+        progress: show progress bars.
+
+    Returns:
+        What has come out; None in the processes that only helped.
+
+    Raises:
+        InvalidInputError: data, settings or the model to begin with are wrong.
+        TackError: as `train`.
+    """
+    method = with_settings(make_method(job.method), job.sections)
+    episodes = SamplerConfig.from_mapping(job.sections.get("episodes", {}), "section episodes")
+    fabric = launch(job.train)
+    sampler = _sampler(job.data, job, episodes, fabric, progress)
+    torch.manual_seed(job.train.seed)
+    model = first_model(job, method, sampler, episodes)
+    validation = None
+    if job.validation is not None:
+        validation = _sampler((job.validation,), job, episodes, fabric, progress)
+        if validation.named != sampler.named:
+            raise InvalidInputError(f"{job.validation}: has other classes or points than the data")
+    outcome = train(
+        model, method, sampler, job.train, job.output,
+        recipe=_recipe(job, method, model.config, episodes), validation=validation,
+        pictures=draw_samples, fabric=fabric, progress=progress,
+    )  # fmt: skip
+    if not fabric.is_global_zero:
+        return None
+    release(job, outcome, method, episodes, fabric)
+    return outcome
+
+
+def with_settings(method: Heads, sections: Mapping[str, Mapping[str, Any]]) -> Heads:
+    """A method with the settings of its losses.
+
+    Raises:
+        ConfigurationError: an unknown section or setting, or a wrong value.
+    """
+    own = {
+        field.name: getattr(method, field.name)
+        for field in dataclasses.fields(method)
+        if isinstance(getattr(method, field.name), Configuration)
+    }
+    changed = {}
+    for name, values in sections.items():
+        if name in own:
+            merged = {**dataclasses.asdict(own[name]), **values}
+            changed[name] = type(own[name]).from_mapping(merged, f"section {name}")
+        elif name not in SECTIONS:
+            raise ConfigurationError(
+                f"section {name}: unknown; known are {', '.join((*SECTIONS, *own))}"
+            )
+    return dataclasses.replace(method, **changed)
+
+
+def first_model(
+    job: Job, method: Heads, sampler: EpisodeSampler, episodes: SamplerConfig
+) -> KeypointModel:
+    """The network to begin with: a new one, or that of `job.start` with the heads it lacks.
+
+    Raises:
+        InvalidInputError: the settings do not fit together.
+    """
+    asked = dict(job.sections.get("model", {}))
+    for name, origin in (("heads", "the method"), ("classes", "the data"), ("points", "the data")):
+        if name in asked:
+            raise ConfigurationError(f"section model: {name} follows from {origin}; leave it out")
+    points = sampler.named if "sparse" in method.heads else ()
+    classes = job.classes or sampler.classes
+    if job.start is None:
+        values = {"crop_px": episodes.crop_px, **asked, "heads": method.heads}
+        values |= {"classes": classes, "points": points}
+        return KeypointModel(ModelConfig.from_mapping(values, "section model"))
+    known, _ = load_model(job.start)
+    if asked:
+        raise ConfigurationError(f"section model: {job.start} says already what the network is")
+    old = known.config
+    if "sparse" in old.heads and points and old.points != points:
+        raise InvalidInputError(f"{job.start}: its named points are not those of the data")
+    heads = tuple(name for name in HEADS if name in (*old.heads, *method.heads))
+    config = dataclasses.replace(
+        old, heads=heads, classes=tuple(dict.fromkeys((*old.classes, *classes))),
+        points=old.points or points,
+    )  # fmt: skip
+    model = KeypointModel(config)
+    model.load_state_dict(known.state_dict(), strict=False)
+    return model
+
+
+def _sampler(
+    folders: Sequence[Path], job: Job, config: SamplerConfig, fabric: Fabric, progress: bool
+) -> EpisodeSampler:
+    """Draws from data sets; one process after another, since the first packs what is not packed."""
+    packs: list[Pack] = []
+    for rank in range(fabric.world_size):
+        if rank == fabric.global_rank:
+            packs = [
+                make_pack(folder, classes=job.classes or None, progress=progress)
+                for folder in folders
+            ]
+        fabric.barrier()
+    size = job.train.batch // fabric.world_size
+    return EpisodeSampler(packs, config, seed=job.train.seed, batch=size)
+
+
+def _recipe(
+    job: Job, method: Heads, config: ModelConfig, episodes: SamplerConfig
+) -> dict[str, Any]:
+    """What makes the run what it is, beside the settings of the training itself."""
+    recipe: dict[str, Any] = {
+        "method": method.name,
+        "losses": loss_settings(method),
+        "model": dataclasses.asdict(config),
+        "episodes": dataclasses.asdict(episodes),
+        "classes": list(job.classes),
+        "data": [_digest(folder) for folder in job.data],
+    }
+    if job.start is not None:
+        content = (job.start / WEIGHTS).read_bytes()
+        recipe["from"] = hashlib.sha256(content).hexdigest()[:16]
+    return recipe
+
+
+def _digest(folder: Path) -> str:
+    """A short name of a data set's content, wherever it lies."""
+    data = CorrespondenceSet.open(folder)
+    text = f"{data.manifest.to_text()} {len(data)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
