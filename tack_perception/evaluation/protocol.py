@@ -26,6 +26,8 @@ from tack_perception.lifting import LiftingConfig, lift_keypoint
 
 Box = tuple[float, float, float, float]
 
+_LARGEST_SIGMA_PX = 20.0  # beyond it no place is stated, and a lift would look all over
+
 
 @runtime_checkable
 class Told(Protocol):
@@ -198,6 +200,9 @@ class _Runner:
             return math.nan, "believed hidden or absent"
         if not frame.intrinsics.contains(found.u, found.v):
             return math.nan, "outside the image"
+        spread = found.pixel_covariance
+        if spread is not None and np.linalg.eigvalsh(spread)[-1] > _LARGEST_SIGMA_PX**2:
+            return math.nan, f"uncertain by more than {_LARGEST_SIGMA_PX:g} px"
         lifted = lift_keypoint(frame, found, self._lifting)
         if lifted.xyz is None:
             return math.nan, lifted.refusal
