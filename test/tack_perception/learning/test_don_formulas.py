@@ -91,17 +91,22 @@ def same_object(episodes: Episodes, i: int, side: int, j: int, other: int, recip
     return not all(told) or bool(episodes.instance[i] == episodes.instance[j])
 
 
+def shown(episodes: Episodes, i: int, n: int, *sides: int) -> bool:
+    known = (episodes.support_points[i, n, 0] > -1, episodes.visible[i, n])
+    return all(bool(known[side]) for side in sides)
+
+
 def points_of(episodes: Episodes) -> Iterator[tuple[int, int, int]]:
     for side in (0, 1):
         for i, n in np.ndindex(*episodes.visible.shape):
-            if side == 0 or episodes.visible[i, n]:
+            if shown(episodes, i, n, side):
                 yield side, i, n
 
 
 def anchors(episodes: Episodes, recipe: str) -> Iterator[tuple[int, int, int, bool]]:
     for side, i, n in points_of(episodes):
         foreign = recipe == "instance" and not episodes.same[i]
-        if foreign or episodes.visible[i, n]:
+        if foreign or shown(episodes, i, n, 0, 1):
             yield side, i, n, not foreign
 
 
@@ -200,11 +205,14 @@ def one_cell_each(make: Make, **fields: Any) -> Episodes:
 @pytest.mark.parametrize("hard", [False, True])
 def test_contrastive(make_episodes: Make, hard: bool, cap: float) -> None:
     episodes = one_cell_each(make_episodes, category=torch.tensor([0, 0, 1]))
+    episodes.support_points[2, 3] = -1000.0
     _, pairs = seen_by(episodes)
     cells, codes, points = numbers(pairs)
     margin, draws = 1.3, 7
     sums, active, every, match = {5: 0.0, 58: 0.0}, 0, 0, []
     for i, n in np.ndindex(*episodes.visible.shape):
+        if not shown(episodes, i, n, 0, 1):
+            continue
         a = codes[0, i, n]
         match.append(((a - codes[1, i, n]) ** 2).sum())
         for cell in sums:
@@ -217,9 +225,9 @@ def test_contrastive(make_episodes: Make, hard: bool, cap: float) -> None:
             active += draws * (hinge > 0)
             every += draws
     crossed = []
-    for i, n in np.ndindex(*episodes.visible.shape):
+    for side, i, n in points_of(episodes):
         for s, j, m in points_of(episodes):
-            if episodes.category[i] != episodes.category[j]:
+            if side == 0 and episodes.category[i] != episodes.category[j]:
                 distance = np.linalg.norm(codes[0, i, n] - codes[s, j, m])
                 crossed.append(max(0.0, margin - float(distance)) ** 2)
     config = only("contrastive", margin=margin, non_matches=draws, hard_only=hard, pixel_cap_px=cap)
