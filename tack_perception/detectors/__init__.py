@@ -4,12 +4,13 @@
 from tack_perception.detectors.base import KeypointDetector
 from tack_perception.detectors.dense import DenseDescriptorDetector
 from tack_perception.detectors.registry import DETECTORS, make_detector
-from tack_perception.detectors.settings import DenseDescriptorConfig
+from tack_perception.detectors.settings import DenseDescriptorConfig, LearnedConfig
 
 __all__ = [
     "DETECTORS",
     "DenseDescriptorConfig",
     "DenseDescriptorDetector",
     "KeypointDetector",
+    "LearnedConfig",
     "make_detector",
 ]

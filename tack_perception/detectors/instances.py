@@ -58,8 +58,8 @@ def find_instances(
     rows, columns = np.nonzero(mask)
     if len(rows) < _FEWEST:
         return []
-    at: FloatArray = np.column_stack([columns, rows]) * float(stride) + (stride - 1) / 2
-    wanted: FloatArray = at + votes[:, rows, columns].T.astype(np.float64)
+    at = np.column_stack([columns, rows]).astype(np.float64) * stride + (stride - 1) / 2
+    wanted = at + votes[:, rows, columns].T.astype(np.float64)
     free = np.ones(len(rows), np.bool_)
     found: list[Instance] = []
     while free.sum() >= _FEWEST and len(found) < _MOST:
@@ -80,13 +80,13 @@ def find_instances(
     return sorted(found, key=lambda one: -int(one.mask.sum()))
 
 
-def _mode(votes: FloatArray, fallback: FloatArray) -> FloatArray:
+def _mode(votes: NDArray[np.floating], fallback: NDArray[np.floating]) -> FloatArray:
     """Where most votes are."""
     low = votes.min(axis=0)
     bins = np.floor((votes - low) / _BIN).astype(np.int64)
     size = bins.max(axis=0) + 1
     if size.max() > 4096:
-        return fallback
+        return np.asarray(fallback, dtype=np.float64)
     counts = np.zeros((size[1], size[0]), np.float32)
     np.add.at(counts, (bins[:, 1], bins[:, 0]), 1)
     counts = cv2.GaussianBlur(counts, (5, 5), 1.2, borderType=cv2.BORDER_CONSTANT)
@@ -95,7 +95,9 @@ def _mode(votes: FloatArray, fallback: FloatArray) -> FloatArray:
     return middle
 
 
-def _agree(wanted: FloatArray, at: FloatArray, middle: FloatArray) -> NDArray[np.bool_]:
+def _agree(
+    wanted: NDArray[np.floating], at: NDArray[np.floating], middle: FloatArray
+) -> NDArray[np.bool_]:
     reach = _REACH + _REACH_SHARE * np.linalg.norm(at - middle, axis=1)
     near: NDArray[np.bool_] = np.linalg.norm(wanted - middle, axis=1) < reach
     return near

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tack_perception.annotation import Annotation
-from tack_perception.configuration import Configuration, setting
 from tack_perception.crops import Crop
 from tack_perception.detectors.confidence_model import Evidence, Judgement, Judges
 from tack_perception.detectors.scene import (
@@ -28,6 +27,7 @@ from tack_perception.detectors.scene import (
     window_around,
     window_of,
 )
+from tack_perception.detectors.settings import LearnedConfig
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -35,23 +35,6 @@ from tack_perception.networks.model import KeypointModel
 from tack_perception.networks.sampling import peaks, to_pixels
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class LearnedConfig(Configuration):
-    """What the learned detectors share."""
-
-    model: str = setting("", "folder of the model, or its name in models/; empty: the shipped one")
-    scene_px: int = setting(
-        320, "longer side of the picture in which objects are looked for", unit="px",
-        low=96, high=1280,
-    )  # fmt: skip
-    most_windows: int = setting(8, "objects that are looked at closely, at most", low=1, high=32)
-    reach_m: float = setting(
-        0.12, "half a side of the window around a click on something that is no known object",
-        unit="m", low=0.02, high=1,
-    )  # fmt: skip
-    threads: int = setting(0, "CPU threads of torch; 0 leaves them as they are", low=0, high=256)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,7 +17,17 @@ def _dense(settings: Mapping[str, Any]) -> KeypointDetector:
     return DenseDescriptorDetector(DenseDescriptorConfig.from_mapping(settings, "detector dense"))
 
 
-_MAKERS: dict[str, Callable[[Mapping[str, Any]], KeypointDetector]] = {"dense": _dense}
+def _learned(kind: str, settings: Mapping[str, Any]) -> KeypointDetector:
+    # Here and not above: the hand-crafted detector needs no torch.
+    from tack_perception.detectors.shipped import make_learned
+
+    return make_learned(kind, settings)
+
+
+_MAKERS: dict[str, Callable[[Mapping[str, Any]], KeypointDetector]] = {
+    "dense": _dense,
+    **{kind: functools.partial(_learned, kind) for kind in ("fused", "tack", "don")},
+}
 
 DETECTORS: tuple[str, ...] = tuple(_MAKERS)
 """The names that `make_detector` knows."""
@@ -33,6 +44,8 @@ def make_detector(
 
     Raises:
         ConfigurationError: an unknown detector or setting, or a value outside its range.
+        TackError: of a learned detector: its model is missing or damaged.
+        ModuleNotFoundError: torch or safetensors is not installed.
     """
     if name not in _MAKERS:
         raise ConfigurationError(f"detector {name!r}: known are {', '.join(DETECTORS)}")

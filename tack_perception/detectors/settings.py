@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of the hand-crafted detector."""
+"""Settings of the detectors, hand-crafted and learned."""
 
 from __future__ import annotations
 
@@ -46,3 +46,20 @@ class DenseDescriptorConfig(Configuration):
     visible_confidence: float = setting(
         0.5, "confidence from which a point counts as visible", low=0, high=1
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedConfig(Configuration):
+    """What the learned detectors share."""
+
+    model: str = setting("", "folder of the model, or its name in models/; empty: the shipped one")
+    scene_px: int = setting(
+        320, "longer side of the picture in which objects are looked for", unit="px",
+        low=96, high=1280,
+    )  # fmt: skip
+    most_windows: int = setting(8, "objects that are looked at closely, at most", low=1, high=32)
+    reach_m: float = setting(
+        0.12, "half a side of the window around a click on something that is no known object",
+        unit="m", low=0.02, high=1,
+    )  # fmt: skip
+    threads: int = setting(0, "CPU threads of torch; 0 leaves them as they are", low=0, high=256)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 from tack_perception.detectors.confidence_model import Judges
 from tack_perception.detectors.don import DonReader
 from tack_perception.detectors.fused import FusedReader
-from tack_perception.detectors.learned import LearnedConfig, LearnedDetector, Reader
+from tack_perception.detectors.learned import LearnedDetector, Reader
+from tack_perception.detectors.settings import LearnedConfig
 from tack_perception.detectors.tack import TackReader
 from tack_perception.errors import ConfigurationError, InvalidInputError
-from tack_perception.networks.model import DESCRIPTION, KeypointModel, load_model
+from tack_perception.networks.model import DESCRIPTION, WEIGHTS, KeypointModel, load_model
 
 SHIPPED = "tabletop"
 """Name of the model that is taken where none is named."""
@@ -92,9 +94,22 @@ def make_learned(kind: str, settings: Mapping[str, Any]) -> LearnedDetector:
     """
     config = LearnedConfig.from_mapping(settings, f"detector {kind}")
     path = model_path(config.model)
-    model, notes = load_model(path)
+    model, notes = _loaded(path, _changed(path))
     calibrations = notes.get(CALIBRATION) or {}
     judges = Judges()
     if kind in calibrations:
         judges = Judges.from_dict(calibrations[kind], str(path / DESCRIPTION))
     return LearnedDetector(model, make_reader(kind, model, notes), judges, config)
+
+
+def _changed(path: Path) -> int:
+    try:
+        return (path / WEIGHTS).stat().st_mtime_ns
+    except OSError as error:
+        raise InvalidInputError(f"{path / WEIGHTS}: cannot be read: {error.strerror}") from error
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(path: Path, changed: int) -> tuple[KeypointModel, dict[str, Any]]:
+    """A model is read once, however often detectors are made from it."""
+    return load_model(path)

@@ -61,7 +61,7 @@ class KeypointModel(nn.Module):
         self.config = config
         self.trunk = UNet(config.width) if config.trunk == "unet" else ResNet34()
         channels, heads = self.trunk.channels, config.heads
-        self.objects = ObjectHead(channels) if "objects" in heads else None
+        self.objects = ObjectHead(channels, len(config.classes)) if "objects" in heads else None
         self.tack = TackHead(channels, config.code) if "tack" in heads else None
         self.don = DonHead(channels, config.descriptor) if "don" in heads else None
         self.sparse = None

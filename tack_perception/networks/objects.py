@@ -15,23 +15,27 @@ class ObjectHead(nn.Module):
     """Foreground, votes for the middle of the object, places on it, and an embedding of its class.
 
     The places (after Wang et al., "Normalized Object Coordinate Space", CVPR 2019) are a lesson for
-    the trunk: every cell of an object teaches, not only the points that are clicked.
+    the trunk: every cell of an object teaches, not only the points that are clicked. Each class has
+    maps of its own; one set of maps for all classes hardly learns at all.
 
     Args:
         channels: of the trunk's features.
+        classes: that embeddings are learned from; each has a prototype.
         embedding: numbers in an embedding.
     """
 
-    def __init__(self, channels: int, embedding: int = 32) -> None:
+    def __init__(self, channels: int, classes: int = 1, embedding: int = 32) -> None:
         super().__init__()
         self.embedding = embedding
         self.hidden = nn.Conv2d(channels, channels, 3, padding=1)
-        self.out = nn.Conv2d(channels, 6, 1)
+        self.out = nn.Conv2d(channels, 3, 1)
+        self.places = nn.Conv2d(channels, 3 * max(classes, 1), 1)
         # Means of features of any two things are much alike; what differs is brought out first.
         self.like = nn.Sequential(
             nn.BatchNorm1d(channels), nn.Linear(channels, channels), nn.ReLU(),
             nn.Linear(channels, embedding),
         )  # fmt: skip
+        self.prototypes = nn.Parameter(torch.randn(max(classes, 1), embedding))
         self.log_scale = nn.Parameter(torch.tensor(2.3))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -42,10 +46,16 @@ class ObjectHead(nn.Module):
 
         Returns:
             (B, h, w) logit that a cell shows an object; (B, 2, h, w) px, from each cell to the
-            middle of its object; (B, 3, h, w) place on the object, in its own box of -1 to 1.
+            middle of its object; (B, K, 3, h, w) place on the object, in its own box of -1 to 1,
+            if it is of class k.
         """
-        out = self.out(functional.relu(self.hidden(features)))
-        return out[:, 0], out[:, 1:3] * VOTE_PX, out[:, 3:]
+        hidden = functional.relu(self.hidden(features))
+        out = self.out(hidden)
+        places = self.places(hidden)
+        batch, _, height, width = places.shape
+        return (
+            out[:, 0], out[:, 1:] * VOTE_PX, places.reshape(batch, -1, 3, height, width)
+        )  # fmt: skip
 
     def embed(self, features: Tensor, mask: Tensor) -> Tensor:
         """What objects are like.

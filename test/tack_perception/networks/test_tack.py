@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TACK's head: shapes, what it may depend on, and that it learns a toy."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+from tack_perception.learning.tack import TackLossConfig, tack_losses
+from tack_perception.networks.sampling import peaks, to_pixels
+from tack_perception.networks.tack import TackHead
+
+
+@pytest.fixture
+def head():
+    torch.manual_seed(0)
+    return TackHead(24, 4)
+
+
+def test_a_code_has_a_few_bounded_numbers(head):
+    codes = head.codes(torch.randn(3, 24, 16, 16), torch.rand(3, 5, 2) * 30)
+    assert codes.shape == (3, 5, 4)
+    assert codes.abs().max() <= 1
+
+
+@pytest.mark.parametrize("size", [(16, 16), (15, 20), (7, 9)])
+def test_every_code_gives_a_map_of_the_picture(head, size):
+    heat = head.heat(torch.randn(2, 24, *size), torch.rand(2, 5, 4))
+    assert heat.shape == (2, 5, *size)
+
+
+def test_points_do_not_disturb_each_other(head):
+    features, codes = torch.randn(2, 24, 16, 16), torch.rand(2, 6, 4) * 2 - 1
+    together = head.heat(features, codes)
+    alone = torch.cat([head.heat(features, codes[:, n : n + 1]) for n in range(6)], 1)
+    assert torch.allclose(together, alone, atol=1e-4)
+    order = torch.randperm(6)
+    assert torch.allclose(head.heat(features, codes[:, order]), together[:, order], atol=1e-4)
+
+
+def test_a_moved_picture_gives_moved_maps(head):
+    features = torch.zeros(1, 24, 24, 24)
+    features[..., 4:12, 6:14] = torch.randn(1, 24, 8, 8)
+    codes = torch.rand(1, 3, 4)
+    moved = head.heat(features.roll((4, 2), (2, 3)), codes)
+    assert torch.allclose(moved[..., 8:16, 8:16], head.heat(features, codes)[..., 4:12, 6:14],
+                          atol=1e-4)  # fmt: skip
+
+
+def test_the_judge_does_not_pull_at_the_heat_map(head):
+    features = torch.randn(2, 24, 16, 16)
+    heat = torch.randn(2, 3, 16, 16, requires_grad=True)
+    seen, depth = head.evidence(features, torch.rand(2, 3, 4), heat)
+    assert seen.shape == depth.shape == (2, 3)
+    assert torch.autograd.grad(seen.sum() + depth.sum(), heat, allow_unused=True) == (None,)
+
+
+def test_losses_left_out_are_not_there(head, make_episodes):
+    episodes = make_episodes(batch=3, points=4, size=32)
+    features = torch.randn(3, 24, 16, 16), torch.randn(3, 24, 16, 16)
+    every = tack_losses(head, *features, episodes)
+    assert set(every) == {"ae", "ta", "seen", "absent", "depth"}
+    only = TackLossConfig(autoencoder=0.0, judge=0.0, depth=0.0)
+    assert set(tack_losses(head, *features, episodes, only)) == {"ta"}
+    only = TackLossConfig(adaptation=0.0, judge=0.0, depth=0.0)
+    assert set(tack_losses(head, *features, episodes, only)) == {"ae"}
+
+
+def test_nothing_known_is_no_division_by_zero(head, make_episodes):
+    nothing = torch.zeros(3, 4, dtype=torch.bool)
+    episodes = make_episodes(batch=3, points=4, size=32, known=nothing, visible=nothing)
+    support = torch.randn(3, 24, 16, 16, requires_grad=True)
+    losses = tack_losses(head, support, support, episodes)
+    assert float(losses["ta"]) == 0
+    sum(losses.values()).backward()
+    assert bool(torch.isfinite(support.grad).all())
+
+
+def test_it_learns_to_find_again_what_was_clicked(make_episodes):
+    """The features hold the place on an object; the object lies elsewhere in the query."""
+    torch.manual_seed(1)
+    head = TackHead(8, 4)
+    optimiser = torch.optim.Adam(head.parameters(), 5e-3)
+    mix = torch.randn(8, 3)
+    v, u = torch.meshgrid(torch.linspace(-1, 1, 12), torch.linspace(-1, 1, 12), indexing="ij")
+    thing = torch.einsum("ck,kvu->cvu", mix, torch.stack([torch.ones_like(u), u, v]))
+
+    def pictures(shift):
+        features = torch.zeros(len(shift), 8, 24, 24)
+        for n, (x, y) in enumerate(shift.tolist()):
+            features[n, :, y : y + 12, x : x + 12] = thing
+        return features
+
+    error = None
+    for step in range(400):
+        generator = torch.Generator().manual_seed(step)
+        shifts = torch.randint(0, 12, (2, 8, 2), generator=generator)
+        places = torch.rand(8, 6, 2, generator=generator) * 22 + 0.5
+        clicked, wanted = (places + 2 * shift[:, None] for shift in shifts)
+        episodes = make_episodes(
+            batch=8, points=6, size=48, support_points=clicked, query_points=wanted
+        )
+        support, query = pictures(shifts[0]), pictures(shifts[1])
+        losses = tack_losses(head, support, query, episodes)
+        optimiser.zero_grad()
+        sum(losses.values()).backward()
+        optimiser.step()
+        found = to_pixels(peaks(head.heat(query, head.codes(support, clicked)))[0], 2)
+        error = (found - wanted).norm(dim=-1).median()
+    assert float(error) < 2.5
