@@ -26,6 +26,7 @@ from tack_ros.cell.state import StatePublisher
 from tack_ros.cell.truth import TruthServer
 from tack_ros.diagnostics import DiagnosticsPublisher, Health
 from tack_ros.node import TackNode, run
+from tack_sim.cameras.look import STEADY, LookConfig
 from tack_sim.cell.faults import FaultKind, is_active
 from tack_sim.cell.log import CellLog, CellSetup
 from tack_sim.cell.world import CellWorld
@@ -53,6 +54,9 @@ class CellConfig(Configuration):
     align_depth: bool = setting(True, "depth on the colour grid; otherwise on its own")
     shadows: bool = setting(True, "shadows cost half of the rendering time")
     noise: bool = setting(True, "noise of colour and depth as of the real cameras")
+    random_look: bool = setting(
+        False, "lights, exposure, colours, image noise and blur drawn by the seed"
+    )
     state_rate: float = setting(50.0, "of joint states and TF", unit="Hz", low=1.0, high=500.0)
     speed: float = setting(1.0, "of the cell's time against the wall clock", low=0.05, high=20.0)
     log: str = setting(
@@ -138,6 +142,8 @@ class CellNode(TackNode):
             height=config.height,
             aligned=config.align_depth,
             noise=config.noise,
+            look=LookConfig() if config.random_look else STEADY,
+            seed=config.seed,
             shadow_size=1024 if config.shadows else 0,
         )
 
