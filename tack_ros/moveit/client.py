@@ -108,7 +108,9 @@ class MoveItMotion:
             avoid_collisions=not touching,
         )
         name = self._prefix + _CARTESIAN
-        answer = self._call(GetCartesianPath, name, request, self.config.planning_time + 5.0)
+        answer = self._call(
+            GetCartesianPath, name, request, self.config.planning_time + self.config.server_patience
+        )
         _check(answer.error_code, "straight way")
         if answer.fraction < self.config.straight_fraction:
             raise MotionError(
@@ -210,7 +212,9 @@ class MoveItMotion:
             MotionError: move_group does not take it.
         """
         request = ApplyPlanningScene.Request(scene=scene)
-        answer = self._call(ApplyPlanningScene, self._prefix + _APPLY_SCENE, request, 5.0)
+        answer = self._call(
+            ApplyPlanningScene, self._prefix + _APPLY_SCENE, request, self.config.server_patience
+        )
         if not answer.success:
             raise MotionError(
                 MoveItErrorCode.FAILURE, "move_group refused the change of its planning scene"
@@ -248,7 +252,7 @@ class MoveItMotion:
         self._check_stopped()
         sent: Goal | None = None
         try:
-            sent = self._calls.send(kind, name, goal)
+            sent = self._calls.send(kind, name, goal, wait_s=self.config.server_patience)
             self._goals.add(sent)
             if self._stopped.is_set():
                 sent.cancel()

@@ -62,6 +62,13 @@ class MotionConfig(Configuration):
     patience: float = setting(
         60.0, "how long to wait for a motion beyond its own time", unit="s", low=1.0, high=3600.0
     )
+    server_patience: float = setting(
+        20.0,
+        "how long to wait until a server is there, and for short answers",
+        unit="s",
+        low=0.1,
+        high=600.0,
+    )
     gripper_patience: float = setting(
         10.0, "how long to wait for the gripper", unit="s", low=1.0, high=600.0
     )
