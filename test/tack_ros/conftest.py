@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -18,7 +19,8 @@ from tack_perception.frame import RGBDFrame
 from tack_ros.environment import graph_environment, private_domain_id
 
 FRAME_ID = "camera_color_optical_frame"
-WAIT_S = 10.0
+WAIT_S = 120.0
+"""Nothing waits for so long that is not broken, however busy the computer is."""
 
 
 class Graph:
@@ -108,7 +110,9 @@ class CellGraph(Graph):
         from tack_ros.nodes.move_group import MoveGroupNode
 
         super().__init__(threads=16)
-        self.cell = self.start(CellNode, **{"cameras": [""], "speed": 2.0, **cell})
+        parameters = {"cameras": [""], "speed": 2.0, **cell}
+        self._speed = parameters["speed"]
+        self.cell = self.start(CellNode, **parameters)
         self.world = self.cell.world
         self.profile = self.world.profile
         if move_group:
@@ -134,7 +138,20 @@ class CellGraph(Graph):
     def pass_time(self, seconds: float) -> None:
         """Wait until so much of the cell's time has passed."""
         end = self.world.time + seconds
-        self.wait(lambda: self.world.time >= end, "time to pass", 30.0)
+        self.wait(lambda: self.world.time >= end, "time to pass")
+
+    @contextlib.contextmanager
+    def slowly(self) -> Iterator[None]:
+        """The cell's time passes slowly: what is to happen in the middle of a motion does."""
+        assert self.set_parameter(self.cell, "speed", 0.1).successful
+        try:
+            yield
+        finally:
+            assert self.set_parameter(self.cell, "speed", self._speed).successful
+
+    def now_ns(self) -> int:
+        """The time on the clock of the cell's stamps."""
+        return int(self.cell._state.now_ns())
 
     def speed(self) -> float:
         """Of the fastest joint of the arm, rad/s."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -59,15 +60,19 @@ class Eye:
     def wait_for(self, count):
         """So many frames from now on."""
         first = len(self.frames)
-        self.cell.wait(lambda: len(self.frames) >= first + count, "images", 30.0)
+        self.cell.wait(lambda: len(self.frames) >= first + count, "images")
         return self.frames[first : first + count]
 
     def dropped(self, words):
         return sum(n for reason, n in self.node.drops.counts().items() if words in reason)
 
-    def pose(self, stamp_ns):
+    def pose(self, stamp_ns, seconds=60.0):
         base = self.cell.profile.base_frame
-        return self.transforms.wait_for(base, COLOR_FRAME, stamp_ns, 2.0)
+        return self.transforms.wait_for(base, COLOR_FRAME, stamp_ns, seconds)
+
+    def since(self, stamp_ns):
+        """Frames that were taken after a stamp."""
+        return [messages for messages in tuple(self.frames) if messages.stamp_ns > stamp_ns]
 
 
 @pytest.fixture(scope="module")
@@ -183,19 +188,17 @@ def recovers(eye):
 
 def test_drop_out(eye):
     fault(eye, "camera_dropout")
-    eye.cell.pass_time(0.3)
-    before = len(eye.frames)
-    eye.cell.pass_time(0.3)
-    assert len(eye.frames) == before
+    since_ns = eye.cell.now_ns()
+    eye.cell.pass_time(0.5)
+    assert eye.since(since_ns) == []
     recovers(eye)
 
 
 def test_delayed_frames_are_dropped_for_their_age(eye):
     fault(eye, "camera_delay")
-    eye.cell.pass_time(0.3)
-    before, dropped = len(eye.frames), eye.dropped("s old, max_age is 1 s")
-    eye.cell.wait(lambda: eye.dropped("s old, max_age is 1 s") > dropped + 3, "drops", 30.0)
-    assert len(eye.frames) == before
+    since_ns, dropped = eye.cell.now_ns(), eye.dropped("s old, max_age is 1 s")
+    eye.cell.wait(lambda: eye.dropped("s old, max_age is 1 s") > dropped + 3, "drops")
+    assert eye.since(since_ns) == []
     recovers(eye)
 
 
@@ -204,7 +207,7 @@ def test_duplicated_frames_are_used_once(eye):
     fault(eye, "camera_duplicate")
     first = len(eye.frames)
     eye.cell.wait(
-        lambda: eye.dropped("stamp not newer than the last one used") > before + 3, "drops", 30.0
+        lambda: eye.dropped("stamp not newer than the last one used") > before + 3, "drops"
     )
     assert len(eye.frames) > first
     assert rising(eye.frames[first:])
@@ -216,7 +219,7 @@ def test_frames_out_of_order_are_dropped(eye):
     fault(eye, "camera_disorder")
     first = len(eye.frames)
     eye.cell.wait(
-        lambda: eye.dropped("stamp not newer than the last one used") > before + 3, "drops", 30.0
+        lambda: eye.dropped("stamp not newer than the last one used") > before + 3, "drops"
     )
     assert len(eye.frames) > first
     assert rising(eye.frames[first:])
@@ -241,7 +244,7 @@ def test_without_tf_the_pose_at_a_stamp_is_not_known(eye):
     eye.cell.pass_time(0.2)
     messages = eye.wait_for(1)[0]
     with pytest.raises(TransformError, match="after the newest"):
-        eye.pose(messages.stamp_ns)
+        eye.pose(messages.stamp_ns, 1.0)
     fault(eye)
     eye.pose(eye.wait_for(1)[0].stamp_ns)
 
@@ -269,21 +272,25 @@ def test_pick_place_makes_no_goal_without_a_pose_of_its_image(eye):
     def grasp_of(stamp_ns):
         return [g for g in grasps if to_ns(g.header.stamp) == stamp_ns]
 
+    def grasp_of_now():
+        """Of one image; none where its pose came too late for the planner's patience."""
+        stamp_ns, end = detect(), time.monotonic() + 5.0
+        while not (found := grasp_of(stamp_ns)) and time.monotonic() < end:
+            time.sleep(0.01)
+        return found
+
     known = planner._transforms.buffer.can_transform
     cell.wait(lambda: known(cell.profile.base_frame, COLOR_FRAME, None), "the tree")
     cell.pass_time(0.2)
-    stamp_ns = detect()
-    [grasp] = cell.wait(lambda: grasp_of(stamp_ns), "a grasp")
+    [grasp] = cell.wait(grasp_of_now, "a grasp")
     assert grasp.header.frame_id == cell.profile.base_frame
     np.testing.assert_allclose(from_pose(grasp.pose)[:3, 3], point, atol=0.03)
     fault(eye, "tf_silence")
     cell.pass_time(0.2)
-    silent_ns = detect()
-    cell.wait(
-        lambda: [r for r in planner.drops.counts() if "after the newest" in r], "a drop", 20.0
-    )
+    dropped, silent_ns = planner.drops.unexpected, detect()
+    cell.wait(lambda: planner.drops.unexpected > dropped, "a drop")
+    assert [r for r in planner.drops.counts() if "after the newest" in r]
     assert not grasp_of(silent_ns)
     fault(eye)
     cell.pass_time(0.2)
-    again_ns = detect()
-    cell.wait(lambda: grasp_of(again_ns), "a grasp again")
+    cell.wait(grasp_of_now, "a grasp again")

@@ -22,7 +22,7 @@ from tack_sim.cell.path import joint_move
 pytestmark = pytest.mark.ros
 Result = FollowJointTrajectory.Result
 STEP = np.array([0.5, 0.0, 0.0, 0.3, 0.0, 0.0, -0.4])
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def spoilt(cell, how):
     elif how == "times":
         points[1].time_from_start = points[0].time_from_start
     elif how == "past":
-        goal.trajectory.header.stamp = to_stamp(cell.cell._state.now_ns() - 60_000_000_000)
+        goal.trajectory.header.stamp = to_stamp(cell.now_ns() - 60_000_000_000)
     elif how == "elsewhere":
         for point in points:
             point.positions[0] += 1.0
@@ -123,27 +123,30 @@ def test_what_cannot_be_followed_is_aborted_with_its_code_and_a_sentence(cell, h
 
 
 def test_a_goal_that_is_refused_leaves_the_one_under_way_alone(cell):
-    first = send(cell, goal_of(cell))
-    moving(cell)
-    assert send(cell, spoilt(cell, "NaN")).result(WAIT_S).error_code == Result.INVALID_GOAL
+    with cell.slowly():
+        first = send(cell, goal_of(cell))
+        moving(cell)
+        assert send(cell, spoilt(cell, "NaN")).result(WAIT_S).error_code == Result.INVALID_GOAL
     assert first.result(WAIT_S).error_code == Result.SUCCESSFUL
 
 
 def test_cancelling_stops_the_arm(cell):
-    goal = send(cell, goal_of(cell))
-    moving(cell)
-    goal.cancel()
-    goal.result(WAIT_S)
+    with cell.slowly():
+        goal = send(cell, goal_of(cell))
+        moving(cell)
+        goal.cancel()
+        goal.result(WAIT_S)
     assert goal.status == GoalStatus.STATUS_CANCELED
     assert cell.stands()
     assert np.abs(cell.world.arm_motion()[0] - cell.profile.home - STEP).max() > 0.05
 
 
 def test_a_newer_goal_takes_over(cell):
-    first = send(cell, goal_of(cell))
-    moving(cell)
-    second = send(cell, one_point(cell, cell.profile.home, 1.0))
-    assert "newer goal" in first.result(WAIT_S).error_string
+    with cell.slowly():
+        first = send(cell, goal_of(cell))
+        moving(cell)
+        second = send(cell, one_point(cell, cell.profile.home, 1.0))
+        assert "newer goal" in first.result(WAIT_S).error_string
     assert first.status == GoalStatus.STATUS_ABORTED
     assert second.result(WAIT_S).error_code == Result.SUCCESSFUL
     np.testing.assert_allclose(cell.world.arm_motion()[0], cell.profile.home, atol=5e-3)
@@ -151,17 +154,19 @@ def test_a_newer_goal_takes_over(cell):
 
 def test_a_stamp_in_the_future_delays_the_start(cell):
     goal = goal_of(cell)
-    goal.trajectory.header.stamp = to_stamp(cell.cell._state.now_ns() + 1_000_000_000)
-    sent = send(cell, goal)
-    cell.pass_time(0.5)
-    assert cell.speed() < 0.05
+    with cell.slowly():
+        goal.trajectory.header.stamp = to_stamp(cell.now_ns() + 1_000_000_000)
+        sent = send(cell, goal)
+        cell.pass_time(0.4)
+        assert cell.speed() < 0.05
     assert sent.result(WAIT_S).error_code == Result.SUCCESSFUL
 
 
 def test_a_stalled_arm_violates_the_path_and_stands_when_it_can_move_again(cell):
-    goal = send(cell, goal_of(cell))
-    moving(cell)
-    assert cell.set_parameter(cell.cell, "faults", ["controller_stall"]).successful
+    with cell.slowly():
+        goal = send(cell, goal_of(cell))
+        moving(cell)
+        assert cell.set_parameter(cell.cell, "faults", ["controller_stall"]).successful
     result = goal.result(WAIT_S)
     assert result.error_code == Result.PATH_TOLERANCE_VIOLATED
     assert "0.15 rad are allowed" in result.error_string
@@ -191,9 +196,10 @@ def test_goal_tolerances_of_the_goal_are_kept(cell):
 
 def test_a_tolerance_of_minus_one_switches_the_check_off(cell):
     free = [JointTolerance(name=name, position=-1.0) for name in cell.profile.joints]
-    goal = send(cell, goal_of(cell, path_tolerance=free))
-    moving(cell)
-    assert cell.set_parameter(cell.cell, "faults", ["controller_stall"]).successful
+    with cell.slowly():
+        goal = send(cell, goal_of(cell, path_tolerance=free))
+        moving(cell)
+        assert cell.set_parameter(cell.cell, "faults", ["controller_stall"]).successful
     result = goal.result(WAIT_S)  # off the path by any distance, it fails at the end only
     assert result.error_code == Result.GOAL_TOLERANCE_VIOLATED
 

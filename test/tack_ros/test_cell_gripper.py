@@ -17,7 +17,7 @@ from tack_ros.calls import GoalRefusedError
 from tack_ros.moveit import requests
 
 pytestmark = pytest.mark.ros
-WAIT_S = 20.0
+WAIT_S = 120.0
 ROBOTS = Path(__file__).parents[2] / "config/robots"
 
 
@@ -141,11 +141,14 @@ def test_what_is_not_finite_is_refused(bench, value):
 
 
 def test_cancelling_stops_the_fingers(bench):
-    goal = bench.send(bench.goal(0.0))
     state = bench.cell.world.gripper_state
-    bench.cell.wait(lambda: state().opening < bench.gripper.stroke - 0.01, "the fingers to move")
-    goal.cancel()
-    result = goal.result(WAIT_S)
+    with bench.cell.slowly():
+        goal = bench.send(bench.goal(0.0))
+        bench.cell.wait(
+            lambda: state().opening < bench.gripper.stroke - 0.01, "the fingers to move"
+        )
+        goal.cancel()
+        result = goal.result(WAIT_S)
     assert goal.status == GoalStatus.STATUS_CANCELED
     bench.cell.pass_time(0.3)
     assert state().opening > 0.01
@@ -153,8 +156,9 @@ def test_cancelling_stops_the_fingers(bench):
 
 
 def test_a_newer_goal_takes_over(bench):
-    first = bench.send(bench.goal(0.0))
-    second = bench.send(bench.goal(0.06))
+    with bench.cell.slowly():
+        first = bench.send(bench.goal(0.0))
+        second = bench.send(bench.goal(0.06))
     assert second.result(WAIT_S).reached_goal
     assert not first.result(WAIT_S).reached_goal
     assert first.status == GoalStatus.STATUS_ABORTED

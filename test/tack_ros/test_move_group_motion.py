@@ -22,10 +22,9 @@ from tack_ros.calls import GoalRefusedError
 from tack_ros.moveit import requests
 
 pytestmark = pytest.mark.ros
-CONFIG = requests.MotionConfig()
-SLOW = requests.MotionConfig(speed=0.1, acceleration=0.1)
+CONFIG = requests.MotionConfig(planning_time=60.0)
 AWAY = np.array([0.6, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0])
-WAIT_S = 30.0
+WAIT_S = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +36,9 @@ def shared(start_cell):
 def cell(shared):
     shared.home()
     assert shared.set_parameter(shared.move_group, "faults", [""]).successful
-    for name, default in (("scaling", 1.1), ("margin", 0.5)):
-        set_duration(shared, name, default)
+    # Generous: on a busy computer the word that a motion has ended may come late.
+    for name, value in (("scaling", 1.1), ("margin", 20.0)):
+        set_duration(shared, name, value)
     return shared
 
 
@@ -162,36 +162,40 @@ def test_a_trajectory_that_is_none_is_refused(cell, spoil):
 
 
 def test_cancelling_preempts_and_stops(cell):
-    sent = move(cell, joints(cell, config=SLOW))
-    moving(cell)
-    sent.cancel()
-    ends_with(sent, MoveItErrorCode.PREEMPTED, GoalStatus.STATUS_CANCELED)
+    with cell.slowly():
+        sent = move(cell, joints(cell))
+        moving(cell)
+        sent.cancel()
+        ends_with(sent, MoveItErrorCode.PREEMPTED, GoalStatus.STATUS_CANCELED)
     assert cell.stands()
     assert np.abs(cell.world.arm_motion()[0] - cell.profile.home - AWAY).max() > 0.05
 
 
 def test_the_event_stop_stops(cell):
     events = cell.publisher(String, "/trajectory_execution_event", qos.RESULT)
-    sent = move(cell, joints(cell, config=SLOW))
-    moving(cell)
-    events.publish(String(data="start"))  # means nothing
-    events.publish(String(data="stop"))
-    ends_with(sent, MoveItErrorCode.PREEMPTED)
+    with cell.slowly():
+        sent = move(cell, joints(cell))
+        moving(cell)
+        events.publish(String(data="start"))  # means nothing
+        events.publish(String(data="stop"))
+        ends_with(sent, MoveItErrorCode.PREEMPTED)
     assert cell.stands()
 
 
 def test_a_second_motion_is_refused_and_the_first_goes_on(cell):
-    first = move(cell, joints(cell, config=SLOW))
-    moving(cell)
-    second = ends_with(move(cell, joints(cell)), MoveItErrorCode.CONTROL_FAILED)
+    with cell.slowly():
+        first = move(cell, joints(cell))
+        moving(cell)
+        second = ends_with(move(cell, joints(cell)), MoveItErrorCode.CONTROL_FAILED)
     assert "another motion is under way" in second.error_code.message
     ends_with(first, MoveItErrorCode.SUCCESS, GoalStatus.STATUS_SUCCEEDED)
 
 
 def test_a_stalled_controller_fails_and_the_arm_stands(cell):
-    sent = move(cell, joints(cell))
-    moving(cell)
-    assert cell.set_parameter(cell.cell, "faults", ["controller_stall"]).successful
+    with cell.slowly():
+        sent = move(cell, joints(cell))
+        moving(cell)
+        assert cell.set_parameter(cell.cell, "faults", ["controller_stall"]).successful
     result = ends_with(sent, MoveItErrorCode.CONTROL_FAILED)
     assert "away from the trajectory" in result.error_code.message
     assert cell.set_parameter(cell.cell, "faults", [""]).successful
@@ -264,5 +268,5 @@ def test_many_clients_at_once_all_hear(cell):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60.0)
+        thread.join(WAIT_S)
     assert codes == [MoveItErrorCode.SUCCESS] * 6

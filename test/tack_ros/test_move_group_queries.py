@@ -31,9 +31,9 @@ from tack_ros.moveit import requests
 from tack_sim.robots.kinematics import Kinematics
 
 pytestmark = pytest.mark.ros
-CONFIG = requests.MotionConfig(planning_time=2.0, attempts=1)
+CONFIG = requests.MotionConfig(planning_time=60.0, attempts=1)
 BOX = (0.1, 0.2, 0.3)
-WAIT_S = 30.0
+WAIT_S = 120.0
 ALL = (
     PlanningSceneComponents.ROBOT_STATE_ATTACHED_OBJECTS
     | PlanningSceneComponents.WORLD_OBJECT_GEOMETRY
