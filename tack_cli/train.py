@@ -34,6 +34,7 @@ docs/training.md says more: how to read the plot, several machines, all settings
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
     """Do `tack train`."""
     sections = read_sections(args.config)
     config = train_config(args, sections)
+    # Several processes expect weights without a gradient, and torch would warn if there are none.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # Here and not above: `tack train --help` needs no torch.
     from tack_perception.learning.job import run_job
     from tack_perception.learning.release import MODEL, Job

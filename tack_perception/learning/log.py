@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from tack_perception.errors import DependencyError, FileFormatError
 from tack_perception.files import write_atomically
-from tack_perception.learning.meter import LOSS, NORM
 
 LOG = "log.csv"
 PLOT = "loss.png"
-STEP, RATE = "step", "learning_rate"
+STEP, LOSS, NORM, RATE = "step", "loss", "gradient_norm", "learning_rate"
 VALIDATION = "validation_"
 NOT_LOSSES = (STEP, LOSS, RATE, NORM, "examples_per_s", "waiting", "seconds")
 """Columns beside the terms of the loss: `waiting` is the share of time without data."""

@@ -30,8 +30,8 @@ from tack_perception.learning.average import MovingAverage
 from tack_perception.learning.checkpoint import Checkpoint, check_recipe, pack, unpack
 from tack_perception.learning.hardware import exact, launch, seed_all, worker_count
 from tack_perception.learning.interruption import Interruption
-from tack_perception.learning.log import RATE, STEP, VALIDATION, Row, TrainingLog
-from tack_perception.learning.meter import LOSS, Meter
+from tack_perception.learning.log import LOSS, RATE, STEP, VALIDATION, Row, TrainingLog
+from tack_perception.learning.meter import Meter
 from tack_perception.learning.prefetch import Prefetcher
 from tack_perception.learning.schedule import learning_rate
 from tack_perception.learning.settings import TrainConfig

@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 
 from tack_perception.errors import TackError
-
-LOSS = "loss"
-NORM = "gradient_norm"
+from tack_perception.learning.log import LOSS, NORM
 
 
 class Meter:

@@ -18,9 +18,8 @@ from tack_perception.correspondence import CorrespondenceSet, Manifest
 from tack_perception.files import write_atomically
 from tack_perception.learning.card import CARD, CardFacts, DataFacts, card_text
 from tack_perception.learning.hardware import precision
-from tack_perception.learning.log import NOT_LOSSES, VALIDATION
+from tack_perception.learning.log import LOSS, NOT_LOSSES, VALIDATION
 from tack_perception.learning.loop import Outcome
-from tack_perception.learning.meter import LOSS
 from tack_perception.learning.methods import Heads
 from tack_perception.learning.sampler import SamplerConfig
 from tack_perception.learning.settings import TrainConfig
