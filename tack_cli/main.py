@@ -20,7 +20,7 @@ from typing import Protocol, cast
 
 from tack_perception.errors import TackError
 
-COMMANDS = ("demo", "replay", "annotate", "render", "train", "launch", "doctor")
+COMMANDS = ("demo", "replay", "annotate", "render", "train", "evaluate", "launch", "doctor")
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXAMPLES = """\

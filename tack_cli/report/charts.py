@@ -29,6 +29,7 @@ class Series:
         color: CSS colour.
         x, y: (N,); a NaN interrupts the line.
         spread: (N,) half-height of a band around the line, or None.
+        bounds: (N, 2) lower and upper end of a band that is not even on both sides, or None.
     """
 
     name: str
@@ -36,6 +37,14 @@ class Series:
     x: FloatArray
     y: FloatArray
     spread: FloatArray | None = None
+    bounds: FloatArray | None = None
+
+    @property
+    def band(self) -> tuple[FloatArray, FloatArray] | None:
+        """Lower and upper end of the band, if there is one."""
+        if self.bounds is not None:
+            return self.bounds[:, 0], self.bounds[:, 1]
+        return None if self.spread is None else (self.y - self.spread, self.y + self.spread)
 
 
 def line_chart(
@@ -43,7 +52,9 @@ def line_chart(
     *,
     y_label: str,
     x_label: str = "time, s",
+    x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
+    x_unit: str = " s",
     size: tuple[int, int] = (520, 220),
 ) -> str:
     """An SVG element with axes, grid, lines, dots and bands.
@@ -51,16 +62,17 @@ def line_chart(
     Args:
         series: what to draw.
         y_label, x_label: names of the axes, with units.
-        y_range: of the vertical axis; None fits the data.
+        x_range, y_range: of the axes; None fits the data.
+        x_unit: behind the numbers in the tooltips.
         size: (width, height), px.
 
     Returns:
         The SVG as text; a note in place of the lines where there is no finite value.
     """
     width, height = size
-    x_low, x_high = _range([s.x for s in series], 1.0)
-    bands = [s.y + sign * s.spread for s in series if s.spread is not None for sign in (-1, 1)]
-    y_low, y_high = y_range or _padded(_range([s.y for s in series] + bands, 1.0))
+    x_low, x_high = x_range or _range([s.x for s in series], 1.0)
+    ends = [end for s in series if s.band is not None for end in s.band]
+    y_low, y_high = y_range or _padded(_range([s.y for s in series] + ends, 1.0))
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = (x - x_low) / (x_high - x_low)
@@ -91,7 +103,7 @@ def line_chart(
     for line in series:
         parts += _bands(line, place)
     for line in series:
-        parts += _lines(line, place)
+        parts += _lines(line, place, x_unit)
     parts.append("</svg>")
     return "".join(parts)
 
@@ -103,20 +115,21 @@ def _text(text: str, x: float, y: float, *, anchor: str = "middle", kind: str = 
 
 
 def _bands(series: Series, place: Place) -> list[str]:
-    if series.spread is None:
+    if series.band is None:
         return []
+    low, high = series.band
     shapes = []
-    for run in _runs(series.y + series.spread):
+    for run in _runs(low + high):
         if len(run) < 2:
             continue
-        upper = [place(series.x[i], series.y[i] + series.spread[i]) for i in run]
-        lower = [place(series.x[i], series.y[i] - series.spread[i]) for i in reversed(run)]
+        upper = [place(series.x[i], high[i]) for i in run]
+        lower = [place(series.x[i], low[i]) for i in reversed(run)]
         outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in upper + lower)
         shapes.append(f'<polygon points="{outline}" fill="{series.color}" class="band"/>')
     return shapes
 
 
-def _lines(series: Series, place: Place) -> list[str]:
+def _lines(series: Series, place: Place, x_unit: str) -> list[str]:
     shapes = []
     for run in _runs(series.y):
         points = [place(series.x[i], series.y[i]) for i in run]
@@ -125,9 +138,10 @@ def _lines(series: Series, place: Place) -> list[str]:
             shapes.append(f'<polyline points="{outline}" stroke="{series.color}" class="line"/>')
         radius = 2.6 if len(series.x) <= 60 else 1.2
         for i, (x, y) in zip(run, points, strict=True):
+            words = f"{series.name}: {series.y[i]:.4g} at {series.x[i]:.2f}{x_unit}"
             shapes.append(
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{series.color}"><title>'
-                f"{escape(series.name)}: {series.y[i]:.4g} at {series.x[i]:.2f} s</title></circle>"
+                f"{escape(words)}</title></circle>"
             )
     return shapes
 

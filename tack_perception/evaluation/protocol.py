@@ -63,6 +63,8 @@ def run(
     make: Callable[[], KeypointDetector],
     name: str,
     progress: Callable[[int], object] | None = None,
+    *,
+    alone: bool = False,
 ) -> tuple[list[PointTrial], Speed]:
     """All trials of one detector.
 
@@ -74,12 +76,14 @@ def run(
         make: a detector without shots; called once.
         name: of the detector, for the records.
         progress: called with the number of frames searched since the last call.
+        alone: enrol every point without the others. A detector may use several labels of one object
+            to tell which object is meant; so it cannot.
     """
     with PeakMemory() as memory:
         detector = make()
         runner = _Runner(plan, detector, name, progress or (lambda _: None))
         for probe in plan.probes:
-            runner.ask(probe)
+            runner.ask(probe, alone)
     speed = Speed(
         tuple(runner.enroll_s), tuple(runner.detect_s), tuple(runner.labels),
         memory.peak_bytes, memory.added_bytes, memory.gpu_bytes,
@@ -104,30 +108,44 @@ class _Runner:
         self.detect_s: list[float] = []
         self.labels: list[int] = []
 
-    def ask(self, probe: Probe) -> None:
+    def ask(self, probe: Probe, alone: bool) -> None:
         """Enrol a probe's clicks, search its queries, forget."""
-        pictures = self._plan.pictures
-        if self._detector.labels:
-            self._detector.forget()
-        frame = pictures.click(probe)
-        start = time.perf_counter()
-        refused = self._enroll(frame, probe.points)
-        self.enroll_s.append(time.perf_counter() - start)
-        for query in probe.queries:
-            searched = frame if probe.relation == "self" else pictures.query(probe, query.occlusion)
-            if isinstance(self._detector, Told):
-                self._detector.tell(probe.box if probe.query_thing >= 0 else None)
+        count = len(probe.points)
+        frame = self._plan.pictures.click(probe)
+        for chosen in [(i,) for i in range(count)] if alone else [tuple(range(count))]:
+            points = [probe.points[i] for i in chosen]
+            if self._detector.labels:
+                self._detector.forget()
             start = time.perf_counter()
-            found = {keypoint.label: keypoint for keypoint in self._detector.detect(searched)}
-            self.detect_s.append(time.perf_counter() - start)
-            self.labels.append(len(found))
-            for point, target in zip(probe.points, query.targets, strict=True):
-                if target is not None:
-                    answer = found.get(point.label)
-                    reason = refused.get(point.label, "")
-                    trial = self._trial(probe, query, point, target, answer, reason, searched)
-                    self.trials.append(trial)
-            self._progress(1)
+            refused = self._enroll(frame, points)
+            self.enroll_s.append(time.perf_counter() - start)
+            for query in probe.queries:
+                targets = [query.targets[i] for i in chosen]
+                if any(target is not None for target in targets):
+                    self._search(probe, query, frame, points, targets, refused)
+        self._progress(len(probe.queries))
+
+    def _search(
+        self,
+        probe: Probe,
+        query: Query,
+        frame: RGBDFrame,
+        points: Sequence[ClickedPoint],
+        targets: Sequence[Target | None],
+        refused: dict[str, str],
+    ) -> None:
+        if probe.relation != "self":
+            frame = self._plan.pictures.query(probe, query.occlusion)
+        if isinstance(self._detector, Told):
+            self._detector.tell(probe.box if probe.query_thing >= 0 else None)
+        start = time.perf_counter()
+        found = {keypoint.label: keypoint for keypoint in self._detector.detect(frame)}
+        self.detect_s.append(time.perf_counter() - start)
+        self.labels.append(len(found))
+        for point, target in zip(points, targets, strict=True):
+            if target is not None:
+                answer, reason = found.get(point.label), refused.get(point.label, "")
+                self.trials.append(self._trial(probe, query, point, target, answer, reason, frame))
 
     def _enroll(self, frame: RGBDFrame, points: Sequence[ClickedPoint]) -> dict[str, str]:
         """Label → why it was refused."""
