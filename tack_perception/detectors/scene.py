@@ -20,6 +20,9 @@ from tack_perception.frame import RGBDFrame
 from tack_perception.networks.model import KeypointModel
 
 FloatArray = NDArray[np.float64]
+SCENE_CROPS = 2.5
+"""Length of the whole picture in sides of a window."""
+
 ZOOM = 1.6
 """Side of a window in sides of its object's box: the middle of what networks are trained on."""
 
@@ -61,10 +64,11 @@ def see(model: KeypointModel, frame: RGBDFrame, scene_px: int) -> Scene:
     Args:
         model: with an object head; without one nothing is found.
         frame: the frame.
-        scene_px: longer side of the picture that the trunk sees, px.
+        scene_px: longer side of the picture that the trunk sees, px; 0: so that things on a table
+            are about as large in it as those that the model has learned from.
     """
     height, width = frame.color.shape[:2]
-    scale = max(height, width) / scene_px
+    scale = max(height, width) / (scene_px or SCENE_CROPS * model.config.crop_px)
     if model.objects is None:
         return Scene(scale, ())
     size = (round(width / scale), round(height / scale))

@@ -54,8 +54,8 @@ class LearnedConfig(Configuration):
 
     model: str = setting("", "folder of the model, or its name in models/; empty: the shipped one")
     scene_px: int = setting(
-        320, "longer side of the picture in which objects are looked for", unit="px",
-        low=96, high=1280,
+        0, "longer side of the picture in which objects are looked for; 0: as fits the model",
+        unit="px", low=0, high=1280,
     )  # fmt: skip
     most_windows: int = setting(8, "objects that are looked at closely, at most", low=1, high=32)
     reach_m: float = setting(

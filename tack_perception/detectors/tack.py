@@ -91,9 +91,10 @@ def adapted(head: TackHead, code: Tensor, shots: Sequence[Shot]) -> Tensor:
             now = torch.tanh(free)
             heat = head.heat(features, now.expand(len(shots), 1, -1))
             loss = heat_cross_entropy(heat, points, head.stride).mean()
-            first = float(loss) if step == 0 else first
-            if float(loss) < best:
-                best, kept = float(loss), now.detach().clone()
+            value = loss.item()
+            first = value if step == 0 else first
+            if value < best:
+                best, kept = value, now.detach().clone()
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()

@@ -319,7 +319,7 @@ class _Side:
         local = geometry.apply(
             geometry.inverse(thing["camera_from_object"]), rays * metres[:, None]
         )
-        half = (shape.vertices.max(axis=0) - shape.vertices.min(axis=0)) / 2
+        half = np.maximum((shape.vertices.max(axis=0) - shape.vertices.min(axis=0)) / 2, 1e-3)
         nothing[:, rows, columns] = ((local - shape.middle) / half).T
         return nothing
 

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What answers are worth: fitted where the truth is known, kept on disk, refused when damaged."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tack_perception.detectors.confidence_model import Evidence, Judges, Logistic
+from tack_perception.errors import FileFormatError
+
+JUDGES = Judges(
+    Logistic(("a", "b"), (1.0, -2.0), 0.5),
+    Logistic(("a",), (3.0,), -1.0),
+    Logistic(("b",), (1.0,), 0.0),
+    threshold=0.6, factor=2.0, floor_px=1.5,
+)  # fmt: skip
+
+
+def evidence():
+    facts = {"a": np.array([[1.0, -1.0]]), "b": np.array([[0.0, 2.0]])}
+    return Evidence(np.array([[[3.0, 4.0], [5.0, 6.0]]]), np.tile(np.eye(2), (1, 2, 1, 1)), facts)
+
+
+def test_probabilities_are_those_of_the_formula():
+    (first, second), = JUDGES.judge(evidence())  # fmt: skip
+    assert first.presence == pytest.approx(1 / (1 + math.exp(-1.5)))
+    assert second.presence == pytest.approx(1 / (1 + math.exp(4.5)))
+    assert first.seen == pytest.approx(1 / (1 + math.exp(-2)))
+    assert (first.visible, second.visible) == (True, False)
+    assert first.covariance == pytest.approx(np.eye(2) * (2 + 1.5**2))
+
+
+def test_before_anything_was_fitted_nothing_is_known():
+    (first, _), = Judges().judge(evidence())  # fmt: skip
+    assert (first.presence, first.seen, first.confidence) == (0.5, 0.5, 0.5)
+
+
+def test_what_was_written_is_read():
+    assert Judges.from_dict(JUDGES.as_dict(), "here") == JUDGES
+    assert Judges.from_dict(Judges().as_dict(), "here") == Judges()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threshold": math.nan}, {"factor": -1.0}, {"seen": {"weights": {"a": "x"}, "offset": 0}},
+        {"right": {"weights": [1], "offset": 0}}, {"presence": {"weights": {"a": math.inf},
+                                                             "offset": 0}},
+    ],
+)  # fmt: skip
+def test_damage_is_refused_by_name(change):
+    with pytest.raises(FileFormatError, match="models/x"):
+        Judges.from_dict({**JUDGES.as_dict(), **change}, "models/x")
+    with pytest.raises(FileFormatError):
+        Judges.from_dict(None, "models/x")
+
+
+def test_a_regression_finds_the_weights_behind_the_data():
+    pytest.importorskip("torch")
+    from tack_perception.learning.calibration import logistic
+
+    rng = np.random.default_rng(0)
+    facts = {"a": rng.normal(5, 2, 20_000), "b": rng.normal(0, 0.1, 20_000)}
+    chance = 1 / (1 + np.exp(-(0.8 * facts["a"] - 12 * facts["b"] - 3)))
+    found = logistic(facts, rng.random(20_000) < chance)
+    assert np.abs(found(facts) - chance).mean() < 0.02
+    assert found.weights[0] == pytest.approx(0.8, abs=0.1)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Learned detectors behind the port, with untrained weights: what must hold whatever was learned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from tack_perception.annotation import Annotation
+from tack_perception.camera import CameraIntrinsics
+from tack_perception.detectors import DETECTORS, KeypointDetector, make_detector
+from tack_perception.detectors.shipped import CALIBRATION
+from tack_perception.detectors.tack import adapted
+from tack_perception.errors import ConfigurationError, InvalidInputError, TackError
+from tack_perception.frame import RGBDFrame
+from tack_perception.learning.losses import heat_cross_entropy
+from tack_perception.networks.model import DESCRIPTION, KeypointModel, ModelConfig, save_model
+
+KINDS = ("tack", "don", "fused")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model")
+    heads = ("objects", "tack", "don")
+    save_model(path, KeypointModel(ModelConfig(width=8, crop_px=64, heads=heads)), {})
+    return path
+
+
+def frame(seed=0, depth=0.5):
+    rng = np.random.default_rng(seed)
+    color = rng.integers(0, 255, (15, 20, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    distances = np.full((120, 160), depth, np.float32)
+    return RGBDFrame(color, distances, CameraIntrinsics(160, 120, 150, 150, 79.5, 59.5), 1, "cam")
+
+
+@pytest.fixture(params=KINDS)
+def detector(request, folder):
+    return make_detector(request.param, {"model": str(folder)})
+
+
+def test_it_keeps_the_port(detector):
+    assert isinstance(detector, KeypointDetector)
+    assert detector.detect(frame()) == []
+    detector.enroll([Annotation("b", 30, 40, frame()), Annotation("a", 90, 70, frame())])
+    assert detector.labels == ("b", "a")
+    found = detector.detect(frame(1))
+    assert [one.label for one in found] == ["b", "a"]
+    for one in found:
+        assert frame().intrinsics.contains(one.u, one.v)
+        assert one.pixel_covariance is not None
+        assert np.linalg.eigvalsh(one.pixel_covariance).min() > 0
+    detector.forget("b")
+    assert detector.labels == ("a",)
+    with pytest.raises(InvalidInputError, match="a"):
+        detector.forget("b")
+    detector.forget()
+    assert detector.labels == ()
+
+
+def test_the_same_frame_gives_the_same_answer(detector):
+    detector.enroll([Annotation("a", 90, 70, frame())])
+    one, two = (detector.detect(frame(2))[0] for _ in range(2))
+    assert (one.u, one.v, one.confidence) == (two.u, two.v, two.confidence)
+
+
+def test_labels_do_not_disturb_each_other(detector):
+    shots = [Annotation("a", 90, 70, frame()), Annotation("b", 20, 20, frame())]
+    detector.enroll(shots)
+    together = {one.label: one for one in detector.detect(frame(2))}
+    detector.forget("b")
+    alone = detector.detect(frame(2))[0]
+    assert (alone.u, alone.v) == pytest.approx((together["a"].u, together["a"].v), abs=0.05)
+
+
+def test_the_order_of_shots_does_not_matter(detector):
+    shots = [Annotation("a", 90, 70, frame()), Annotation("a", 20, 20, frame(3))]
+    answers = []
+    for order in (shots, shots[::-1]):
+        detector.forget()
+        detector.enroll(order)
+        answers.append(detector.detect(frame(2))[0])
+    assert (answers[0].u, answers[0].v) == pytest.approx((answers[1].u, answers[1].v), abs=0.2)
+
+
+def test_a_frame_without_depth_and_a_click_on_the_border_will_do(detector):
+    blind = frame(depth=np.nan)
+    detector.enroll([Annotation("a", -0.5, 119.4, blind)])
+    assert len(detector.detect(blind)) == 1
+
+
+def test_sets_of_points_by_object_are_sets_of_the_enrolled_labels(detector):
+    detector.enroll([Annotation("a", 90, 70, frame()), Annotation("b", 20, 20, frame())])
+    for points in detector.detect_instances(frame(2)):
+        assert {one.label for one in points} <= {"a", "b"}
+
+
+def test_a_code_adapted_to_clicks_fits_them_better(folder):
+    detector = make_detector("tack", {"model": str(folder)})
+    detector.enroll([Annotation("a", 90, 70, frame()), Annotation("a", 40, 52, frame(3))])
+    shots = detector._shots["a"]
+    mean = torch.stack([shot.what["code"] for shot in shots]).mean(0)
+    head = detector.model.tack
+    features = torch.stack([shot.window.features for shot in shots])
+    points = torch.tensor(np.stack([shot.pixel for shot in shots]), dtype=torch.float32)[:, None]
+
+    def loss(code):
+        heat = head.heat(features, code.expand(2, 1, -1))
+        return float(heat_cross_entropy(heat, points, 2).mean())
+
+    assert loss(adapted(head, mean, shots)) < loss(mean)
+
+
+def test_what_is_wrong_is_said(folder, tmp_path):
+    assert set(KINDS) <= set(DETECTORS)
+    with pytest.raises(InvalidInputError, match="no folder"):
+        make_detector("tack", {"model": str(tmp_path / "nothing")})
+    with pytest.raises(ConfigurationError, match="scene_px"):
+        make_detector("tack", {"model": str(folder), "scene_px": -3})
+    save_model(tmp_path, KeypointModel(ModelConfig(width=8, heads=("don",))), {})
+    with pytest.raises(InvalidInputError, match="TACK"):
+        make_detector("tack", {"model": str(tmp_path)})
+    text = (tmp_path / DESCRIPTION).read_text() + f"{CALIBRATION}: {{don: 3}}\n"
+    (tmp_path / DESCRIPTION).write_text(text)
+    with pytest.raises(TackError, match="calibration"):
+        make_detector("don", {"model": str(tmp_path)})
