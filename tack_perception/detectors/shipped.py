@@ -98,14 +98,15 @@ def make_learned(kind: str, settings: Mapping[str, Any]) -> LearnedDetector:
     return LearnedDetector(model, make_reader(kind, model, notes), judges, config)
 
 
-def _changed(path: Path) -> int:
+def _changed(path: Path) -> tuple[int, int]:
+    """When a model's two files were written."""
     try:
-        return (path / WEIGHTS).stat().st_mtime_ns
+        return (path / WEIGHTS).stat().st_mtime_ns, (path / DESCRIPTION).stat().st_mtime_ns
     except OSError as error:
-        raise InvalidInputError(f"{path / WEIGHTS}: cannot be read: {error.strerror}") from error
+        raise InvalidInputError(f"{path}: cannot be read whole: {error.strerror}") from error
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(path: Path, changed: int) -> tuple[KeypointModel, dict[str, Any]]:
+def _loaded(path: Path, changed: tuple[int, int]) -> tuple[KeypointModel, dict[str, Any]]:
     """A model is read once, however often detectors are made from it."""
     return load_model(path)

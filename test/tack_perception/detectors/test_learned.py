@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Learned detectors behind the port, with untrained weights: what must hold whatever was learned."""
+"""Learned detectors behind the port, with untrained weights: what holds whatever was learned."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="PyTorch is not installed")
+import torch
+
 from tack_perception.annotation import Annotation
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.detectors import DETECTORS, KeypointDetector, make_detector

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="PyTorch is not installed")
+import torch
+
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_perception.learning.augment import occluder, photometric

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="PyTorch is not installed")
+import torch
 from safetensors.torch import load, save
 
 from tack_perception.errors import ConfigurationError, FileFormatError, InvalidInputError

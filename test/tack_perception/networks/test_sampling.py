@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="PyTorch is not installed")
+import torch
+
 from tack_perception.learning.losses import gaussians, heat_cross_entropy
 from tack_perception.networks.sampling import peaks, pool_gaussian, sample, to_cells, to_pixels
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch", reason="PyTorch is not installed")
+import torch
+
 from tack_perception.learning.tack import TackLossConfig, tack_losses
 from tack_perception.networks.sampling import peaks, to_pixels
 from tack_perception.networks.tack import TackHead
