@@ -21,14 +21,19 @@ from tack_perception.annotation import Annotation
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.configuration import Configuration, setting
 from tack_perception.detectors.confidence_model import Evidence, Judges, Logistic
+from tack_perception.detectors.fused import FusedReader
 from tack_perception.detectors.learned import LearnedDetector
 from tack_perception.detectors.scene import ZOOM, Window
+from tack_perception.detectors.settings import LearnedConfig
+from tack_perception.detectors.shipped import CALIBRATION, FUSION, make_reader
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.learning.carry import carry
 from tack_perception.learning.pack import Pack
+from tack_perception.networks.model import KeypointModel
 
 FloatArray = NDArray[np.float64]
+FUSION_WEIGHTS = (0.25, 0.5, 1.0, 2.0)
 _RIDGE = 1e-3  # weight of the squared, standardised weights: correlated facts stay tame
 
 
@@ -76,6 +81,53 @@ class Answers:
     seen: NDArray[np.bool_]
     same: NDArray[np.bool_]
     scale: FloatArray
+
+
+def calibrate(
+    model: KeypointModel,
+    pack: Pack,
+    config: CalibrationConfig | None = None,
+    *,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Weigh the answers of every detector that a model serves.
+
+    Args:
+        model: with an object head; ready for use.
+        pack: data of instances that it has not learned from.
+        config: settings.
+        progress: show a progress bar.
+
+    Returns:
+        Notes for the model's description: `calibration` by kind of detector, `fusion`.
+    """
+    config = config or CalibrationConfig()
+    kinds = [kind for kind in ("tack", "don") if getattr(model, kind) is not None]
+    notes: dict[str, Any] = {CALIBRATION: {}}
+    if len(kinds) == 2:
+        notes[FUSION] = _fusion(model, pack, config, progress)
+        kinds.append("fused")
+    for kind in kinds:
+        detector = LearnedDetector(
+            model, make_reader(kind, model, notes), Judges(), LearnedConfig()
+        )
+        answers = ask(detector, pack, config, progress=progress)
+        notes[CALIBRATION][kind] = fit(answers, config, model.config.crop_px).as_dict()
+    return notes
+
+
+def _fusion(model: KeypointModel, pack: Pack, config: CalibrationConfig, progress: bool) -> float:
+    """The weight of the descriptors in the fused detector that finds most points."""
+    few = dataclasses.replace(config, pairs=max(config.pairs // 4, 20))
+    limit = config.right_share * model.config.crop_px
+    found: dict[float, float] = {}
+    for weight in FUSION_WEIGHTS:
+        reader = FusedReader(model, weight=weight)
+        detector = LearnedDetector(model, reader, Judges(), LearnedConfig())
+        answers = ask(detector, pack, few, progress=progress)
+        errors = answers.error_px[answers.present & np.isfinite(answers.error_px)]
+        found[weight] = float(np.mean(errors <= limit))
+    return max(found, key=lambda weight: found[weight])
 
 
 def ask(

@@ -16,11 +16,13 @@ from lightning_fabric import Fabric
 from tack_perception.configuration import Configuration
 from tack_perception.correspondence import CorrespondenceSet, Manifest
 from tack_perception.files import write_atomically
+from tack_perception.learning.calibration import calibrate
 from tack_perception.learning.card import CARD, CardFacts, DataFacts, card_text
 from tack_perception.learning.hardware import precision
 from tack_perception.learning.log import LOSS, NOT_LOSSES, VALIDATION
 from tack_perception.learning.loop import Outcome
 from tack_perception.learning.methods import Heads
+from tack_perception.learning.pack import make_pack
 from tack_perception.learning.sampler import SamplerConfig
 from tack_perception.learning.settings import TrainConfig
 from tack_perception.networks.model import KeypointModel, ModelConfig, save_model
@@ -91,6 +93,9 @@ def release(
     for head, values in loss_settings(method).items():
         recipe |= {f"{head}.{name}": value for name, value in values.items()}
     notes = {"method": method.name, "training": json.loads(json.dumps(recipe))}
+    if job.validation is not None and model.objects is not None:
+        pack = make_pack(job.validation, classes=job.classes or None)
+        notes |= calibrate(model, pack, progress=True)
     save_model(folder, model, notes)
     facts = CardFacts(
         name=job.output.absolute().name, method=method.name, heads=model.config.heads,
