@@ -10,7 +10,7 @@ from typing import Any
 from tack_perception.detectors.base import KeypointDetector
 from tack_perception.detectors.dense import DenseDescriptorDetector
 from tack_perception.detectors.settings import DenseDescriptorConfig
-from tack_perception.errors import ConfigurationError
+from tack_perception.errors import ConfigurationError, DependencyError
 
 
 def _dense(settings: Mapping[str, Any]) -> KeypointDetector:
@@ -19,8 +19,13 @@ def _dense(settings: Mapping[str, Any]) -> KeypointDetector:
 
 def _learned(kind: str, settings: Mapping[str, Any]) -> KeypointDetector:
     # Here and not above: the hand-crafted detector needs no torch.
-    from tack_perception.detectors.shipped import make_learned
-
+    try:
+        from tack_perception.detectors.shipped import make_learned
+    except ModuleNotFoundError as error:
+        raise DependencyError(
+            f"detector {kind}: {error.name} is not installed: pip install 'tack[learn]', or take"
+            " the detector dense, which needs no learned weights"
+        ) from error
     return make_learned(kind, settings)
 
 
@@ -45,7 +50,7 @@ def make_detector(
     Raises:
         ConfigurationError: an unknown detector or setting, or a value outside its range.
         TackError: of a learned detector: its model is missing or damaged.
-        ModuleNotFoundError: torch or safetensors is not installed.
+        DependencyError: torch or safetensors is not installed.
     """
     if name not in _MAKERS:
         raise ConfigurationError(f"detector {name!r}: known are {', '.join(DETECTORS)}")

@@ -15,7 +15,12 @@ from visualization_msgs.msg import MarkerArray
 from tack_perception.annotation import Annotation
 from tack_perception.annotations import AnnotationStore, load_annotations
 from tack_perception.configuration import setting
-from tack_perception.detectors import DETECTORS, DenseDescriptorConfig, make_detector
+from tack_perception.detectors import (
+    DETECTORS,
+    DenseDescriptorConfig,
+    LearnedConfig,
+    make_detector,
+)
 from tack_perception.errors import TackError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -59,6 +64,7 @@ class DetectorNode(TackNode):
             LiftingConfig, "lifting", on_change=self._on_lifting
         )
         self._dense = self.parameters.declare(DenseDescriptorConfig, "dense", fixed="*")
+        self._learned = self.parameters.declare(LearnedConfig, "learned", fixed="*")
         self.parameters.warn_of_unknown()
         self._announced: deque[str] = deque(maxlen=1)
         self._problem = NOTHING_ENROLLED
@@ -76,8 +82,9 @@ class DetectorNode(TackNode):
         DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
 
     def _fresh_pipeline(self) -> PerceptionPipeline:
-        settings = dataclasses.asdict(self._dense.value)
-        detector = make_detector(self._config.value.method, settings)
+        method = self._config.value.method
+        settings = self._dense.value if method == "dense" else self._learned.value
+        detector = make_detector(method, dataclasses.asdict(settings))
         return PerceptionPipeline(detector, self._lifting.value)
 
     def _on_lifting(self, config: LiftingConfig) -> None:
