@@ -7,11 +7,10 @@ import dataclasses
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from tack_perception.errors import InvalidInputError
 from tack_perception.learning.episode import Episodes
-from tack_perception.networks.don import DonHead
+from tack_perception.networks.don import DonHead, unit
 from tack_perception.networks.sampling import to_cells
 
 NEVER = -1e9
@@ -52,9 +51,8 @@ class Pairs:
 
     def unit(self) -> Pairs:
         """The same with descriptors of unit length."""
-        support, query = (functional.normalize(cells, dim=1) for cells in self.cells)
-        codes = functional.normalize(self.codes, dim=-1)
-        return dataclasses.replace(self, cells=(support, query), codes=codes)
+        support, query = (unit(cells, 1) for cells in self.cells)
+        return dataclasses.replace(self, cells=(support, query), codes=unit(self.codes, -1))
 
     def detached(self) -> Pairs:
         """The same without a way back to the network."""
