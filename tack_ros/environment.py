@@ -21,6 +21,7 @@ DISCOVERY_VARIABLE = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 # Fast DDS derives its ports from the domain; above this they meet the ephemeral ports of Linux.
 DOMAINS = 102
+_KILTED_RCLPY = 9  # major version
 _ROS_ROOT = "/opt/ros/"
 _SEARCH_PATHS = ("AMENT_PREFIX_PATH", "LD_LIBRARY_PATH", "PYTHONPATH")
 
@@ -90,6 +91,17 @@ def wheels_version() -> str | None:
         return None
 
 
+def profile_names() -> tuple[str, ...]:
+    """The variables under which the ROS here reads the profile; both where that is not known.
+
+    Kilted, as wheels have it, prints a warning in every process that has the old name, too.
+    """
+    version = wheels_version()
+    if version is not None and int(version.split(".")[0]) >= _KILTED_RCLPY:
+        return PROFILE_VARIABLES[:1]
+    return PROFILE_VARIABLES
+
+
 def refuse_mixed_ros(environ: Mapping[str, str] | None = None) -> None:
     """Refuse to use, or install, the rclpy wheels where another ROS is sourced.
 
@@ -137,7 +149,9 @@ def graph_environment(
     if result.setdefault(DISCOVERY_VARIABLE, "LOCALHOST") == "LOCALHOST":
         chosen = next((result[name] for name in PROFILE_VARIABLES if result.get(name)), None)
         profile = chosen or str(profile_path())
-        result.update(dict.fromkeys(PROFILE_VARIABLES, profile))
+        for name in PROFILE_VARIABLES:
+            result.pop(name, None)
+        result.update(dict.fromkeys(profile_names(), profile))
         if result.get("ROS_DISTRO") == "humble":  # it does not know the discovery range yet
             result.setdefault("ROS_LOCALHOST_ONLY", "1")
     if wheels_version() is not None:
