@@ -183,3 +183,18 @@ def test_nodes_of_one_file_find_each_other():
         assert remapped["color/image_raw"] == f"{camera}/color/image_raw"
         assert {"use_sim_time": True} in nodes[name].parameters
     assert dict(nodes["pick_place"].remappings)["detections"] == "/detector/detections"
+
+
+def test_faults_of_the_cell_reach_their_nodes_as_lists():
+    file = share_folder() / "launch" / "cell.launch.yaml"
+    given = {
+        "faults": "[controller_stall@8+1, tf_silence@12+0.5]",
+        "planning_faults": "[plan_aborted]",
+    }
+    for arguments, cell, planning in (
+        (given, ["controller_stall@8+1", "tf_silence@12+0.5"], ["plan_aborted"]),
+        ({}, [""], [""]),
+    ):
+        nodes = {node.executable: node.parameters for node in read(file, arguments, {})}
+        for name, expected in (("cell", cell), ("move_group", planning)):
+            assert {"faults": expected} in nodes[name]
