@@ -24,8 +24,8 @@ Image = NDArray[np.uint8]
 
 FILM = CameraIntrinsics(768, 480, 640.0, 640.0, 383.5, 239.5)
 CLOSE = CameraIntrinsics(640, 480, 760.0, 760.0, 319.5, 239.5)
-_LOOK_AT = np.array([0.45, 0.0, 0.12])
-_STAND = np.array([1.50, 0.95, 0.80])  # the stand of the scene camera is on the other side
+_LOOK_AT = np.array([0.40, 0.0, 0.24])
+_STAND = np.array([1.62, 1.02, 0.88])  # the stand of the scene camera is on the other side
 _SPEED = 2.0  # of the film against the cell's time
 _RATE = 10.0  # pictures per second of the film
 _SECOND_NS = 1_000_000_000
