@@ -99,11 +99,13 @@ class _Director:
         observer: Observer,
     ) -> None:
         from tack_ros.moveit.client import MoveItMotion
+        from tack_ros.moveit.requests import MotionConfig
 
         self._job, self._layout, self._probe, self._observer = job, layout, probe, observer
         self._clock, self._say = clock, say
         self._looker = Looker(job.click, layout, probe, clock, say, observer)
-        self._motion = MoveItMotion(layout.profile, probe.calls)
+        # All of it on one computer: where that is busy, a plan takes its time.
+        self._motion = MoveItMotion(layout.profile, probe.calls, MotionConfig(planning_time=20.0))
         self._moments: dict[str, float] = {}
         self._lifted: dict[str, Any] = {}  # what the judge says of the grasp after the lift
         self._extent: Extent | None = None
