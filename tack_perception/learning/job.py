@@ -54,11 +54,13 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
     sampler = _sampler(job.data, job, episodes, fabric, progress)
     torch.manual_seed(job.train.seed)
     model = first_model(job, method, sampler, episodes)
+    sampler.number_as(model.config.classes, model.config.points)
     validation = None
     if job.validation is not None:
         validation = _sampler((job.validation,), job, episodes, fabric, progress)
         if validation.named != sampler.named:
             raise InvalidInputError(f"{job.validation}: has other classes or points than the data")
+        validation.number_as(model.config.classes, model.config.points)
     outcome = train(
         model, method, sampler, job.train, job.output,
         recipe=_recipe(job, method, model.config, episodes), validation=validation,
@@ -120,11 +122,26 @@ def first_model(
     heads = tuple(name for name in HEADS if name in (*old.heads, *method.heads))
     config = dataclasses.replace(
         old, heads=heads, classes=tuple(dict.fromkeys((*old.classes, *classes))),
-        points=old.points or points,
+        points=old.points or points, crop_px=episodes.crop_px,
     )  # fmt: skip
     model = KeypointModel(config)
-    model.load_state_dict(known.state_dict(), strict=False)
+    adopt(model, known)
     return model
+
+
+def adopt(model: KeypointModel, known: KeypointModel) -> None:
+    """Take over what another model has learned, as far as this one has the same.
+
+    Maps and prototypes of classes that are new keep their first values.
+    """
+    mine, theirs = model.state_dict(), known.state_dict()
+    for name, value in theirs.items():
+        if name in mine and mine[name].ndim and mine[name].shape[1:] == value.shape[1:]:
+            count = min(len(value), len(mine[name]))
+            mine[name][:count] = value[:count]
+        elif name in mine and mine[name].shape == value.shape:
+            mine[name] = value
+    model.load_state_dict(mine)
 
 
 def _sampler(

@@ -97,7 +97,21 @@ class EpisodeSampler:
             raise InvalidInputError(
                 f"no object of {config.fewest_pixels} px or more in the data: nothing to learn from"
             )
-        self._first_point = np.cumsum([0, *map(len, packs[0].points)])
+        self.number_as(self.classes, self.named)
+
+    def number_as(self, classes: Sequence[str], points: Sequence[str]) -> None:
+        """Number classes and named points as a model does.
+
+        Args:
+            classes: those of the model; a class that is not among them gets the number after the
+                last.
+            points: `class/point`, those of the model's sparse head; one that is not among them
+                gets -1.
+        """
+        self._category = [
+            classes.index(name) if name in classes else len(classes) for name in self.classes
+        ]
+        self._point_number = {name: number for number, name in enumerate(points)}
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -182,9 +196,9 @@ class EpisodeSampler:
                          config, rng)  # fmt: skip
         named = np.stack([support.named(), query.named()])
         category = int(support.thing["category"])
-        count = len(self.packs[0].points[category])
         index = np.full(named.shape[1], -1, np.int64)
-        index[:count] = self._first_point[category] + np.arange(count)
+        for n, point in enumerate(self.packs[0].points[category]):
+            index[n] = self._point_number.get(f"{self.classes[category]}/{point}", -1)
         return {
             "support": photometric(support.picture, rng, config.photometric),
             "query": photometric(query.picture, rng, config.photometric),
@@ -209,7 +223,7 @@ class EpisodeSampler:
             ),
             "named_visible": np.stack([named[0, :, 2] > 0, named[1, :, 2] > 0], axis=1),
             "named_index": index,
-            "category": np.array(category, np.int64),
+            "category": np.array(self._category[category], np.int64),
             "instance": np.array(support.instance + 1_000_000 * first[0], np.int64),
         }  # fmt: skip
 

@@ -176,3 +176,15 @@ def test_occluders_hide_about_what_was_asked(wanted):
         where, _ = occluder(target, np.zeros((128, 128, 3), np.uint8), rng, (wanted, wanted))
         hidden.append((where & target).sum() / target.sum())
     assert np.median(hidden) == pytest.approx(wanted, abs=0.1)
+
+
+def test_classes_and_points_are_numbered_as_a_model_does(pack):
+    sampler = EpisodeSampler([pack], PLAIN, batch=2)
+    assert sampler.batch(0).category.tolist() == [0, 0]
+    sampler.number_as(("mug", "tile"), ("mug/handle", "tile/corner"))
+    episodes = sampler.batch(0)
+    assert episodes.category.tolist() == [1, 1]
+    assert episodes.named_index.tolist() == [[1], [1]]
+    sampler.number_as(("mug",), ())
+    assert sampler.batch(0).category.tolist() == [1, 1]
+    assert sampler.batch(0).named_index.tolist() == [[-1], [-1]]
