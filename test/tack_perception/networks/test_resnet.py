@@ -18,13 +18,21 @@ def test_the_stages_have_the_published_number_of_parameters() -> None:
     )
 
 
+def test_the_last_stages_dilate_where_the_published_ones_stride() -> None:
+    blocks = [module for module in ResNet34().modules() if isinstance(module, Block)]
+    found = [(b.first.stride[0], b.first.dilation[0], b.second.dilation[0]) for b in blocks]
+    assert found == [
+        *[(1, 1, 1)] * 3, (2, 1, 1), *[(1, 1, 1)] * 3, *[(1, 2, 2)] * 6, *[(1, 4, 4)] * 3,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("stride", [1, 2, 4, 8])
 def test_shapes(stride: int) -> None:
     trunk = ResNet34(5, stride).eval()
     with torch.no_grad():
-        features = trunk(torch.randn(1, 3, 48, 64))
+        features = trunk(torch.randn(1, 3, 24, 32))
     assert (trunk.channels, trunk.stride) == (5, stride)
-    assert features.shape == (1, 5, 48 // stride, 64 // stride)
+    assert features.shape == (1, 5, 24 // stride, 32 // stride)
 
 
 def test_cells_lie_where_the_grid_of_pixels_says() -> None:
