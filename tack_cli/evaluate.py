@@ -11,7 +11,8 @@ speed.json, plots and pictures of the worst answers. The same data and seed give
 for times and memory.
 
 Detectors, one or more, all asked the same: those of `tack replay`, with NAME=MODEL for the model of
-a learned one, and two that guess, as a yardstick of chance: random, random-on-object.
+a learned one; sparse, a model's fixed set of named points, which is the upper bound for these (it
+refuses others); and two that guess, as a yardstick of chance: random, random-on-object.
 
 Examples:
   quickly, the hand-crafted detector against chance
@@ -45,6 +46,8 @@ from tack_perception.learning.card import fill_metrics
 
 _DEFAULT = ProtocolConfig()
 _WITHOUT_MODEL = ("dense", *CHANCE)
+_SPARSE = "sparse"
+_KNOWN = (*DETECTORS, _SPARSE, *CHANCE)
 
 Make = Callable[[], KeypointDetector]
 
@@ -61,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--detector", dest="detectors", metavar="NAME[=MODEL]", nargs="+", default=["fused"],
-        help=f"one or more of {', '.join((*DETECTORS, *CHANCE))} (default: fused)",
+        help=f"one or more of {', '.join(_KNOWN)} (default: fused)",
     )  # fmt: skip
     parser.add_argument(
         "--model", metavar="DIR", help="of the learned detectors (default: the shipped one)"
@@ -152,9 +155,8 @@ def detector_makers(args: argparse.Namespace) -> dict[str, Make]:
     makers: dict[str, Make] = {}
     for text in args.detectors:
         name, _, model = text.partition("=")
-        if name not in (*DETECTORS, *CHANCE):
-            known = ", ".join((*DETECTORS, *CHANCE))
-            raise InvalidInputError(f"--detector {text}: {name!r} is none of {known}")
+        if name not in _KNOWN:
+            raise InvalidInputError(f"--detector {text}: {name!r} is none of {', '.join(_KNOWN)}")
         if model and name in _WITHOUT_MODEL:
             raise InvalidInputError(f"--detector {text}: {name} takes no model")
         if text in makers:
@@ -166,7 +168,16 @@ def detector_makers(args: argparse.Namespace) -> dict[str, Make]:
 def _maker(name: str, settings: dict[str, Any], seed: int) -> Make:
     if name in CHANCE:
         return lambda: CHANCE[name](seed)
+    if name == _SPARSE:
+        return lambda: _fixed_set(settings)
     return lambda: make_detector(name, {} if name in _WITHOUT_MODEL else settings)
+
+
+def _fixed_set(settings: dict[str, Any]) -> KeypointDetector:
+    # Here and not above: nothing else of this command needs torch by itself.
+    from tack_perception.learning.fixed_set import make_fixed_set
+
+    return make_fixed_set(settings)
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -89,9 +89,9 @@ def worst(trials: Sequence[PointTrial], most: int) -> list[PointTrial]:
     chosen: dict[int, PointTrial] = {}
     answered = [t for t in trials if not t.refused]
     for trial in sorted(answered, key=lambda t: (*(-x for x in badness(t)), t.probe, t.label)):
-        chosen.setdefault(trial.probe, trial)
-        if len(chosen) == most:
+        if len(chosen) >= most:
             break
+        chosen.setdefault(trial.probe, trial)
     return list(chosen.values())
 
 

@@ -38,11 +38,11 @@ _GROUPS = {
     "acceptance": (
         "Hidden and absent",
         "Confidence as a threshold: share of hidden or absent points that are accepted, against the"
-        " share of seen points that are. Dashed: chance.",
+        " share of seen points that are. Grey: chance.",
     ),
     "calibration": (
         "Do confidence and covariance mean what they say?",
-        "Dashed: what an honest detector would show.",
+        "Grey: what an honest detector would show.",
     ),
 }
 
@@ -75,11 +75,17 @@ def build_page(
     return filled_page(
         brand="tack evaluate",
         title="One click, found again: " + ", ".join(results.names),
-        lead=escape(tables.setting(results)),
+        lead=_with_code(tables.setting(results)),
         tiles=_tiles(results),
         parts=parts,
         footer=f"Beside this page: {links(files)}. The same data and seed give the same figures.",
     )
+
+
+def _with_code(text: str) -> str:
+    """Words in back quotes as code."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
 
 
 def _tiles(results: Results) -> list[tuple[str, str]]:

@@ -56,7 +56,7 @@ class Plot:
         group: pck, occlusion, viewpoint, acceptance or calibration.
         x_label, y_label: names of the axes, with units.
         lines: the curves.
-        x_range, y_range: of the axes; None fits.
+        y_range, x_range: of the axes; None fits.
         ideal: (x, y) of a line to compare with, or None.
         log_x: the horizontal axis is logarithmic.
         main: shown in the page.
@@ -68,8 +68,8 @@ class Plot:
     x_label: str
     y_label: str
     lines: tuple[Line, ...]
+    y_range: tuple[float, float]
     x_range: tuple[float, float] | None = None
-    y_range: tuple[float, float] | None = None
     ideal: tuple[FloatArray, FloatArray] | None = None
     log_x: bool = False
     main: bool = True
@@ -99,7 +99,7 @@ def pck_plots(results: Results) -> list[Plot]:
         plots.append(
             Plot(
                 f"pck_{column.key}", column.title, "pck", "within, px", "share of trials",
-                tuple(lines), (0, PCK_TO_PX), (0, 1), main=column.group == "main",
+                tuple(lines), (0, 1), (0, PCK_TO_PX), main=column.group == "main",
             )
         )  # fmt: skip
     return plots
@@ -150,7 +150,7 @@ def _sweep(
         ]))  # fmt: skip
     return [
         Plot(f"{group}_{relation}_median", f"{title}: median error", group, x_label, "px",
-             tuple(medians)),
+             tuple(medians), y_range=(0, _top(medians))),
         Plot(f"{group}_{relation}_pck", f"{title}: within 10 px", group, x_label,
              "share of trials", tuple(shares), y_range=(0, 1)),
     ]  # fmt: skip
@@ -168,7 +168,7 @@ def acceptance_plots(results: Results) -> list[Plot]:
         line = np.geomspace(1e-3, 1, 50)
         plots.append(
             Plot(key, title, "acceptance", "wrong-accept", "recall of seen points", tuple(lines),
-                 (1e-3, 1), (0, 1), ideal=(line, line), log_x=True)
+                 (0, 1), (1e-3, 1), ideal=(line, line), log_x=True)
         )  # fmt: skip
     return plots
 
@@ -224,7 +224,8 @@ def png_of(plot: Plot, names: Sequence[str]) -> bytes:
         names: of all detectors: each has the colour of its place.
     """
     figure_class, canvas = require_matplotlib()
-    figure = figure_class(figsize=(6, 4.2), dpi=120, layout="constrained")
+    figure = figure_class(figsize=(6, 4.2), dpi=120)
+    figure.subplots_adjust(left=0.12, right=0.97, top=0.92, bottom=0.13)
     canvas(figure)
     axes = figure.subplots()
     if plot.ideal is not None:
@@ -241,10 +242,7 @@ def png_of(plot: Plot, names: Sequence[str]) -> bytes:
         axes.set_xscale("log")
     if plot.x_range is not None:
         axes.set_xlim(*plot.x_range)
-    if plot.y_range is not None:
-        axes.set_ylim(*plot.y_range)
-    else:
-        axes.set_ylim(bottom=0)
+    axes.set_ylim(*plot.y_range)
     axes.grid(color="0.92")
     axes.legend(frameon=False, fontsize=9, loc=_LEGENDS.get(plot.group, "lower right"))
     stream = io.BytesIO()
@@ -256,6 +254,13 @@ def png_of(plot: Plot, names: Sequence[str]) -> bytes:
 def color_of(name: str, names: Sequence[str]) -> tuple[int, int, int]:
     """RGB of a detector."""
     return PALETTE[list(names).index(name) % len(PALETTE)]
+
+
+def _top(lines: Sequence[Line]) -> float:
+    """Where the vertical axis ends, px."""
+    values = np.concatenate([[1.0], *(line.y for line in lines)])
+    ends = [line.high for line in lines if line.high is not None]
+    return 1.05 * float(np.nanmax(np.concatenate([values, *ends])))
 
 
 def _of_shares(name: str, x: FloatArray, shares: Sequence[Share]) -> Line:

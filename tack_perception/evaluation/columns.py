@@ -67,11 +67,13 @@ def make_columns(occlusions: Sequence[int], covered: frozenset[int]) -> tuple[Co
     for relation in RELATIONS:
         made += [_clutter(relation, low, high) for low, high in itertools.pairwise(CLUTTER)]
     for relation in RELATIONS:
-        made += [_kind(relation, kind) for kind in (NAMED, SURFACE)]
+        made += [_kind(relation, kind, "seen") for kind in (NAMED, SURFACE)]
     made += [
         Column(f"{relation}_hidden", f"{title}, hidden point", "hidden", plain(relation, "hidden"))
         for relation, title in RELATIONS.items()
     ]
+    for relation in RELATIONS:
+        made += [_kind(relation, kind, "hidden") for kind in (NAMED, SURFACE)]
     for relation in RELATIONS:
         made += [_covered(relation, share) for share in occlusions]
     made.append(Column("self", "the clicked picture itself", "other", plain("self")))
@@ -98,7 +100,8 @@ def _occlusion(relation: str, share: int, covered: frozenset[int]) -> Column:
         uncovered = t.relation == relation and t.state == "seen" and t.occlusion == share
         return uncovered and t.probe in covered
 
-    title = f"{RELATIONS[relation]}, {share} % covered, the point not"
+    words = f"{share} % covered, the point free" if share else "the pairs of the rows below, free"
+    title = f"{RELATIONS[relation]}, {words}"
     return Column(f"{relation}_occlusion_{share}", title, "occlusion", holds)
 
 
@@ -117,15 +120,18 @@ def _clutter(relation: str, low: float, high: float) -> Column:
         return inside(t) and low <= t.clutter < high
 
     words = f"under {high:g}" if not low else f"over {low:g}" if math.isinf(high) else ""
-    title = f"{RELATIONS[relation]}, clutter {words or f'{low:g} to {high:g}'}"
+    title = f"{RELATIONS[relation]}, clutter {words or f'{low:g} to {high:g}'} × its pixels"
     return Column(f"{relation}_clutter_{low:g}", title, "clutter", holds)
 
 
-def _kind(relation: str, kind: str) -> Column:
-    inside = plain(relation)
+def _kind(relation: str, kind: str, state: str) -> Column:
+    inside = plain(relation, state)
 
     def holds(t: PointTrial) -> bool:
         return inside(t) and t.kind == kind
 
     words = "named points" if kind == NAMED else "random surface points"
-    return Column(f"{relation}_{kind}", f"{RELATIONS[relation]}, {words}", "kind", holds)
+    if state == "seen":
+        return Column(f"{relation}_{kind}", f"{RELATIONS[relation]}, {words}", "kind", holds)
+    title = f"{RELATIONS[relation]}, hidden {words}"
+    return Column(f"{relation}_hidden_{kind}", title, "kind", holds)
