@@ -137,11 +137,12 @@ def _seen_picture(outcome: CellOutcome) -> Image:
 def _lead(outcome: CellOutcome) -> str:
     thing, count = escape(str(outcome.target["class"])), len(outcome.clicks)
     clicks = "One click" if count == 1 else f"{count} clicks"
+    instance = int(outcome.target["instance"])
+    which = "of your own" if instance < 0 else f"that nobody had seen before (instance {instance})"
     return (
-        f"{clicks} on <b>{escape(outcome.label)}</b> of a {thing} that nobody had seen before"
-        f" (instance {outcome.target['instance']}). It was then moved and turned, found again by"
-        " the wrist camera, picked through MoveIt and carried to the bin. No CAD model was used;"
-        " the simulation only judges."
+        f"{clicks} on <b>{escape(outcome.label)}</b> of a {thing} {which}. It was then moved and"
+        " turned, found again by the wrist camera, picked through MoveIt and carried to the bin. No"
+        " CAD model was used; the simulation only judges."
     )
 
 
