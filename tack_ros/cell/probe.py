@@ -181,7 +181,7 @@ class Probe:
         Raises:
             TackError: it is not known.
         """
-        return self._transforms.wait_for(target, source, stamp_ns, 2.0)
+        return self._transforms.wait_for(target, source, stamp_ns, 5.0)
 
     def keypoints(self, after_ns: int, label: str, seconds: float = 60.0) -> tuple[int, Keypoint]:
         """Stamp and keypoint of the next detection of a label that has a position in space.
