@@ -45,7 +45,8 @@ def write_files(
     write_atomically(output / METRICS, metrics + "\n")
     lines = "".join(to_lines(trials) for trials in results.trials.values())
     write_atomically(output / TRIALS, lines)
-    write_atomically(output / SPEED, json.dumps(_speeds(results), indent=1) + "\n")
+    speeds = {name: tables.speed_numbers(one) for name, one in results.speeds.items()}
+    write_atomically(output / SPEED, json.dumps(speeds, indent=1) + "\n")
     plots = make_plots(results)
     for plot in plots:
         write_atomically(output / PLOTS / f"{plot.key}.png", png_of(plot, results.names))
@@ -64,11 +65,3 @@ def write_files(
 def file_name(detector: str) -> str:
     """A detector's name as that of a folder."""
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in detector)
-
-
-def _speeds(results: Results) -> dict[str, dict[str, str]]:
-    head = tables.speed(results).head[1:]
-    return {
-        name: dict(zip(head, tables.speed_cells(one), strict=True))
-        for name, one in results.speeds.items()
-    }

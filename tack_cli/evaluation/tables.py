@@ -251,18 +251,25 @@ def speed(results: Results) -> Table:
 def speed_cells(one: Speed) -> list[str]:
     """The figures of one detector."""
 
-    def number(value: float, decimals: int = 0) -> str:
-        return f"{value:.{decimals}f}" if np.isfinite(value) else "-"
+    def number(value: float | None, decimals: int) -> str:
+        return "-" if value is None else f"{value:.{decimals}f}"
 
-    return [
-        number(1e3 * float(np.median(one.detect_s)), 1),
-        number(1e3 * float(np.percentile(one.detect_s, 95)), 1),
-        number(float(np.median(one.labels))),
-        number(1e3 * float(np.median(one.enroll_s)), 1),
-        number(one.peak_bytes / 1e6),
-        number(one.added_bytes / 1e6),
-        number(one.gpu_bytes / 1e6) if one.gpu_bytes else "-",
-    ]
+    numbers = speed_numbers(one)
+    return [number(value, 1 if "ms" in name else 0) for name, value in numbers.items()]
+
+
+def speed_numbers(one: Speed) -> dict[str, float | None]:
+    """Times and memory by name; None where the system cannot say, or there is no GPU."""
+    values = {
+        "detect_ms": 1e3 * float(np.median(one.detect_s)),
+        "detect_p95_ms": 1e3 * float(np.percentile(one.detect_s, 95)),
+        "labels": float(np.median(one.labels)),
+        "enroll_ms": 1e3 * float(np.median(one.enroll_s)),
+        "peak_mb": one.peak_bytes / 1e6,
+        "added_mb": one.added_bytes / 1e6,
+        "gpu_mb": one.gpu_bytes / 1e6 if one.gpu_bytes else float("nan"),
+    }
+    return {name: round(value, 2) if np.isfinite(value) else None for name, value in values.items()}
 
 
 def _quantiles(f: Figures) -> str:

@@ -24,7 +24,11 @@ _TAIL = 0.025
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A figure with its 95 % interval; all NaN where there are no values."""
+    """A figure with its 95 % interval.
+
+    All are NaN where there are no values, the bounds where all are of one pair of views: one pair
+    tells nothing of others.
+    """
 
     value: float
     low: float
@@ -34,6 +38,8 @@ class Interval:
         """For a table."""
         if math.isnan(self.value):
             return "-"
+        if math.isnan(self.low):
+            return f"{factor * self.value:.{decimals}f}"
         value, low, high = (
             f"{factor * x:.{decimals}f}" if math.isfinite(x) else "∞"
             for x in (self.value, self.low, self.high)
@@ -74,7 +80,7 @@ class Resampler:
         sums = np.bincount(self._group, weights=array, minlength=count)
         sizes = np.bincount(self._group, minlength=count)
         drawn = (self._weights @ sums) / np.maximum(self._weights @ sizes, 1)
-        return _interval(float(array.mean()), drawn)
+        return self._interval(float(array.mean()), drawn)
 
     def rms(self, values: ArrayLike) -> Interval:
         """Root of the mean square."""
@@ -86,7 +92,8 @@ class Resampler:
         array = self._checked(values)
         if not len(array):
             return NOTHING
-        return _interval(float(np.sort(array)[(len(array) + 1) // 2 - 1]), self.medians(array))
+        middle = float(np.sort(array)[(len(array) + 1) // 2 - 1])
+        return self._interval(middle, self.medians(array))
 
     def medians(self, values: ArrayLike) -> FloatArray:
         """(rounds,) medians of the draws."""
@@ -102,6 +109,11 @@ class Resampler:
             found.append(ordered[np.argmax(reached >= half, axis=1)])
         return np.concatenate(found)
 
+    def _interval(self, value: float, drawn: FloatArray) -> Interval:
+        if self._weights.shape[1] < 2:
+            return Interval(value, math.nan, math.nan)
+        return Interval(value, *bounds(drawn))
+
     def _checked(self, values: ArrayLike) -> FloatArray:
         array = np.asarray(values, dtype=np.float64).ravel()
         if len(array) != len(self._group):
@@ -109,9 +121,14 @@ class Resampler:
         return array
 
 
-def _interval(value: float, drawn: FloatArray) -> Interval:
+def bounds(drawn: FloatArray) -> tuple[float, float]:
+    """The 2.5 and 97.5 % quantiles of draws; NaN without any."""
     ordered = np.sort(drawn)
     last = len(ordered) - 1
+    if last < 0:
+        return math.nan, math.nan
     # Not interpolated: an infinite draw has no neighbourhood.
-    low, high = ordered[math.floor(_TAIL * last)], ordered[math.ceil((1 - _TAIL) * last)]
-    return Interval(value, float(low), float(high))
+    return (
+        float(ordered[math.floor(_TAIL * last)]),
+        float(ordered[math.ceil((1 - _TAIL) * last)]),
+    )

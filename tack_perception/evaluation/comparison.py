@@ -4,19 +4,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tack_perception.errors import InvalidInputError
-from tack_perception.evaluation.bootstrap import NOTHING, Interval, Resampler
+from tack_perception.evaluation.bootstrap import NOTHING, Interval, Resampler, bounds
 from tack_perception.evaluation.figures import RMS_CAP_PX
 from tack_perception.evaluation.trials import PointTrial, errors, groups
 
 FloatArray = NDArray[np.float64]
-_TAIL = 0.025
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,12 +78,7 @@ def _ratio(resample: Resampler, one: FloatArray, other: FloatArray) -> Interval:
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = resample.medians(one) / resample.medians(other)
         value = resample.median(one).value / np.float64(resample.median(other).value)
-    drawn = np.sort(drawn[~np.isnan(drawn)])
-    if not len(drawn):
-        return NOTHING
-    last = len(drawn) - 1
-    low, high = drawn[math.floor(_TAIL * last)], drawn[math.ceil((1 - _TAIL) * last)]
-    return Interval(float(value), float(low), float(high))
+    return Interval(float(value), *bounds(drawn[~np.isnan(drawn)]))
 
 
 def _question(t: PointTrial) -> tuple[int, int, str]:

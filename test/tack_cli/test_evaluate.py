@@ -149,7 +149,7 @@ def test_clicks_of_another_set_alone_with_a_summary(
     assert {t["clicked"] for t in trials if t["relation"] == "new"} == {"clicks"}
     assert not (tmp_path / "out" / "gallery").exists()
     speed = json.loads((tmp_path / "out" / "speed.json").read_text())
-    assert speed["random"]["labels"] == "1"
+    assert speed["random"]["labels"] == 1
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,9 @@ def test_resampling_is_the_same_by_seed_and_counts_what_was_not_found():
     assert one.value == other.value == 2
     assert one.high == math.inf
     assert one.text() == "2.0 [1.0, ∞]"
+    single = Resampler([7, 7, 7]).median([1.0, 2.0, 3.0])
+    assert single.text() == "2.0"
+    assert math.isnan(single.low)
     assert Interval(0.5, 0.25, 1).text(0, 100) == "50 [25, 100]"
     with pytest.raises(InvalidInputError, match="3 values, 4 groups"):
         Resampler(groups).mean([1, 2, 3])
