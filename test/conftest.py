@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The world every test lives in: a ROS graph of its own, closed to other hosts."""
+"""The world every test lives in: a ROS graph of its own, closed to other hosts, no display."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from tack_ros.environment import (
 for name in (DISCOVERY_VARIABLE, *PROFILE_VARIABLES, "ROS_STATIC_PEERS", "RMW_IMPLEMENTATION"):
     os.environ.pop(name, None)
 os.environ.update(graph_environment(domain_id=private_domain_id()))
+# A test that imports mujoco itself would otherwise choose an OpenGL that needs a display, for all
+# tests of its process.
+os.environ.setdefault("MUJOCO_GL", "egl")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
