@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from tack_perception.configuration import Configuration
 from tack_perception.correspondence import CorrespondenceSet, Manifest
 from tack_perception.files import write_atomically
-from tack_perception.learning.calibration import calibrate
+from tack_perception.learning.calibration import CalibrationConfig, calibrate
 from tack_perception.learning.card import CARD, CardFacts, DataFacts, card_text
 from tack_perception.learning.hardware import precision
 from tack_perception.learning.log import LOSS, NOT_LOSSES, VALIDATION
@@ -39,7 +39,7 @@ class Job:
         data: folders of the data sets.
         output: folder for the run; the model comes to `model` in it.
         train: settings of the run.
-        sections: settings by section: `model`, `episodes`, and heads' losses by name.
+        sections: settings by section: `model`, `episodes`, `calibration`, and heads' losses by name.
         classes: to learn from; empty takes all.
         start: folder of a model to begin with.
         validation: folder of a data set to look at now and then.
@@ -69,6 +69,8 @@ def release(
     method: Heads,
     episodes: SamplerConfig,
     fabric: Fabric,
+    *,
+    progress: bool = True,
 ) -> None:
     """Write the model of a run, and its card.
 
@@ -78,11 +80,13 @@ def release(
         method: by which it learned.
         episodes: from which it learned.
         fabric: on which it learned.
+        progress: show progress bars.
 
     Raises:
         TackError: a file cannot be written.
     """
-    model, folder = outcome.model.to("cpu"), job.output / MODEL
+    # Rounded first, so that what is judged is what is kept.
+    model, folder = outcome.model.to("cpu").half().float(), job.output / MODEL
     recipe = {
         **job.train.recipe(),
         "precision": precision(job.train, fabric.device.type),
@@ -95,8 +99,8 @@ def release(
     notes = {"method": method.name, "training": json.loads(json.dumps(recipe))}
     if job.validation is not None and model.objects is not None:
         pack = make_pack(job.validation, classes=job.classes or None)
-        notes |= calibrate(model, pack, progress=True)
-    save_model(folder, model, notes)
+        notes |= calibrate(model, pack, calibration_config(job), progress=progress)
+    save_model(folder, model, notes, half=True)
     facts = CardFacts(
         name=job.output.absolute().name, method=method.name, heads=model.config.heads,
         trunk=_trunk(model.config), parameters=model.parameter_count(), data=_data(job),
@@ -104,6 +108,13 @@ def release(
         limits=_limits(job, model.config), settings=job.settings,
     )  # fmt: skip
     write_atomically(folder / CARD, card_text(facts))
+
+
+def calibration_config(job: Job) -> CalibrationConfig:
+    """How the answers of the model are weighed."""
+    return CalibrationConfig.from_mapping(
+        job.sections.get("calibration", {}), "section calibration"
+    )
 
 
 def loss_settings(method: Heads) -> dict[str, Any]:

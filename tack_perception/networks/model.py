@@ -96,20 +96,27 @@ class KeypointModel(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-def save_model(folder: Path | str, model: KeypointModel, notes: dict[str, Any]) -> None:
+def save_model(
+    folder: Path | str, model: KeypointModel, notes: dict[str, Any], *, half: bool = False
+) -> None:
     """Write a model: weights and what they are weights of.
 
     Args:
         folder: for it.
         model: the model.
         notes: what else a program will want to know of it (method, calibration); plain YAML.
+        half: keep the weights in half precision: half the size, and rounded to 11 bits.
 
     Raises:
         TackError: it cannot be written.
     """
     folder = Path(folder)
     state = {
-        name: value.detach().to("cpu").contiguous() for name, value in model.state_dict().items()
+        name: (value.half() if half and value.is_floating_point() else value)
+        .detach()
+        .to("cpu")
+        .contiguous()
+        for name, value in model.state_dict().items()
     }
     config = {
         name: list(value) if isinstance(value, tuple) else value
