@@ -28,17 +28,23 @@ class Graph:
 
     def __init__(self, threads: int = 1) -> None:
         import rclpy
-        from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.task import Future
+
+        from tack_ros.node import CallbackPool
 
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.executor: Any = (
             SingleThreadedExecutor(context=self.context)
             if threads == 1
-            else MultiThreadedExecutor(threads, context=self.context)
+            else CallbackPool(threads, context=self.context)
         )
         self._nodes: list[Any] = []
-        self._thread = threading.Thread(target=self.executor.spin)
+        self._end: Any = Future()
+        self._thread = threading.Thread(
+            target=self.executor.spin_until_future_complete, args=(self._end,)
+        )
         self.probe = self.add(rclpy.create_node("probe", context=self.context))
         self._thread.start()
 
@@ -94,9 +100,13 @@ class Graph:
         raise AssertionError(f"waited {seconds:g} s in vain for {what}")
 
     def close(self) -> None:
-        self.executor.shutdown()
+        from tack_ros.actions import destroy_actions
+
+        self._end.set_result(None)
         self._thread.join()
+        self.executor.shutdown()
         for node in reversed(self._nodes):
+            destroy_actions(node)
             node.destroy_node()
         self.context.try_shutdown()
 
