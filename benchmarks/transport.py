@@ -131,11 +131,13 @@ def recorded(kind: type[Any], log: Path) -> type[Any]:
             return subscription
 
         def destroy_node(self) -> None:
-            used = resource.getrusage(resource.RUSAGE_SELF)
-            drops = dict(self.drops.counts())
-            cores = (used.ru_utime + used.ru_stime) / (time.monotonic() - started_s)
-            log.write_text(json.dumps({"events": events, "drops": drops, "cores": cores}))
-            super().destroy_node()
+            lasted_s = time.monotonic() - started_s
+            super().destroy_node()  # children count when they have ended
+            kinds = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+            own, children = (resource.getrusage(kind) for kind in kinds)
+            used_s = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+            noted = {"events": events, "drops": dict(self.drops.counts())}
+            log.write_text(json.dumps({**noted, "cores": used_s / lasted_s}))
 
     return Recorded
 
@@ -174,15 +176,15 @@ def run_role(role: str, folder: Path, count: int, rate: float) -> int:
     return run(make, [])
 
 
-def measure(seconds: float, rate: float) -> dict[str, Any]:
+def measure(seconds: float, rate: float, points: int) -> dict[str, Any]:
     """Run the three processes and gather what they noted."""
     count = round(seconds * rate)
     with tempfile.TemporaryDirectory(prefix="tack_transport_") as name:
         folder = Path(name)
         annotations = AnnotationSet()
         shot = pattern(0)
-        for label, u, v in (("left", 200.0, 240.0), ("right", 440.0, 240.0)):
-            annotations.add(Annotation(label, u, v, shot))
+        for number, u in enumerate(np.linspace(80.0, 560.0, points)):
+            annotations.add(Annotation(f"point {number}", float(u), 240.0, shot))
         AnnotationStore(folder / "set").save(annotations)
         # As `tack_ros.nodes` has it; this program imports numpy before that.
         environ = {"OPENBLAS_NUM_THREADS": "1", **graph_environment(domain_id=private_domain_id())}
@@ -275,13 +277,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--rate", type=float, default=30.0, help="Hz")
+    parser.add_argument(
+        "--points", type=int, default=8, help="to look for: with 8 the detector is always busy"
+    )
     parser.add_argument("--json", type=Path, help="write the numbers here, too")
     parser.add_argument("--role", choices=ROLES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.role:
         return run_role(args.role, args.folder, round(args.seconds * args.rate), args.rate)
-    result = measure(args.seconds, args.rate)
+    result = measure(args.seconds, args.rate, args.points)
     lines = summary(result)
     print(table(result, lines))
     if args.json:

@@ -10,11 +10,12 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.configuration import setting
+from tack_perception.encodings import RawFrame
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.synchroniser import ApproximateTimeSynchroniser
 from tack_ros import qos
-from tack_ros.conversions.images import to_frame, to_intrinsics
+from tack_ros.conversions.images import to_intrinsics, to_raw_frame
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.node import TackNode
 from tack_ros.stamp_check import RESTART_NS, StampCheck, StampConfig
@@ -46,13 +47,21 @@ class FrameMessages:
     stamp_ns: int
     depth_unit: float
 
+    def raw(self) -> RawFrame:
+        """The two as one.
+
+        Raises:
+            InvalidInputError: they lie in different frames.
+        """
+        return to_raw_frame(self.color, self.depth, self.intrinsics, self.stamp_ns, self.depth_unit)
+
     def frame(self) -> RGBDFrame:
         """Decode.
 
         Raises:
             InvalidInputError: encodings, sizes or frames that do not fit.
         """
-        return to_frame(self.color, self.depth, self.intrinsics, self.stamp_ns, self.depth_unit)
+        return self.raw().frame()
 
 
 class FrameSubscriber:

@@ -15,6 +15,7 @@ from tack_perception.encodings.compressed import (
     encode_compressed_color,
     encode_compressed_depth,
 )
+from tack_perception.encodings.pair import RawFrame
 from tack_perception.encodings.raw import (
     COLOR_ENCODINGS,
     DEPTH_ENCODINGS,
@@ -34,6 +35,7 @@ __all__ = [
     "CompressedFields",
     "CompressedImage",
     "ImageFields",
+    "RawFrame",
     "RawImage",
     "decode_color",
     "decode_compressed_color",

@@ -12,9 +12,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from tack_perception.camera import CameraIntrinsics
-from tack_perception.encodings import RawImage, decode_color, decode_depth, encode_color
+from tack_perception.encodings import RawFrame, RawImage, encode_color
 from tack_perception.errors import InvalidInputError
-from tack_perception.frame import RGBDFrame
 
 
 def to_image(raw: RawImage, header: Header) -> Image:
@@ -78,10 +77,10 @@ def to_intrinsics(info: CameraInfo) -> CameraIntrinsics:
     )
 
 
-def to_frame(
+def to_raw_frame(
     color: Image, depth: Image, intrinsics: CameraIntrinsics, stamp_ns: int, depth_unit: float
-) -> RGBDFrame:
-    """A pair of messages as a frame.
+) -> RawFrame:
+    """A pair of messages, not decoded yet; it shares their memory.
 
     Args:
         color: of any colour encoding.
@@ -91,16 +90,17 @@ def to_frame(
         depth_unit: length of one step of 16UC1, m.
 
     Raises:
-        InvalidInputError: encodings, sizes or frames that do not fit; the message says which.
+        InvalidInputError: the two lie in different frames.
     """
     _check_registered(color, depth)
-    return RGBDFrame(
-        decode_color(color),
-        decode_depth(depth, depth_unit),
-        intrinsics,
-        stamp_ns,
-        color.header.frame_id,
+    return RawFrame(
+        _raw(color), _raw(depth), intrinsics, stamp_ns, color.header.frame_id, depth_unit
     )
+
+
+def _raw(image: Image) -> RawImage:
+    data = np.frombuffer(image.data, dtype=np.uint8)
+    return RawImage(image.height, image.width, image.encoding, image.step, data, image.is_bigendian)
 
 
 def _check_registered(color: Any, depth: Any) -> None:

@@ -15,18 +15,13 @@ from visualization_msgs.msg import MarkerArray
 from tack_perception.annotation import Annotation
 from tack_perception.annotations import AnnotationStore, load_annotations
 from tack_perception.configuration import setting
-from tack_perception.detectors import (
-    DETECTORS,
-    DenseDescriptorConfig,
-    LearnedConfig,
-    make_detector,
-)
+from tack_perception.detectors import DETECTORS, DenseDescriptorConfig, LearnedConfig
+from tack_perception.encodings import RawFrame, decode_color
 from tack_perception.errors import TackError
-from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 from tack_perception.lifting import LiftingConfig
 from tack_perception.overlay import draw_keypoints, palette
-from tack_perception.pipeline import PerceptionPipeline
+from tack_perception.pipeline_process import PipelineProcess
 from tack_ros import qos
 from tack_ros.conversions.detections import to_detections
 from tack_ros.conversions.images import to_color_image
@@ -69,7 +64,12 @@ class DetectorNode(TackNode):
         self._announced: deque[str] = deque(maxlen=1)
         self._problem = NOTHING_ENROLLED
         self._refusals: dict[str, str] = {}
-        self._pipeline = self._fresh_pipeline()
+        settings = self._dense if self._config.value.method == "dense" else self._learned
+        # In a process of its own: a detector on a thread would delay the images that come in.
+        self._pipeline = PipelineProcess(
+            self._config.value.method, dataclasses.asdict(settings.value), self._lifting.value
+        )
+        self.at_end(self._pipeline.close)
         if self._config.value.annotations:
             folder = self._config.value.annotations
             self._enroll(load_annotations(Path(folder).expanduser()), folder)
@@ -80,12 +80,6 @@ class DetectorNode(TackNode):
         FrameSubscriber(self, worker.offer, lambda: self._config.value)
         self.create_subscription(VisionInfo, "annotation_set", self._on_announcement, qos.LATCHED)
         DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
-
-    def _fresh_pipeline(self) -> PerceptionPipeline:
-        method = self._config.value.method
-        settings = self._dense.value if method == "dense" else self._learned.value
-        detector = make_detector(method, dataclasses.asdict(settings))
-        return PerceptionPipeline(detector, self._lifting.value)
 
     def _on_lifting(self, config: LiftingConfig) -> None:
         self._pipeline.lifting = config
@@ -100,12 +94,9 @@ class DetectorNode(TackNode):
         Raises:
             TackError: a shot cannot be used.
         """
-        pipeline = self._fresh_pipeline()
-        if shots:
-            pipeline.enroll(shots)
-        self._pipeline = pipeline
+        self._pipeline.enroll(shots)
         self._problem = "" if shots else NOTHING_ENROLLED
-        labels = ", ".join(pipeline.detector.labels) or "nothing"
+        labels = ", ".join(self._pipeline.labels) or "nothing"
         self.get_logger().info(f"enrolled {len(shots)} annotations of {folder}: {labels}")
 
     def _handle(self, messages: FrameMessages) -> None:
@@ -118,28 +109,29 @@ class DetectorNode(TackNode):
             except TackError as error:
                 self._problem = f"the annotation set could not be used: {error}"
                 self.get_logger().error(self._problem)
-        if not self._pipeline.detector.labels:
+        if not self._pipeline.labels:
             self.drops.add(NOTHING_ENROLLED, expected=True)
             return
-        frame = messages.frame()
-        keypoints = self._pipeline.perceive(frame)
+        raw = messages.raw()
+        keypoints = self._pipeline.perceive(raw)
         self._refusals = {k.label: k.refusal for k in keypoints if k.refusal}
-        self._publish(frame, keypoints)
-        self.monitor.handled(frame.stamp_ns)
+        self._publish(raw, keypoints)
+        self.monitor.handled(raw.stamp_ns)
 
-    def _publish(self, frame: RGBDFrame, keypoints: list[Keypoint]) -> None:
-        header = to_header(frame.stamp_ns, frame.frame_id)
-        labels = self._pipeline.detector.labels
+    def _publish(self, raw: RawFrame, keypoints: list[Keypoint]) -> None:
+        header = to_header(raw.stamp_ns, raw.frame_id)
+        labels = self._pipeline.labels
         self._detections.publish(to_detections(keypoints, header))
         if self._markers.get_subscription_count():
             self._markers.publish(keypoint_markers(keypoints, header, labels))
         if self._overlay.get_subscription_count():
-            drawn = draw_keypoints(frame.color, keypoints, colors=palette(labels))
+            color = decode_color(raw.color)
+            drawn = draw_keypoints(color, keypoints, colors=palette(labels))
             self._overlay.publish(to_color_image(drawn, header))
 
     def _health(self) -> Health:
         times = self._pipeline.times
-        values = {"labels": ", ".join(self._pipeline.detector.labels)}
+        values = {"labels": ", ".join(self._pipeline.labels)}
         for stage, seconds in sorted(times.seconds.items()):
             values[f"{stage}, mean [ms]"] = f"{seconds / max(times.frames, 1) * 1e3:.1f}"
         for label, why in sorted(self._refusals.items()):

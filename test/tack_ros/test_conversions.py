@@ -26,9 +26,9 @@ from tack_ros.conversions.goals import to_grasps, to_poses
 from tack_ros.conversions.images import (
     to_camera_info,
     to_color_image,
-    to_frame,
     to_image,
     to_intrinsics,
+    to_raw_frame,
 )
 from tack_ros.conversions.markers import click_markers, goal_markers, keypoint_markers
 from tack_ros.conversions.stamps import to_header, to_ns, to_stamp
@@ -68,7 +68,8 @@ def test_a_frame_survives_the_wire(make_frame, encoding):
     header = to_header(frame.stamp_ns, frame.frame_id)
     color_message = through_the_wire(to_color_image(frame.color, header))
     depth_message = through_the_wire(to_image(encode_depth(depth, encoding), header))
-    back = to_frame(color_message, depth_message, frame.intrinsics, frame.stamp_ns, 0.001)
+    raw = to_raw_frame(color_message, depth_message, frame.intrinsics, frame.stamp_ns, 0.001)
+    back = raw.frame()
     np.testing.assert_array_equal(back.color, frame.color)
     np.testing.assert_array_equal(back.depth, depth)
     assert (back.stamp_ns, back.frame_id) == (frame.stamp_ns, frame.frame_id)
@@ -80,7 +81,7 @@ def test_depth_of_another_frame_is_refused(make_frame):
     color = to_color_image(frame.color, to_header(1, "camera_color_optical_frame"))
     depth = to_image(encode_depth(frame.depth), to_header(1, "camera_depth_optical_frame"))
     with pytest.raises(InvalidInputError, match="registered to colour"):
-        to_frame(color, depth, frame.intrinsics, 1, 0.001)
+        to_raw_frame(color, depth, frame.intrinsics, 1, 0.001).frame()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_a_wrong_image_is_refused(make_frame, field, value, sentence):
     setattr(color, field, value)
     depth = to_image(encode_depth(frame.depth), to_header(1, frame.frame_id))
     with pytest.raises(InvalidInputError, match=sentence):
-        to_frame(color, depth, frame.intrinsics, 1, 0.001)
+        to_raw_frame(color, depth, frame.intrinsics, 1, 0.001).frame()
 
 
 @pytest.mark.parametrize(
