@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tack_perception.correspondence import CorrespondenceSet
+from tack_perception.evaluation.appearances import WORKING_SHARE
 from tack_perception.evaluation.assessment import Assessment, assess, columns_of, differences
 from tack_perception.evaluation.columns import CLUTTER, Column
 from tack_perception.evaluation.comparison import Difference
@@ -63,6 +64,7 @@ class Results:
                 **plain_figures(plan.config),
                 "alone": self.alone,
                 "viewpoint_bounds_deg": list(ANGLES_DEG),
+                "working_share": WORKING_SHARE,
                 "clutter_bounds": plain_figures(list(CLUTTER)),
                 "thresholds_px": list(THRESHOLDS_PX),
                 "rms_cap_px": RMS_CAP_PX,

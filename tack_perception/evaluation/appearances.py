@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_perception import geometry
+from tack_perception.camera import CameraIntrinsics
 from tack_perception.correspondence import CorrespondenceSet, codec
 from tack_perception.correspondence.writer import view_folder
 from tack_perception.errors import FileFormatError, InvalidInputError
 
 FloatArray = NDArray[np.float64]
+
+WORKING_SHARE = 0.15
+"""Longer side of an object's box at working size, in widths of the picture: 96 px of 640."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,6 +32,9 @@ class Appearance:
         instance, category: which one, of which class.
         share: of the picture that shows it, 0 to 1.
         direction: (3,) unit vector in the object's frame from its middle to the camera.
+        box: (left, top, right, bottom) of all of it, seen or not, px; NaN if it reaches behind the
+            camera.
+        size: (width, height) of the picture, px.
     """
 
     view: int
@@ -36,6 +43,15 @@ class Appearance:
     category: str
     share: float
     direction: FloatArray
+    box: tuple[float, float, float, float]
+    size: tuple[int, int]
+
+    @property
+    def working(self) -> bool:
+        """At working size: all of it in the picture, and its longer side at least 15 % of it."""
+        left, top, right, bottom = self.box
+        inside = left >= 0 and top >= 0 and right < self.size[0] and bottom < self.size[1]
+        return inside and max(right - left, bottom - top) >= WORKING_SHARE * self.size[0]
 
     def angle_deg(self, other: Appearance) -> float:
         """Between the two viewing directions in the object's (its class's) frame, degrees."""
@@ -88,14 +104,13 @@ def catalogue(
         raise InvalidInputError(
             f"class {', '.join(unknown)}: {data.folder} has {', '.join(data.manifest.classes)}"
         )
-    middles: dict[str, FloatArray] = {}
     appearances: list[Appearance] = []
     present, rivals = [], 0
     for i in range(len(data)):
         record = _record(data, i)
         categories = [_category(data, entry["instance"]) for entry in record["objects"]]
         present.append(frozenset(categories))
-        for one in _seen(data, i, record, categories, middles):
+        for one in _seen(data, i, record, categories):
             if one.category not in wanted or one.share < smallest:
                 continue
             alike = [
@@ -129,22 +144,27 @@ def _seen(
     i: int,
     record: dict[str, Any],
     categories: list[str],
-    middles: dict[str, FloatArray],
 ) -> list[Appearance]:
     if record["world_from_camera"] is None:
         return []
-    area = record["intrinsics"]["width"] * record["intrinsics"]["height"]
-    camera = geometry.nearest_transform(record["world_from_camera"])[:3, 3]
+    numbers = record["intrinsics"]
+    intrinsics = CameraIntrinsics(**{**numbers, "coefficients": tuple(numbers["coefficients"])})
+    size = (intrinsics.width, intrinsics.height)
+    camera = geometry.nearest_transform(record["world_from_camera"])
     found = []
     for thing, (entry, category) in enumerate(zip(record["objects"], categories, strict=True)):
         if entry["world_from_object"] is None or not entry["pixels"]:
             continue
         name = entry["instance"]
-        if name not in middles:
-            corners = data.vertices(name)
-            middles[name] = (corners.min(axis=0) + corners.max(axis=0)) / 2
-        object_from_world = geometry.inverse(geometry.nearest_transform(entry["world_from_object"]))
-        away = geometry.apply(object_from_world, camera) - middles[name]
+        corners = data.vertices(name)
+        object_from_camera = (
+            geometry.inverse(geometry.nearest_transform(entry["world_from_object"])) @ camera
+        )
+        away = object_from_camera[:3, 3] - (corners.min(axis=0) + corners.max(axis=0)) / 2
         direction = away / np.linalg.norm(away)
-        found.append(Appearance(i, thing, name, category, entry["pixels"] / area, direction))
+        pixels = intrinsics.project(geometry.apply(geometry.inverse(object_from_camera), corners))
+        (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0)
+        box = (float(left), float(top), float(right), float(bottom))
+        share = entry["pixels"] / (size[0] * size[1])
+        found.append(Appearance(i, thing, name, category, share, direction, box, size))
     return found

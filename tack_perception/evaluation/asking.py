@@ -24,7 +24,7 @@ from tack_perception.evaluation.probe import (
     Target,
 )
 from tack_perception.evaluation.symmetry import equivalents
-from tack_perception.evaluation.truth import State, box_of, named_points, surface_look
+from tack_perception.evaluation.truth import State, named_points, surface_look
 
 FloatArray = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ class Asker:
         return Probe(
             number, relation, natural, click.category, clicked, click.view, click.thing,
             query.view, query.thing, click.angle_deg(query), clutter,
-            box_of(data, second, query.thing), tuple(points),
+            query.box, click.working and query.working, tuple(points),
             (Query(0, tuple(targets)),),
         )  # fmt: skip
 
@@ -102,7 +102,7 @@ class Asker:
         nothing = Target(State.ABSENT, _NOWHERE, np.full(3, np.nan), np.zeros((0, 2)))
         return Probe(
             number, "absent", True, click.category, clicked, click.view, click.thing, query_view,
-            -1, float("nan"), float("nan"), (float("nan"),) * 4, tuple(points),
+            -1, float("nan"), float("nan"), (float("nan"),) * 4, False, tuple(points),
             (Query(0, (nothing,) * len(points)),),
         )  # fmt: skip
 

@@ -61,6 +61,7 @@ def make_columns(occlusions: Sequence[int], covered: frozenset[int]) -> tuple[Co
         Column("same", "same instance, new view", "main", plain("same")),
         Column("new", "new instance of the class", "main", plain("new")),
     ]
+    made += [_working(relation) for relation in RELATIONS]
     made += [_viewpoint(low, high) for low, high in itertools.pairwise(ANGLES_DEG)]
     for relation in RELATIONS:
         made += [_occlusion(relation, share, covered) for share in (0, *occlusions)]
@@ -83,6 +84,13 @@ def make_columns(occlusions: Sequence[int], covered: frozenset[int]) -> tuple[Co
 def covered_pairs(trials: Sequence[PointTrial]) -> frozenset[int]:
     """Numbers of the pairs of views that were also searched with occluders."""
     return frozenset(one.probe for one in trials if one.occlusion)
+
+
+def _working(relation: str) -> Column:
+    def holds(t: PointTrial) -> bool:
+        return t.relation == relation and t.state == "seen" and not t.occlusion and t.working
+
+    return Column(f"{relation}_working", f"{RELATIONS[relation]}, at working size", "main", holds)
 
 
 def _viewpoint(low: float, high: float) -> Column:

@@ -138,15 +138,12 @@ class _Drawer:
         made = self._until_enough("same", QUERIES, waiting)
         left = list(waiting)
         for low, high in itertools.pairwise(ANGLES_DEG):
+            wanted = [p for p in left if in_range(p[0].angle_deg(p[1]), low, high)]
             count = sum(p.seen for p in made if in_range(p.angle_deg, low, high))
-            for pair in left:
-                if count >= self._config.trials:
-                    break
-                if in_range(pair[0].angle_deg(pair[1]), low, high):
-                    probe = self._ask("same", QUERIES, pair, natural=False)
-                    made += probe
-                    count += sum(one.seen for one in probe)
-        return made
+            made += self._filled("same", QUERIES, wanted, count)
+        asked = {(p.click_view, p.click_thing, p.query_view) for p in made}
+        fresh = (p for p in left if (p[0].view, p[0].thing, p[1].view) not in asked)
+        return made + self._at_work("same", QUERIES, fresh, made)
 
     def _new(self) -> list[Probe]:
         pairs = [
@@ -154,7 +151,9 @@ class _Drawer:
             for category in self._classes
         ]
         clicked = QUERIES if self._here is self._there else CLICKS
-        return self._until_enough("new", clicked, _in_turn(pairs))
+        waiting = _in_turn(pairs)
+        made = self._until_enough("new", clicked, waiting)
+        return made + self._at_work("new", clicked, waiting, made)
 
     def _self(self) -> list[Probe]:
         pairs = [
@@ -162,6 +161,28 @@ class _Drawer:
             for category in self._classes
         ]
         return self._until_enough("self", QUERIES, _in_turn(pairs))
+
+    def _at_work(
+        self, relation: str, clicked: str, pairs: Iterable[Pair], made: list[Probe]
+    ) -> list[Probe]:
+        """Further probes of objects at working size, until there are enough of these."""
+        wanted = (pair for pair in pairs if pair[0].working and pair[1].working)
+        return self._filled(relation, clicked, wanted, sum(p.seen for p in made if p.working))
+
+    def _filled(
+        self, relation: str, clicked: str, pairs: Iterable[Pair], count: int
+    ) -> list[Probe]:
+        """Further probes, where `count` points are seen already."""
+        made: list[Probe] = []
+        if count >= self._config.trials:
+            return made
+        for pair in pairs:
+            for probe in self._ask(relation, clicked, pair, natural=False):
+                made.append(probe)
+                count += probe.seen
+            if count >= self._config.trials:
+                break
+        return made
 
     def _until_enough(self, relation: str, clicked: str, pairs: Iterator[Pair]) -> list[Probe]:
         """Probes until there are trials enough of seen points, and of hidden ones if they come."""

@@ -101,6 +101,7 @@ class Probe:
         clutter: pixels of other things near it in the query, in units of the object's own;
             NaN where it is not known.
         box: (left, top, right, bottom) of the object in the query, px; NaN if absent.
+        working: the object is at working size in both views, see `Appearance`.
         points: the clicks.
         queries: the plain one first, then those with occluders.
     """
@@ -117,6 +118,7 @@ class Probe:
     angle_deg: float
     clutter: float
     box: tuple[float, float, float, float]
+    working: bool
     points: tuple[ClickedPoint, ...]
     queries: tuple[Query, ...]
 

@@ -194,6 +194,7 @@ class _Runner:
             query_view=probe.query_view,
             occlusion=query.occlusion,
             state=target.state.value,
+            working=probe.working,
             angle_deg=probe.angle_deg,
             clutter=probe.clutter,
             box_px=probe.box_px,

@@ -30,6 +30,7 @@ class PointTrial:
         clicked, click_view, query_view: the set of the click and the views' indices.
         occlusion: share of the object that was covered, %.
         state: "seen", "hidden", "covered" or "absent".
+        working: the object is at working size in both views.
         angle_deg: change of viewpoint; NaN if absent.
         clutter: see `Probe`.
         box_px: longer side of the object's box in the query; NaN if absent.
@@ -55,6 +56,7 @@ class PointTrial:
     query_view: int
     occlusion: int
     state: str
+    working: bool
     angle_deg: float
     clutter: float
     box_px: float

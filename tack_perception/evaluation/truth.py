@@ -132,20 +132,6 @@ def surface_look(
     return look_at(view, thing, places, data.normals(instance, face))
 
 
-def box_of(data: CorrespondenceSet, view: View, thing: int) -> tuple[float, float, float, float]:
-    """(left, top, right, bottom), px, of all of an object, seen or not, also outside the picture.
-
-    NaN where a part of it is behind the camera.
-    """
-    pose, camera = view.objects[thing].world_from_object, view.world_from_camera
-    assert pose is not None, "appearances have poses"
-    assert camera is not None, "appearances have poses"
-    corners = data.vertices(view.objects[thing].instance)
-    pixels = view.intrinsics.project(geometry.apply(geometry.inverse(camera) @ pose, corners))
-    (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0)
-    return float(left), float(top), float(right), float(bottom)
-
-
 def _around(
     view: View, depth: NDArray[np.float32], thing: int, low: NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray, Mask]:

@@ -22,8 +22,9 @@ def trial(**changes) -> PointTrial:
     values = {
         "detector": "d", "probe": 0, "relation": "same", "natural": True, "category": "mug",
         "label": "mug.rim", "kind": "named", "clicked": "queries", "click_view": 0,
-        "query_view": 1, "occlusion": 0, "state": "seen", "angle_deg": 20.0, "clutter": 0.1,
-        "box_px": 80.0, "truth": (100.0, 100.0), "answer": (103.0, 104.0), "confidence": 0.8,
+        "query_view": 1, "occlusion": 0, "state": "seen", "working": False, "angle_deg": 20.0,
+        "clutter": 0.1, "box_px": 80.0, "truth": (100.0, 100.0), "answer": (103.0, 104.0),
+        "confidence": 0.8,
         "accepted": True, "covariance": (4.0, 0.0, 4.0), "error_m": 0.002, "refusal": "",
     }  # fmt: skip
     values |= changes
@@ -132,6 +133,7 @@ def test_columns_take_what_they_should():
         "new_hidden": trial(relation="new", state="hidden"),
         "same_clutter_2": trial(clutter=7),
         "self": trial(relation="self"),
+        "new_working": trial(relation="new", natural=False, working=True),
     }
     held = {
         name: {key for key, column in columns.items() if column.holds(one)}
@@ -143,7 +145,7 @@ def test_columns_take_what_they_should():
     assert held["same"] == {
         "same", "viewpoint_0_30", "same_occlusion_0", "same_named", "same_clutter_0",
     }  # fmt: skip
-    assert not make_columns((), frozenset())[3].holds(trial(relation="absent", state="absent"))
+    assert not make_columns((), frozenset())[5].holds(trial(relation="absent", state="absent"))
 
 
 def test_thresholds_of_acceptance():

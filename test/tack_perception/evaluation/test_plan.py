@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from tack_perception import geometry
 from tack_perception.correspondence import CorrespondenceSet
 from tack_perception.errors import ConfigurationError, InvalidInputError
+from tack_perception.evaluation.appearances import catalogue
 from tack_perception.evaluation.plan import make_plan
 from tack_perception.evaluation.probe import ProtocolConfig
 from tack_perception.evaluation.truth import State, look_at, named_points
@@ -129,6 +130,20 @@ def test_the_change_of_viewpoint_is_that_of_the_cameras(plan):
         math.radians(70)
     )
     assert probe.angle_deg == pytest.approx(math.degrees(math.acos(cosine)), abs=3)
+
+
+def test_working_size_is_whole_and_large(plan, blocks):
+    working = {probe.working for probe in plan.probes if probe.relation == "same"}
+    assert working == {True}  # the cameras look at the middle from near
+    here = catalogue(blocks, 0.0).appearances[0]
+    view = blocks.view(0)
+    rows, columns = np.nonzero(view.instance)
+    shown = (columns.min(), rows.min(), columns.max(), rows.max())
+    assert_allclose(here.box, shown, atol=1)
+    assert here.share == pytest.approx((view.instance > 0).mean())
+    cut = dataclasses.replace(here, box=(-1.0, 10.0, 60.0, 50.0))
+    small = dataclasses.replace(here, box=(10.0, 10.0, 33.0, 33.0))
+    assert (here.working, cut.working, small.working) == (True, False, False)
 
 
 def test_equivalents_are_half_a_turn_away(plan):
