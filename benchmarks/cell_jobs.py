@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def report(outcomes: dict[str, list[CellOutcome | str]]) -> None:
-    print(f"\n{'class':<12} {'placed':>8}  {'95 %':>12}  point error, mm (median)")
+    print(f"\n{'class':<12} {'placed':>8}  {'95 %':>12}  of one click  point error, mm (median)")
     together = [result for results in outcomes.values() for result in results]
     for name, results in [*outcomes.items(), ("all", together)]:
         share = Share.of([not isinstance(r, str) and r.success for r in results])
@@ -71,7 +71,10 @@ def report(outcomes: dict[str, list[CellOutcome | str]]) -> None:
         ]
         median = f"{np.median(errors):.1f}" if errors else "–"
         interval = f"{100 * share.low:.0f} to {100 * share.high:.0f} %"
-        print(f"{name:<12} {share.hits:>3} / {share.trials:<3}  {interval:>12}  {median}")
+        once = sum(not isinstance(r, str) and r.success and len(r.clicks) == 1 for r in results)
+        print(
+            f"{name:<12} {share.hits:>3} / {share.trials:<3}  {interval:>12}  {once:>12}  {median}"
+        )
     finished = [r for results in outcomes.values() for r in results if not isinstance(r, str)]
     if finished:
         cycles = [sum(r.pick.seconds.values()) for r in finished if r.success]

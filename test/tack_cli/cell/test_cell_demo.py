@@ -25,7 +25,7 @@ pytest.importorskip("viser", reason="needs viser: pip install tack[sim]")
 
 from tack_sim.cell.log import CellLog
 
-WAIT_S = 400.0
+WAIT_S = 900.0
 STAGES = [
     "start", "click", "move it", "find again", "goal", "open", "pregrasp", "approach", "close",
     "lift", "carry", "place", "release", "retreat", "home",

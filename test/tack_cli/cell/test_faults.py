@@ -42,7 +42,7 @@ from tack_sim.cell.log import CellSetup
 LABEL = "top_center"
 AWAY = np.array([0.5, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0])
 SLOW = MotionConfig(speed=0.15, acceleration=0.2)
-WAIT_S = 120.0
+WAIT_S = 300.0
 
 
 class Running:
