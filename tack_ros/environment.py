@@ -8,11 +8,14 @@ before ROS, or anything else, is installed.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import IO
 
 from tack_perception.errors import DependencyError
 
@@ -23,6 +26,8 @@ PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES
 DOMAINS = 102
 _KILTED_RCLPY = 9  # major version
 _ROS_ROOT = "/opt/ros/"
+# (process, which of its domains) → domain and its locked file; a forked child claims its own.
+_claims: dict[tuple[int, int], tuple[int, IO[str] | None]] = {}
 _SEARCH_PATHS = ("AMENT_PREFIX_PATH", "LD_LIBRARY_PATH", "PYTHONPATH")
 
 
@@ -163,12 +168,35 @@ def graph_environment(
 
 
 def private_domain_id(offset: int = 0) -> int:
-    """A domain id that this process is likely to have for itself.
+    """A domain id that no other process of this user has got from here while this one lives.
+
+    The kernel gives a lock back when its process ends, however that ends.
 
     Args:
         offset: which of several domains of this process.
 
     Returns:
-        0 to 101.
+        0 to 101; where all are taken, one that is shared.
     """
-    return (os.getpid() + offset) % DOMAINS
+    key = os.getpid(), offset
+    if key not in _claims:
+        wanted = [(sum(key) + step) % DOMAINS for step in range(DOMAINS)]
+        claimed = ((number, _claim(number)) for number in wanted)
+        _claims[key] = next(((n, file) for n, file in claimed if file), (wanted[0], None))
+    return _claims[key][0]
+
+
+def _claim(number: int) -> IO[str] | None:
+    """The locked file of a domain; None where another process, or this one, has it."""
+    folder = Path(tempfile.gettempdir()) / f"tack_domains_{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        file = (folder / str(number)).open("w", encoding="utf-8")
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file

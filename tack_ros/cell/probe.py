@@ -204,7 +204,9 @@ class Probe:
                         keypoint = from_detection(detection)
                     except InvalidInputError:
                         continue
-                    if keypoint.label == label and keypoint.xyz is not None and keypoint.visible:
+                    if keypoint.label != label:
+                        continue
+                    if keypoint.xyz is not None and keypoint.visible:
                         return stamp_ns, keypoint
                     seen[label] = keypoint
             if len(searched) >= _LOOKS:

@@ -89,9 +89,32 @@ def test_a_domain_outside_the_range_is_refused(domain: int) -> None:
     assert graph_environment({}, domain_id=101)["ROS_DOMAIN_ID"] == "101"
 
 
-def test_private_domains_of_one_process_differ() -> None:
-    domains = {environment.private_domain_id(offset) for offset in range(environment.DOMAINS)}
-    assert domains == set(range(environment.DOMAINS))
+def test_a_domain_stays_and_the_domains_of_one_process_differ() -> None:
+    domains = [environment.private_domain_id(offset) for offset in range(5)]
+    assert len(set(domains)) == 5
+    assert set(domains) <= set(range(environment.DOMAINS))
+    assert [environment.private_domain_id(offset) for offset in range(5)] == domains
+
+
+def test_no_two_processes_have_the_same_domain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Process ids that are 102 apart ask for the same one first."""
+    monkeypatch.setattr(environment.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(environment, "_claims", {})
+    claimed: list[int] = []
+    for process in range(3):
+        monkeypatch.setattr(environment.os, "getpid", lambda process=process: 7 + 102 * process)
+        claimed.append(environment.private_domain_id())
+    assert claimed == [7, 8, 9]
+    files = [file for _, file in environment._claims.values() if file is not None]
+    assert len(files) == 3
+    files[1].close()  # as when that process ends
+    monkeypatch.setattr(environment.os, "getpid", lambda: 7 + 102 * 9)
+    assert environment.private_domain_id() == 8
+    for _, file in environment._claims.values():
+        if file is not None:
+            file.close()
 
 
 def test_it_speaks_before_anything_is_installed() -> None:
