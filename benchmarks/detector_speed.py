@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tack_perception.annotation import Annotation
 from tack_perception.camera import CameraIntrinsics
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="also torch.compile (slow to start)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    shot, query, objects = frames(args.data)
+    shot, query, clicks, objects = frames(args.data)
     print(f"torch {torch.__version__}, {args.threads} threads; {objects}")
     print(f"{'':<34}" + "".join(f"{count:>16} points" for count in COUNTS) + "   moved, px")
     for kind in args.detectors:
@@ -56,7 +57,7 @@ def main() -> None:
             with arithmetic(detector, device, lower=lower, compiled=compiled):
                 cells, places = [], np.zeros((0, 2))
                 for count in COUNTS:
-                    enroll(detector, shot, count)
+                    enroll(detector, shot, clicks[:count])
                     median, late = timed(detector, query, args.repetitions, device)
                     cells.append(f"{median:10.1f} / {late:6.1f} ms")
                     found = detector.detect(again(query, 0))
@@ -122,29 +123,30 @@ def again(frame: RGBDFrame, n: int) -> RGBDFrame:
     return RGBDFrame(frame.color, frame.depth, frame.intrinsics, n + 1, frame.frame_id)
 
 
-def enroll(detector: LearnedDetector, shot: RGBDFrame, count: int) -> None:
-    """Click so many points about the middle of the shot's largest object."""
+def enroll(detector: LearnedDetector, shot: RGBDFrame, clicks: NDArray[np.float64]) -> None:
+    """Click these points, (N, 2) px."""
     detector.forget()
-    rng = np.random.default_rng(0)
-    height, width = shot.color.shape[:2]
-    where = np.array([width, height]) / 2 + rng.uniform(-40, 40, (count, 2))
-    detector.enroll([Annotation(f"p{n}", u, v, shot) for n, (u, v) in enumerate(where.tolist())])
+    detector.enroll([Annotation(f"p{n}", u, v, shot) for n, (u, v) in enumerate(clicks.tolist())])
 
 
-def frames(folder: Path | None) -> tuple[RGBDFrame, RGBDFrame, str]:
-    """Two frames of one scene."""
+def frames(folder: Path | None) -> tuple[RGBDFrame, RGBDFrame, NDArray[np.float64], str]:
+    """Two frames of one scene, clicks on the largest object of the first, and what is in view."""
     if folder is not None:
         pack: Pack = make_pack(folder)
         scene = pack.views["scene"]
         first = int(np.flatnonzero(scene == scene[0])[0])
         one, two = frame_of(pack, first), frame_of(pack, first + 1)
+        mine = pack.things[pack.things["view"] == first]
+        largest = mine[int(mine["pixels"].argmax())]
+        clicks = largest["point_pixel"][: int(largest["count"])].astype(np.float64)
         count = int((pack.things["view"] == first + 1).sum())
-        return one, two, f"{folder.name}, {count} objects in view"
+        return one, two, clicks, f"{folder.name}, {count} objects in view"
     rng = np.random.default_rng(0)
     color = rng.integers(0, 255, (60, 80, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
     camera = CameraIntrinsics(640, 480, 615, 615, 319.5, 239.5)
     frame = RGBDFrame(color, np.full((480, 640), 0.5, np.float32), camera, 1, "camera")
-    return frame, frame, "a picture of noise"
+    clicks = np.array([319.5, 239.5]) + rng.uniform(-40, 40, (256, 2))
+    return frame, frame, clicks, "a picture of noise"
 
 
 if __name__ == "__main__":

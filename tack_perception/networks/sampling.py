@@ -7,6 +7,8 @@ lies at cell (p + 1/2)/s − 1/2.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -79,21 +81,24 @@ def peaks(heat: Tensor, sigma: float = 2.0) -> tuple[Tensor, Tensor, Tensor]:
     batch, count, height, width = heat.shape
     flat = heat.reshape(batch, count, -1).float()
     top = flat.argmax(-1)
-    u, v = (top % width).float(), torch.div(top, width, rounding_mode="floor").float()
-    across = torch.arange(width, device=heat.device, dtype=torch.float32)
-    down = torch.arange(height, device=heat.device, dtype=torch.float32)
-    du = across - u[..., None]  # (B, N, w)
-    dv = down - v[..., None]
-    probability = flat.softmax(-1).reshape(batch, count, height, width)
-    window_u, window_v = (torch.exp(-(d**2) / (2 * sigma**2)) for d in (du, dv))
-    windowed = probability * window_v[..., :, None] * window_u[..., None, :]
-    mass = windowed.sum((-1, -2)).clamp_min(1e-12)
-    in_u, in_v = windowed.sum(-2) / mass[..., None], windowed.sum(-1) / mass[..., None]
-    mean_u, mean_v = (in_u * du).sum(-1), (in_v * dv).sum(-1)
-    var_u = (in_u * du**2).sum(-1) - mean_u**2
-    var_v = (in_v * dv**2).sum(-1) - mean_v**2
-    both = torch.einsum("bnhw,bnh,bnw->bn", windowed, dv, du) / mass - mean_u * mean_v
-    covariance = torch.stack([var_u, both, both, var_v], -1).reshape(batch, count, 2, 2)
-    near = (du[..., None, :] ** 2 + dv[..., :, None] ** 2) <= (2 * sigma) ** 2
-    share = (probability * near).sum((-1, -2))
-    return torch.stack([u + mean_u, v + mean_v], -1), covariance, share
+    u, v = top % width, torch.div(top, width, rounding_mode="floor")
+    # Only the cells around the top are looked at: three sigma of the window hold all of it.
+    reach = math.ceil(3 * sigma)
+    steps = torch.arange(-reach, reach + 1, device=heat.device)
+    columns, rows = u[..., None] + steps, v[..., None] + steps
+    across, down = (columns >= 0) & (columns < width), (rows >= 0) & (rows < height)
+    inside = (down[..., :, None] & across[..., None, :]).flatten(2)
+    columns, rows = columns.clamp(0, width - 1), rows.clamp(0, height - 1)
+    near = (rows[..., :, None] * width + columns[..., None, :]).flatten(2)
+    probability = (flat.gather(-1, near) - flat.logsumexp(-1, keepdim=True)).exp() * inside
+    dv, du = (one.flatten().float() for one in torch.meshgrid(steps, steps, indexing="ij"))
+    windowed = probability * torch.exp(-(du**2 + dv**2) / (2 * sigma**2))
+    mass = windowed.sum(-1).clamp_min(1e-12)
+    mean_u, mean_v, uu, uv, vv = (
+        (windowed * power).sum(-1) / mass for power in (du, dv, du * du, du * dv, dv * dv)
+    )
+    both = uv - mean_u * mean_v
+    covariance = torch.stack([uu - mean_u**2, both, both, vv - mean_v**2], -1)
+    share = (probability * (du**2 + dv**2 <= (2 * sigma) ** 2)).sum(-1)
+    places = torch.stack([u + mean_u, v + mean_v], -1)
+    return places, covariance.reshape(batch, count, 2, 2), share
