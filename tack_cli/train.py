@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", metavar="FILE", type=Path,
         help="YAML with more settings, which arguments override; sections are train, model,"
-        " episodes, and objects, tack, don for the losses of these heads",
+        " episodes, calibration, and objects, tack, don for the losses of these heads",
     )  # fmt: skip
     parser.add_argument(
         "--licence", metavar="TEXT", default="",

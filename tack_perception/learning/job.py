@@ -20,7 +20,7 @@ from tack_perception.learning.loop import Outcome, train
 from tack_perception.learning.methods import Heads, make_method
 from tack_perception.learning.pack import Pack, make_pack
 from tack_perception.learning.pictures import draw_samples
-from tack_perception.learning.release import Job, loss_settings, release
+from tack_perception.learning.release import Job, calibration_config, loss_settings, release
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.networks.model import (
     HEADS,
@@ -30,7 +30,7 @@ from tack_perception.networks.model import (
     load_model,
 )
 
-SECTIONS = ("train", "model", "episodes")
+SECTIONS = ("train", "model", "episodes", "calibration")
 """Sections of a settings file, beside one for each head's losses."""
 
 
@@ -50,6 +50,7 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
     """
     method = with_settings(make_method(job.method), job.sections)
     episodes = SamplerConfig.from_mapping(job.sections.get("episodes", {}), "section episodes")
+    calibration_config(job)  # a mistake in it is better found now than after the training
     fabric = launch(job.train)
     sampler = _sampler(job.data, job, episodes, fabric, progress)
     torch.manual_seed(job.train.seed)
@@ -68,7 +69,7 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
     )  # fmt: skip
     if not fabric.is_global_zero:
         return None
-    release(job, outcome, method, episodes, fabric)
+    release(job, outcome, method, episodes, fabric, progress=progress)
     return outcome
 
 

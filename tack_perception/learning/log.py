@@ -55,7 +55,8 @@ class TrainingLog:
 
     def add(self, row: Mapping[str, float]) -> None:
         """Append a row; a name that is new becomes a column."""
-        self.rows.append(dict(row))
+        # Kept as they are written: a run that goes on reads them back and must tell the same.
+        self.rows.append({name: _rounded(value) for name, value in row.items()})
         new = [name for name in row if name not in self._columns]
         if new:
             self._columns += new
@@ -177,6 +178,10 @@ def _smooth(values: FloatArray) -> FloatArray:
         total = total * (1 - 1 / width) + value
         smoothed[index] = total / weight
     return smoothed
+
+
+def _rounded(value: float) -> float:
+    return value if isinstance(value, int) else float(_number(value))
 
 
 def _number(value: float | None) -> str:

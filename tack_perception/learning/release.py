@@ -39,7 +39,7 @@ class Job:
         data: folders of the data sets.
         output: folder for the run; the model comes to `model` in it.
         train: settings of the run.
-        sections: settings by section: `model`, `episodes`, `calibration`, and heads' losses by name.
+        sections: settings by section: `model`, `episodes`, `calibration`, losses by their heads.
         classes: to learn from; empty takes all.
         start: folder of a model to begin with.
         validation: folder of a data set to look at now and then.

@@ -24,6 +24,7 @@ SETTINGS = {
     "episodes": {"crop_px": 32, "points": 4, "fewest_pixels": 20},
     "train": {"log_every": 2, "validation_batches": 2},
     "tack": {"autoencoder": 0.5},
+    "calibration": {"pairs": 20, "points": 2},
 }
 RENDER = ["--class", "mug,box", "--instances", "2", "--views", "4", "--size", "96x72", "--quiet"]
 
@@ -62,6 +63,7 @@ def test_a_run_leaves_a_model_that_loads(trained: Path) -> None:
     assert model.config.classes == ("box", "mug")
     assert notes["method"] == "tack"
     assert notes["training"]["tack.autoencoder"] == 0.5
+    assert set(notes["calibration"]) == {"tack"}
     with torch.no_grad():
         assert model.features(torch.rand(1, 3, 32, 32)).isfinite().all()
 
@@ -162,6 +164,7 @@ def test_what_is_refused(
         ("tack: {adaption: 1}", "section tack: unknown setting adaption"),
         ("model: {heads: [don]}", "heads follows from the method"),
         ("episodes: {crop_px: 1}", "allowed is 32 to 512"),
+        ("calibration: {pairs: 1}", "allowed is at least 20"),
         ("- 1", "sections with settings are expected"),
         ("train: {steps: many}", "a value of type int"),
     ],

@@ -22,8 +22,8 @@ def text(folder: Path) -> str:
 def test_rows_are_on_disk_at_once_and_read_back(tmp_path: Path) -> None:
     log = TrainingLog(tmp_path, 0)
     log.add({"step": 20, "loss": 1.5, "ta": 1.25, "learning_rate": 1e-3})
-    log.add({"step": 40, "loss": 0.5, "ta": 0.125, "learning_rate": 2e-3})
-    assert text(tmp_path) == HEADER + "20,1.5,1.25,0.001\n40,0.5,0.125,0.002\n"
+    log.add({"step": 40, "loss": 0.5, "ta": 1 / 3, "learning_rate": 2e-3})
+    assert text(tmp_path) == HEADER + "20,1.5,1.25,0.001\n40,0.5,0.333333,0.002\n"
     assert read_log(tmp_path / "log.csv") == log.rows
 
 
