@@ -207,11 +207,12 @@ def test_a_motion_that_takes_too_long_is_stopped(cell):
     plan = planned(cell).planned_trajectory
     set_duration(cell, "scaling", 1.0)
     set_duration(cell, "margin", 0.0)
-    # The arm has to settle after the trajectory's end, which is now too late.
+    # The arm has to settle after the trajectory's end, which is now too late. On the way it lags
+    # by well under the 0.15 rad at which the controller would give up.
     for point in plan.joint_trajectory.points:
         point.velocities = [0.0] * 7
     last = plan.joint_trajectory.points[-1]
-    last.positions = [value + 0.4 for value in last.positions]
+    last.positions = [value + 0.25 for value in last.positions]
     result = ends_with(execute(cell, plan), MoveItErrorCode.TIMED_OUT)
     assert "was stopped" in result.error_code.message
     assert cell.stands()
