@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from importlib.util import find_spec
 
 import pytest
@@ -23,6 +24,9 @@ os.environ.update(graph_environment(domain_id=private_domain_id()))
 # A test that imports mujoco itself would otherwise choose an OpenGL that needs a display, for all
 # tests of its process.
 os.environ.setdefault("MUJOCO_GL", "egl")
+# In the background of a script Ctrl-C is ignored, and so it would be by all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
