@@ -26,7 +26,8 @@ demo: setup ## The whole job in a simulated cell, with a report to look at
 test: lint ## Every check and every test
 	@$(PY) -m pytest -n 2 --dist loadfile
 	@echo 'The tests on a ROS graph once more, with the field checks of older distributions:'
-	@ROS_PYTHON_CHECK_FIELDS=1 $(PY) -m pytest -m ros -n 2 --dist loadfile -q
+	@ROS_PYTHON_CHECK_FIELDS=1 $(PY) -m pytest -m ros test/tack_ros test/test_packaging.py \
+	  -n 2 --dist loadfile -q
 
 lint: setup ## Style, formatting and types
 	@$(PY) -m ruff check --quiet .

@@ -29,7 +29,7 @@ from tack_ros.parameters import NodeParameters
 
 T = TypeVar("T")
 _SWITCH_INTERVAL_S = 0.0005
-_CALLBACKS_S = 5.0  # the end waits so long for callbacks under way
+_CALLBACKS_S = 2.0  # the end waits so long for callbacks under way
 
 
 class TackNode(Node):

@@ -107,6 +107,16 @@ def test_a_floor_imports_only_from_floors_below(floor: str) -> None:
     assert wrong == {}
 
 
+def test_marked_tests_are_where_the_second_run_looks_for_them() -> None:
+    """`make test` runs what is marked `ros` once more, and names the places."""
+    second = (ROOT / "Makefile").read_text().partition("-m ros ")[2].partition("-n ")[0]
+    places = [ROOT / name for name in second.split() if name != "\\"]
+    assert places
+    for path in (ROOT / "test").rglob("test_*.py"):
+        if "pytest.mark." + "ros" in path.read_text(encoding="utf-8"):
+            assert any(path.is_relative_to(place) for place in places), path
+
+
 def test_nothing_that_drives_a_robot_knows_of_the_simulation() -> None:
     """Only what stands in for a robot and its MoveIt imports the simulator."""
     stand_ins = {"cell", "move_group", "cell.py", "move_group.py", "trajectories.py"}
