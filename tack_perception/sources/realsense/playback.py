@@ -91,16 +91,27 @@ class Playback:
         if self._resuming is not None:
             self._resuming.join()
             self._resuming = None
+        # librealsense's thread that reads the file works with what the sensors own: let it stand
+        # still before they close, and do what closing asked of it before the device goes. Else
+        # the process is aborted now and then.
+        self._stand_still()
         for sensor in self._sensors:
             with contextlib.suppress(RuntimeError):  # it stops by itself at the end of the file
                 sensor.stop()
             with contextlib.suppress(RuntimeError):
                 sensor.close()
+        self._stand_still()
         self._sensors = []
         self._arrived = queue.Queue(_WAITING)
         if self._device is not None:
             self._device = None
             self._context.unload_device(str(self._file))
+
+    def _stand_still(self) -> None:
+        """Return when librealsense's reading thread has done all it was asked for, and waits."""
+        if self._device is not None:
+            with contextlib.suppress(RuntimeError):
+                self._device.pause()
 
     def frames(self) -> Iterator[Any]:
         """Yield frame sets in the order of their stamps, to the end; then again from the start.
