@@ -52,9 +52,10 @@ def main() -> None:
     print(f"{'':<34}" + "".join(f"{count:>16} points" for count in COUNTS) + "   moved, px")
     for kind in args.detectors:
         truth = None
-        for name, device, lower, compiled in modes(args):
-            detector = make_learned(kind, {"model": args.model})
-            with arithmetic(detector, device, lower=lower, compiled=compiled):
+        for name, device, precision, compiled in modes(args):
+            settings = {"model": args.model, "device": device, "precision": precision}
+            detector = make_learned(kind, settings)
+            with arithmetic(detector, compiled=compiled):
                 cells, places = [], np.zeros((0, 2))
                 for count in COUNTS:
                     enroll(detector, shot, clicks[:count])
@@ -68,38 +69,26 @@ def main() -> None:
             print(f"{kind:<6} {name:<27}" + "".join(f"{c:>23}" for c in cells) + f"   {shift}")
 
 
-def modes(args: argparse.Namespace) -> Iterator[tuple[str, str, bool, bool]]:
-    """Name, device, whether in bfloat16, whether compiled."""
+def modes(args: argparse.Namespace) -> Iterator[tuple[str, str, str, bool]]:
+    """Name, device, precision, whether compiled."""
     for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
-        yield f"{device}, single", device, False, False
-        yield f"{device}, bfloat16", device, True, False
-        if args.compile or device == "cuda":
-            yield f"{device}, bfloat16, compiled", device, True, True
+        for precision in ("single", "bfloat16"):
+            yield f"{device}, {precision}", device, precision, False
+        if args.compile:
+            yield f"{device}, bfloat16, compiled", device, "bfloat16", True
 
 
 @contextlib.contextmanager
-def arithmetic(
-    detector: LearnedDetector, device: str, *, lower: bool, compiled: bool
-) -> Iterator[None]:
-    """The trunk on a device and in a precision; the heads stay in single precision."""
+def arithmetic(detector: LearnedDetector, *, compiled: bool) -> Iterator[None]:
+    """The trunk compiled, if it is to be."""
     model: Any = detector.model
     trunk = model.trunk
-    moved = trunk.to(device, memory_format=torch.channels_last)
-    run = torch.compile(moved) if compiled else moved
-
-    class Elsewhere(torch.nn.Module):
-        channels, stride = trunk.channels, trunk.stride
-
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            with torch.autocast(device, torch.bfloat16, enabled=lower):
-                features: torch.Tensor = run(pictures.to(device))
-            return features.float().cpu()
-
-    model.trunk = Elsewhere()
+    if compiled:
+        model.trunk = torch.compile(trunk)
     try:
         yield
     finally:
-        model.trunk = trunk.to("cpu")
+        model.trunk = trunk
 
 
 def timed(

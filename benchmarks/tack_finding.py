@@ -27,11 +27,14 @@ from tqdm import tqdm
 
 from tack_perception.evaluation.statistics import Share
 from tack_perception.files import write_atomically
+from tack_perception.learning.device_sampler import DeviceSampler
 from tack_perception.learning.don import DonLossConfig
 from tack_perception.learning.episode import Episodes
+from tack_perception.learning.hardware import launch
+from tack_perception.learning.job import draws_on_device
 from tack_perception.learning.loop import train
 from tack_perception.learning.methods import Heads
-from tack_perception.learning.pack import make_pack
+from tack_perception.learning.pack import Pack, make_pack
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.learning.settings import TrainConfig
 from tack_perception.learning.tack import TackLossConfig
@@ -77,6 +80,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--px", type=int, default=64)
+    parser.add_argument("--batches", type=int, default=24, help="of 32 pairs, to measure on")
     parser.add_argument("--same-share", type=float, default=0.5)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", help="rows whose name holds one of these words")
@@ -98,7 +102,15 @@ def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[
     if result.is_file():
         return {name: np.array(e) for name, e in json.loads(result.read_text()).items()}
     data = make_pack(args.data, classes=args.classes)
-    sampler = EpisodeSampler([data], sampling(args), seed=seed, batch=args.batch)
+    config = TrainConfig(
+        steps=args.steps, batch=args.batch, learning_rate=2e-3, schedule="cosine", warm_up=0.05,
+        ema_decay=0.99, seed=seed, pictures_every=0, validate_every=0, clip=5.0, log_every=50,
+        precision="bf16-mixed",
+    )  # fmt: skip
+    fabric = launch(config)
+    sampler = draw_from(data, args, seed, args.batch, fabric.device)
+    if isinstance(sampler, DeviceSampler):
+        config = dataclasses.replace(config, workers=0)
     torch.manual_seed(seed)
     model = KeypointModel(
         ModelConfig(
@@ -112,15 +124,20 @@ def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[
             adaptation=run.adaptation, autoencoder=run.autoencoder, depth=0.0, judge=0.0
         ),
     )  # fmt: skip
-    config = TrainConfig(
-        steps=args.steps, batch=args.batch, learning_rate=2e-3, precision="bf16-mixed",
-        ema_decay=0.99, seed=seed, pictures_every=0, validate_every=0, clip=5.0,
-    )  # fmt: skip
     print(f"{run.name}, seed {seed}")
-    outcome = train(model, method, sampler, config, folder)
-    errors = errors_of(answers(outcome.model, run), args)
+    outcome = train(model, method, sampler, config, folder, fabric=fabric)
+    errors = errors_of(answers(outcome.model, run), args, fabric.device)
     write_atomically(result, json.dumps({name: e.tolist() for name, e in errors.items()}))
     return errors
+
+
+def draw_from(
+    data: Pack, args: argparse.Namespace, seed: int, batch: int, device: torch.device
+) -> EpisodeSampler | DeviceSampler:
+    """Episodes of a data set, drawn by the device where it can."""
+    if draws_on_device(TrainConfig(), [data], device):
+        return DeviceSampler([data], sampling(args), device, seed=seed, batch=batch)
+    return EpisodeSampler([data], sampling(args), seed=seed, batch=batch)
 
 
 def sampling(args: argparse.Namespace) -> SamplerConfig:
@@ -156,15 +173,15 @@ def answers(model: KeypointModel, run: Run) -> Callable[[Episodes], tuple[Tensor
 
 
 def errors_of(
-    ask: Callable[[Episodes], tuple[Tensor, Tensor]], args: argparse.Namespace
+    ask: Callable[[Episodes], tuple[Tensor, Tensor]], args: argparse.Namespace, device: torch.device
 ) -> dict[str, NDArray[np.float64]]:
     """Errors on held-out instances, px of the picture, by column."""
     data = make_pack(args.test, classes=args.classes)
-    sampler = EpisodeSampler([data], sampling(args), seed=12345, batch=32)
+    sampler = draw_from(data, args, 12345, 32, device)
     found: dict[str, list[Tensor]] = {name: [] for name in COLUMNS}
     with torch.inference_mode():
-        for step in tqdm(range(24), "measuring", leave=False):
-            e = sampler.batch(step)
+        for step in tqdm(range(args.batches), "measuring", leave=False):
+            e = sampler.batch(step).to(device)
             there, here = ask(e)
             clicked = e.named_visible[..., 0] & e.named_known[..., 0] & (e.named_index >= 0)
             known, seen = e.named_known[..., 1], e.named_visible[..., 1]
@@ -177,7 +194,7 @@ def errors_of(
                 ("hidden", error, clicked & known & ~seen),
                 ("new instance", error, clicked & known & seen & ~same),
             ):
-                found[name].append(values[mask])
+                found[name].append(values[mask].cpu())
     return {name: torch.cat(several).double().numpy() for name, several in found.items()}
 
 
@@ -187,10 +204,13 @@ def chance(args: argparse.Namespace) -> dict[str, NDArray[np.float64]]:
 
     def ask(episodes: Episodes) -> tuple[Tensor, Tensor]:
         shape = episodes.query_named.shape
-        first, second = (torch.rand(shape, generator=generator) * args.px for _ in range(2))
+        first, second = (
+            (torch.rand(shape, generator=generator) * args.px).to(episodes.query_named.device)
+            for _ in range(2)
+        )
         return first, second
 
-    return errors_of(ask, args)
+    return errors_of(ask, args, torch.device("cpu"))
 
 
 def table(rows: list[tuple[Run, int, dict[str, NDArray[np.float64]]]]) -> str:

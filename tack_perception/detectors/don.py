@@ -39,7 +39,8 @@ class DonReader:
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
         """The descriptor of a click."""
-        point = torch.as_tensor(pixel, dtype=torch.float32).reshape(1, 1, 2)
+        point = torch.as_tensor(pixel, dtype=torch.float32, device=window.features.device)
+        point = point.reshape(1, 1, 2)
         described = self.head(window.features[None])
         return {"descriptor": self.head.sample(described, point, self.stride)[0, 0]}
 

@@ -91,6 +91,7 @@ class LearnedDetector:
         self, model: KeypointModel, reader: Reader, judges: Judges, config: LearnedConfig
     ) -> None:
         self.model, self.reader, self.judges, self.config = model, reader, judges, config
+        self._bfloat16 = config.uses_bfloat16(next(model.parameters()).device.type)
         self._shots: dict[str, list[Shot]] = {}
         self._last: tuple[RGBDFrame, Scene, list[Window]] | None = None
         if config.threads:
@@ -173,7 +174,7 @@ class LearnedDetector:
             crop = window_around(shot.frame, shot.u, shot.v, size, self.config.reach_m)
         else:
             crop = window_of(scene.instances[number], scene.scale, size)
-        window = look(self.model, shot.frame, [crop], [number is not None])[0]
+        window = self._look(shot.frame, [crop], [number is not None])[0]
         pixel = crop.to_crop(shot.pixel)
         with torch.inference_mode():
             what = self.reader.read(window, pixel)
@@ -184,11 +185,11 @@ class LearnedDetector:
         last = self._last  # one read: another thread may look at another frame meanwhile
         if last is not None and last[0] is frame:
             return last[1], last[2]
-        scene = see(self.model, frame, self.config.scene_px)
+        scene = see(self.model, frame, self.config.scene_px, bfloat16=self._bfloat16)
         several = scene.instances[: self.config.most_windows]
         size = self.model.config.crop_px
         crops = [window_of(one, scene.scale, size) for one in several]
-        windows = look(self.model, frame, crops, [True] * len(crops))
+        windows = self._look(frame, crops, [True] * len(crops))
         self._last = (frame, scene, windows)
         return scene, windows
 
@@ -220,11 +221,11 @@ class LearnedDetector:
                 for window in windows
             ]
         )  # fmt: skip
-        facts = {name: value.float().numpy() for name, value in found.evidence.items()}
-        facts |= {"share": shares.numpy(), "alike": alike}
+        facts = {name: value.float().cpu().numpy() for name, value in found.evidence.items()}
+        facts |= {"share": shares.cpu().numpy(), "alike": alike}
         return windows, Evidence(
-            pixels.numpy().astype(np.float64),
-            covariances.numpy().astype(np.float64) * self.model.stride**2,
+            pixels.cpu().numpy().astype(np.float64),
+            covariances.cpu().numpy().astype(np.float64) * self.model.stride**2,
             facts,
         )
 
@@ -243,7 +244,10 @@ class LearnedDetector:
             for v in _places(height, side)
             for u in _places(width, side)
         ]
-        return look(self.model, frame, crops, [False] * len(crops))
+        return self._look(frame, crops, [False] * len(crops))
+
+    def _look(self, frame: RGBDFrame, crops: Sequence[Crop], found: Sequence[bool]) -> list[Window]:
+        return look(self.model, frame, crops, found, bfloat16=self._bfloat16)
 
     def _groups(self) -> list[list[int]]:
         """Numbers of the labels that were clicked on one object: they are found on one."""

@@ -33,8 +33,9 @@ class Window:
 
     Attributes:
         crop: where.
-        features: (C, h, w) of the picture.
-        embedding: (E,) what the object in it is like, unit length; zeros without an object head.
+        features: (C, h, w) of the picture, on the model's device.
+        embedding: (E,) what the object in it is like, unit length; zeros without an object head. On
+            the CPU.
         found: whether an object was found there; else it is only a place to look at.
     """
 
@@ -58,7 +59,7 @@ class Scene:
 
 
 @torch.inference_mode()
-def see(model: KeypointModel, frame: RGBDFrame, scene_px: int) -> Scene:
+def see(model: KeypointModel, frame: RGBDFrame, scene_px: int, *, bfloat16: bool = False) -> Scene:
     """Find the objects of a frame.
 
     Args:
@@ -66,6 +67,7 @@ def see(model: KeypointModel, frame: RGBDFrame, scene_px: int) -> Scene:
         frame: the frame.
         scene_px: longer side of the picture that the trunk sees, px; 0: so that things on a table
             are about as large in it as those that the model has learned from.
+        bfloat16: whether the trunk computes in it.
     """
     height, width = frame.color.shape[:2]
     scale = max(height, width) / (scene_px or SCENE_CROPS * model.config.crop_px)
@@ -73,39 +75,58 @@ def see(model: KeypointModel, frame: RGBDFrame, scene_px: int) -> Scene:
         return Scene(scale, ())
     size = (round(width / scale), round(height / scale))
     small = np.asarray(cv2.resize(frame.color, size, interpolation=cv2.INTER_AREA), np.uint8)
-    features = model.features(pictures([small], model))
+    features = described(model, [small], bfloat16=bfloat16)
     foreground, votes, _ = model.objects(features)
     found = find_instances(
-        foreground[0].float().sigmoid().numpy(), votes[0].float().numpy(), model.stride
+        foreground[0].sigmoid().cpu().numpy(), votes[0].cpu().numpy(), model.stride
     )
     return Scene(scale, tuple(found))
 
 
 @torch.inference_mode()
 def look(
-    model: KeypointModel, frame: RGBDFrame, crops: Sequence[Crop], found: Sequence[bool]
+    model: KeypointModel,
+    frame: RGBDFrame,
+    crops: Sequence[Crop],
+    found: Sequence[bool],
+    *,
+    bfloat16: bool = False,
 ) -> list[Window]:
     """Describe windows of a frame, all in one pass of the trunk."""
     if not crops:
         return []
-    features = model.features(pictures([crop.cut(frame.color) for crop in crops], model))
+    features = described(model, [crop.cut(frame.color) for crop in crops], bfloat16=bfloat16)
     if model.objects is None:
         embedded = torch.zeros(len(crops), 1)
     else:
         foreground, votes, _ = model.objects(features)
-        embedded = model.objects.embed(features, _central(foreground, votes, model.stride))
+        central = _central(foreground, votes, model.stride)
+        embedded = model.objects.embed(features, central).cpu()
     return [Window(crop, features[i], embedded[i], bool(found[i])) for i, crop in enumerate(crops)]
 
 
 def _central(foreground: Tensor, votes: Tensor, stride: int) -> Tensor:
     """(B, h, w) weights of the cells of the object in the middle, not of its neighbours."""
     height, width = foreground.shape[-2:]
-    u = torch.arange(width) * stride + (stride - 1) / 2
-    v = torch.arange(height) * stride + (stride - 1) / 2
+    u = torch.arange(width, device=votes.device) * stride + (stride - 1) / 2
+    v = torch.arange(height, device=votes.device) * stride + (stride - 1) / 2
     du = votes[:, 0] + u - (width * stride - 1) / 2
     dv = votes[:, 1] + v[:, None] - (height * stride - 1) / 2
     reach = 0.2 * width * stride
     return foreground.sigmoid() * torch.exp(-(du**2 + dv**2) / (2 * reach**2))
+
+
+def described(
+    model: KeypointModel, images: Sequence[NDArray[np.uint8]], *, bfloat16: bool = False
+) -> Tensor:
+    """(B, C, H/2, W/2) float32 features of images, on the model's device.
+
+    The trunk may compute in bfloat16; the heads take so little that they never do.
+    """
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+        features = model.features(pictures(images, model))
+    return features.float()
 
 
 def pictures(images: Sequence[NDArray[np.uint8]], model: KeypointModel) -> Tensor:

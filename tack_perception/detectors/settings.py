@@ -7,6 +7,9 @@ import dataclasses
 
 from tack_perception.configuration import Configuration, setting
 
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "single", "bfloat16")
+
 
 @dataclasses.dataclass(frozen=True)
 class DenseDescriptorConfig(Configuration):
@@ -63,3 +66,11 @@ class LearnedConfig(Configuration):
         unit="m", low=0.02, high=1,
     )  # fmt: skip
     threads: int = setting(0, "CPU threads of torch; 0 leaves them as they are", low=0, high=256)
+    device: str = setting("auto", "auto: a GPU where there is one", choices=DEVICES)
+    precision: str = setting(
+        "auto", "of the trunk's arithmetic; auto: bfloat16 on a GPU", choices=PRECISIONS
+    )
+
+    def uses_bfloat16(self, device: str) -> bool:
+        """Whether the trunk computes in bfloat16 on a kind of device (cpu, cuda)."""
+        return self.precision == "bfloat16" or (self.precision == "auto" and device == "cuda")

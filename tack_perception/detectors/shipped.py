@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tack_perception.detectors.confidence_model import Judges
 from tack_perception.detectors.don import DonReader
 from tack_perception.detectors.fused import FusedReader
@@ -90,7 +92,7 @@ def make_learned(kind: str, settings: Mapping[str, Any]) -> LearnedDetector:
     """
     config = LearnedConfig.from_mapping(settings, f"detector {kind}")
     path = model_path(config.model)
-    model, notes = _loaded(path, _changed(path))
+    model, notes = _loaded(path, _changed(path), _device(config, kind))
     calibrations = notes.get(CALIBRATION) or {}
     judges = Judges()
     if kind in calibrations:
@@ -106,7 +108,21 @@ def _changed(path: Path) -> tuple[int, int]:
         raise InvalidInputError(f"{path}: cannot be read whole: {error.strerror}") from error
 
 
+def _device(config: LearnedConfig, kind: str) -> str:
+    there = torch.cuda.is_available()
+    if config.device == "cuda" and not there:
+        raise ConfigurationError(
+            f"detector {kind}: device = 'cuda': torch sees no GPU here (`nvidia-smi` and `tack"
+            " doctor` say more); allowed are auto and cpu"
+        )
+    return "cuda" if there and config.device != "cpu" else "cpu"
+
+
 @functools.lru_cache(maxsize=2)
-def _loaded(path: Path, changed: tuple[int, int]) -> tuple[KeypointModel, dict[str, Any]]:
+def _loaded(
+    path: Path, changed: tuple[int, int], device: str
+) -> tuple[KeypointModel, dict[str, Any]]:
     """A model is read once, however often detectors are made from it."""
-    return load_model(path)
+    model, notes = load_model(path)
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model, notes

@@ -46,7 +46,8 @@ class TackReader:
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
         """The code of a click."""
-        point = torch.as_tensor(pixel, dtype=torch.float32).reshape(1, 1, 2)
+        point = torch.as_tensor(pixel, dtype=torch.float32, device=window.features.device)
+        point = point.reshape(1, 1, 2)
         return {"code": self.head.codes(window.features[None], point)[0, 0]}
 
     def code(self, shots: Sequence[Shot]) -> Tensor:
@@ -81,7 +82,9 @@ def adapted(head: TackHead, code: Tensor, shots: Sequence[Shot]) -> Tensor:
         (K,) code; the start itself where the steps made it no better.
     """
     features = torch.stack([shot.window.features for shot in shots]).clone()
-    points = torch.as_tensor(np.stack([shot.pixel for shot in shots]), dtype=torch.float32)[:, None]
+    points = torch.as_tensor(
+        np.stack([shot.pixel for shot in shots]), dtype=torch.float32, device=features.device
+    )[:, None]
     with torch.inference_mode(False), torch.enable_grad():
         free = torch.atanh(code.clone().clamp(-_CODE_LIMIT, _CODE_LIMIT)).requires_grad_()
         features = features.clone()

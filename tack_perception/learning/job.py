@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from tack_perception.configuration import Configuration
 from tack_perception.correspondence import CorrespondenceSet
 from tack_perception.errors import ConfigurationError, InvalidInputError
+from tack_perception.learning.device_sampler import DeviceSampler, bytes_needed, why_not
 from tack_perception.learning.hardware import launch
 from tack_perception.learning.loop import Outcome, train
 from tack_perception.learning.methods import Heads, make_method
@@ -22,6 +23,7 @@ from tack_perception.learning.pack import Pack, make_pack
 from tack_perception.learning.pictures import draw_samples
 from tack_perception.learning.release import Job, calibration_config, loss_settings, release
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
+from tack_perception.learning.settings import TrainConfig
 from tack_perception.networks.model import (
     HEADS,
     WEIGHTS,
@@ -30,6 +32,7 @@ from tack_perception.networks.model import (
     load_model,
 )
 
+_MEMORY_SHARE = 0.5  # of the device's free memory that data may take
 SECTIONS = ("train", "model", "episodes", "calibration")
 """Sections of a settings file, beside one for each head's losses."""
 
@@ -62,8 +65,11 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
         if validation.named != sampler.named:
             raise InvalidInputError(f"{job.validation}: has other classes or points than the data")
         validation.number_as(model.config.classes, model.config.points)
+    config = job.train
+    if isinstance(sampler, DeviceSampler):
+        config = dataclasses.replace(config, workers=0)
     outcome = train(
-        model, method, sampler, job.train, job.output,
+        model, method, sampler, config, job.output,
         recipe=_recipe(job, method, model.config, episodes), validation=validation,
         pictures=draw_samples, fabric=fabric, progress=progress,
     )  # fmt: skip
@@ -97,7 +103,7 @@ def with_settings(method: Heads, sections: Mapping[str, Mapping[str, Any]]) -> H
 
 
 def first_model(
-    job: Job, method: Heads, sampler: EpisodeSampler, episodes: SamplerConfig
+    job: Job, method: Heads, sampler: EpisodeSampler | DeviceSampler, episodes: SamplerConfig
 ) -> KeypointModel:
     """The network to begin with: a new one, or that of `job.start` with the heads it lacks.
 
@@ -147,7 +153,7 @@ def adopt(model: KeypointModel, known: KeypointModel) -> None:
 
 def _sampler(
     folders: Sequence[Path], job: Job, config: SamplerConfig, fabric: Fabric, progress: bool
-) -> EpisodeSampler:
+) -> EpisodeSampler | DeviceSampler:
     """Draws from data sets; one process after another, since the first packs what is not packed."""
     packs: list[Pack] = []
     for rank in range(fabric.world_size):
@@ -158,7 +164,24 @@ def _sampler(
             ]
         fabric.barrier()
     size = job.train.batch // fabric.world_size
+    if draws_on_device(job.train, packs, fabric.device):
+        return DeviceSampler(packs, config, fabric.device, seed=job.train.seed, batch=size)
     return EpisodeSampler(packs, config, seed=job.train.seed, batch=size)
+
+
+def draws_on_device(config: TrainConfig, packs: Sequence[Pack], device: torch.device) -> bool:
+    """Whether the device itself draws the episodes (`TrainConfig.drawing`).
+
+    Raises:
+        ConfigurationError: it is asked to, and cannot.
+    """
+    if config.drawing == "device":
+        if reason := why_not(packs):
+            raise ConfigurationError(f"drawing = 'device': {reason}; allowed are auto and workers")
+        return True
+    if config.drawing == "workers" or device.type != "cuda" or why_not(packs):
+        return False
+    return bytes_needed(packs) < _MEMORY_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
 def _recipe(

@@ -64,10 +64,7 @@ class Heads:
         if "tack" in self.heads and model.tack is not None:
             losses |= tack_losses(model.tack, support, query, episodes, self.tack)
         if "don" in self.heads and model.don is not None:
-            # Drawn from the batch itself: a run that goes on draws the same.
-            seed = int(episodes.instance.sum()) % 2**31
-            generator = torch.Generator(support.device).manual_seed(seed)
-            losses |= don_losses(model.don, support, query, episodes, self.don, generator)
+            losses |= don_losses(model.don, support, query, episodes, self.don)
         if "sparse" in self.heads and model.sparse is not None:
             losses |= sparse_losses(model.sparse, support, query, episodes)
         return losses

@@ -48,7 +48,8 @@ def object_losses(
     places = torch.cat([episodes.support_surface, episodes.query_surface])
     category = episodes.category.repeat(2)
     taught = category < surface.shape[1]
-    surface = surface[torch.arange(len(category)), category.clamp(max=surface.shape[1] - 1)]
+    row = torch.arange(len(category), device=category.device)
+    surface = surface[row, category.clamp(max=surface.shape[1] - 1)]
     known = things.isfinite()
     voted = truth.isfinite()
     miss = functional.smooth_l1_loss(

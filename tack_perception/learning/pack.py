@@ -11,8 +11,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import multiprocessing
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -147,53 +150,106 @@ def _is_current(cache: Path, stamp: str) -> bool:
         return False
 
 
+_ARRAYS = {"color": np.uint8, "depth": np.uint16, "instance": np.uint8}
+_PART = 32  # views that one process packs at once
+
+
 def _write(data: CorrespondenceSet, cache: Path, stamp: str, progress: bool) -> None:
     shutil.rmtree(cache, ignore_errors=True)
     cache.mkdir(parents=True)
-    classes, instances = tuple(data.manifest.classes), tuple(data.manifest.instances)
-    most = max((len(info.points) for info in data.manifest.classes.values()), default=0)
-    first = data.view(0)
-    height, width = first.color.shape[:2]
     count = len(data)
-
-    def array(name: str, kind: Any, shape: tuple[int, ...]) -> Any:
-        return np.lib.format.open_memmap(
-            cache / f"{name}.npy", mode="w+", dtype=kind, shape=(count, *shape)
-        )
-
-    color = array("color", np.uint8, (height, width, 3))
-    depth = array("depth", np.uint16, (height, width))
-    instance = array("instance", np.uint8, (height, width))
+    height, width = data.view(0).color.shape[:2]
+    for name, kind in _ARRAYS.items():
+        shape = (count, height, width, 3) if name == "color" else (count, height, width)
+        np.lib.format.open_memmap(cache / f"{name}.npy", mode="w+", dtype=kind, shape=shape)
     views = np.zeros(count, VIEW)
     middles = np.full((count, 255, 2), np.nan, np.float32)
     things: list[NDArray[Any]] = []
     named: list[NDArray[np.float32]] = []
-    for number, view in enumerate(tqdm(data, "packing", disable=not progress, unit="view")):
+    with tqdm(total=count, desc="packing", disable=not progress, unit="view") as bar:
+        for numbers, part in _parts(data, cache):
+            views[numbers.start : numbers.stop] = part.views
+            middles[numbers.start : numbers.stop] = part.middles
+            things += part.things
+            named += part.named
+            bar.update(len(numbers))
+    most = _most_points(data)
+    np.save(cache / "views.npy", views)
+    np.save(cache / "middles.npy", middles)
+    np.save(cache / "things.npy", np.array(things, THING))
+    np.save(cache / "named.npy", np.array(named, np.float32).reshape(len(named), most, 3))
+    write_atomically(cache / "pack.json", json.dumps({"stamp": stamp}))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Part:
+    """What some views leave, beside their pictures."""
+
+    views: NDArray[Any]
+    middles: NDArray[np.float32]
+    things: list[NDArray[Any]]
+    named: list[NDArray[np.float32]]
+
+
+def _parts(data: CorrespondenceSet, cache: Path) -> Iterator[tuple[range, _Part]]:
+    """All parts in order, packed by as many processes as there are cores."""
+    count = len(data)
+    parts = [range(i, min(i + _PART, count)) for i in range(0, count, _PART)]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = min(cores or 1, len(parts))
+    if workers == 1:
+        for numbers in parts:
+            yield numbers, _write_part(data, cache, numbers)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork beside threads may hang
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        folders = [(data.folder, cache)] * len(parts)
+        try:
+            yield from zip(parts, pool.map(_work, folders, parts), strict=True)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _work(folders: tuple[Path, Path], numbers: range) -> _Part:
+    return _write_part(CorrespondenceSet.open(folders[0]), folders[1], numbers)
+
+
+def _write_part(data: CorrespondenceSet, cache: Path, numbers: range) -> _Part:
+    """Pack the pictures of some views into the files; return the rest."""
+    classes, instances = tuple(data.manifest.classes), tuple(data.manifest.instances)
+    most = _most_points(data)
+    arrays = {name: np.load(cache / f"{name}.npy", mmap_mode="r+") for name in _ARRAYS}
+    height, width = arrays["depth"].shape[1:]
+    views = np.zeros(len(numbers), VIEW)
+    middles = np.full((len(numbers), 255, 2), np.nan, np.float32)
+    things, named = [], []
+    for place, number in enumerate(numbers):
+        view = data.view(number)
         if view.color.shape[:2] != (height, width):
             raise InvalidInputError(
                 f"{data.folder}: view {number} is {view.color.shape[1]}×{view.color.shape[0]},"
                 f" others are {width}×{height}: one size is needed"
             )
-        color[number] = view.color
-        depth[number] = _counts(view)
-        instance[number] = 255 if view.instance is None else view.instance
-        views[number] = _view_record(view)
+        arrays["color"][number] = view.color
+        arrays["depth"][number] = _counts(view)
+        arrays["instance"][number] = 255 if view.instance is None else view.instance
+        views[place] = _view_record(view)
         for index, thing in enumerate(view.objects):
             info = data.manifest.instances[thing.instance]
             record = _thing_record(data, view, number, index, instances.index(thing.instance))
             record["category"] = classes.index(info.category)
-            middles[number, index] = _middle(data, view, record)
+            middles[place, index] = _middle(data, view, record)
             if record["pixels"] < _FEWEST_PIXELS:
                 continue
             things.append(record)
             named.append(_named(data, view, index, info.category, most))
-    np.save(cache / "views.npy", views)
-    np.save(cache / "middles.npy", middles)
-    np.save(cache / "things.npy", np.array(things, THING))
-    np.save(cache / "named.npy", np.array(named, np.float32).reshape(len(named), most, 3))
-    for one in (color, depth, instance):
-        one.flush()
-    write_atomically(cache / "pack.json", json.dumps({"stamp": stamp}))
+    for array in arrays.values():
+        array.flush()
+    return _Part(views, middles, things, named)
+
+
+def _most_points(data: CorrespondenceSet) -> int:
+    return max((len(info.points) for info in data.manifest.classes.values()), default=0)
 
 
 def _open(data: CorrespondenceSet, cache: Path, wanted: Sequence[str] | None) -> Pack:

@@ -108,10 +108,24 @@ class EpisodeSampler:
             points: `class/point`, those of the model's sparse head; one that is not among them
                 gets -1.
         """
-        self._category = [
-            classes.index(name) if name in classes else len(classes) for name in self.classes
-        ]
-        self._point_number = {name: number for number, name in enumerate(points)}
+        self._category, self._named_index = self.numbers(classes, points)
+
+    def numbers(
+        self, classes: Sequence[str], points: Sequence[str]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(C,) numbers of the data's classes, and (C, K) of their named points, in a model's count.
+
+        See `number_as`.
+        """
+        category = [classes.index(name) if name in classes else len(classes)
+                    for name in self.classes]  # fmt: skip
+        several = self.packs[0].points
+        index = np.full((len(several), self.packs[0].named.shape[1]), -1, np.int64)
+        for number, (name, own) in enumerate(zip(self.classes, several, strict=True)):
+            for n, point in enumerate(own):
+                full = f"{name}/{point}"
+                index[number, n] = points.index(full) if full in points else -1
+        return np.array(category, np.int64), index
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -196,9 +210,6 @@ class EpisodeSampler:
                          config, rng)  # fmt: skip
         named = np.stack([support.named(), query.named()])
         category = int(support.thing["category"])
-        index = np.full(named.shape[1], -1, np.int64)
-        for n, point in enumerate(self.packs[0].points[category]):
-            index[n] = self._point_number.get(f"{self.classes[category]}/{point}", -1)
         return {
             "support": photometric(support.picture, rng, config.photometric),
             "query": photometric(query.picture, rng, config.photometric),
@@ -222,8 +233,8 @@ class EpisodeSampler:
                 [support.holds(named[0, :, :2]), query.holds(named[1, :, :2])], axis=1
             ),
             "named_visible": np.stack([named[0, :, 2] > 0, named[1, :, 2] > 0], axis=1),
-            "named_index": index,
-            "category": np.array(self._category[category], np.int64),
+            "named_index": self._named_index[category],
+            "category": self._category[category],
             "instance": np.array(support.instance + 1_000_000 * first[0], np.int64),
         }  # fmt: skip
 

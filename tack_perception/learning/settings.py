@@ -11,6 +11,7 @@ from tack_perception.configuration import Configuration, setting
 SCHEDULES = ("one_cycle", "cosine", "constant")
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 DEVICES = ("auto", "cpu", "cuda")
+DRAWING = ("auto", "workers", "device")
 
 FREE = frozenset(
     {
@@ -48,6 +49,11 @@ class TrainConfig(Configuration):
     workers: int = setting(
         -1, "processes that draw data; 0: a thread; -1: 0 on the CPU, else some of the cores",
         low=-1,
+    )  # fmt: skip
+    drawing: str = setting(
+        "auto", "who cuts and changes the pictures: worker processes, or the device, which then"
+        " holds all data; auto: a GPU in whose memory rendered data fit, else workers",
+        choices=DRAWING,
     )  # fmt: skip
     checkpoint_every_s: float = setting(120.0, "between checkpoints", unit="s", low=0.0)
     log_every: int = setting(20, "steps between lines of log.csv", low=1)
