@@ -18,11 +18,12 @@ import rclpy
 from action_msgs.msg import GoalStatus
 from rclpy.action.client import ActionClient, ClientGoalHandle
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from tack_perception.errors import TackError
 from tack_ros.actions import destroy_actions, servers_of
+from tack_ros.spinning import SpinThread
 
 T = TypeVar("T")
 _POLL_S = 0.02
@@ -149,27 +150,16 @@ class Calls:
         self._executor.add_node(self.node)
         self._clients: dict[tuple[Any, str], Any] = {}
         self._goals: set[Goal] = set()
-        self._closed = False
-        self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
-        self._thread.start()
+        self._thread = SpinThread(self._executor, name, self._on_fault)
 
-    def _spin(self) -> None:
-        while self.node.context.ok() and not self._closed:
-            try:
-                self._executor.spin()
-            except ExternalShutdownException:
-                return
-            except Exception:
-                # What fails because the context, or this, has just ended is no fault; and one bad
-                # callback (a listener of feedback, say) must not end all further calls.
-                if self.node.context.ok() and not self._closed:
-                    self.node.get_logger().error(f"in a callback: {traceback.format_exc()}")
+    def _on_fault(self, error: Exception) -> None:
+        """One bad callback (a listener of feedback, say) must not end all further calls."""
+        told = "".join(traceback.format_exception(error))
+        self.node.get_logger().error(f"in a callback: {told}")
 
     def close(self) -> None:
         """End its thread and its node; goals under way get no result any more."""
-        self._closed = True
-        self._executor.shutdown()
-        self._thread.join()
+        self._thread.end()
         for goal in tuple(self._goals):
             goal._end()
         destroy_actions(self.node)
@@ -181,7 +171,7 @@ class Calls:
         Raises:
             CallError: the executor has ended.
         """
-        if threading.current_thread() is self._thread:
+        if self._thread.is_current():
             return work()
         done = threading.Event()
         task = self._executor.create_task(work)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -17,7 +16,7 @@ from moveit_msgs.msg import Grasp
 from numpy.typing import NDArray
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection3DArray
@@ -34,6 +33,7 @@ from tack_ros.conversions.stamps import to_header, to_ns
 from tack_ros.conversions.transforms import from_pose, to_point
 from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
 from tack_ros.node import TackNode
+from tack_ros.spinning import SpinThread
 from tack_ros.transform_listener import TransformListener
 
 FloatArray = NDArray[np.float64]
@@ -101,24 +101,16 @@ class Probe:
         self._place = self._node.create_publisher(
             PointStamped, "/pick_place/place_point", qos.RESULT
         )
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="probe", daemon=True)
-        self._thread.start()
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        executor = SingleThreadedExecutor(context=self._context)
+        executor.add_node(self._node)
+        self._thread = SpinThread(executor, "probe")
 
     def __enter__(self) -> Probe:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.calls.close()
-        self._executor.shutdown()
-        self._thread.join()
+        self._thread.end()
         self._node.destroy_node()
         self._context.try_shutdown()
 

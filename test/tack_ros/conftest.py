@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -29,9 +28,9 @@ class Graph:
     def __init__(self, threads: int = 1) -> None:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
-        from rclpy.task import Future
 
         from tack_ros.node import CallbackPool
+        from tack_ros.spinning import SpinThread
 
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
@@ -41,12 +40,8 @@ class Graph:
             else CallbackPool(threads, context=self.context)
         )
         self._nodes: list[Any] = []
-        self._end: Any = Future()
-        self._thread = threading.Thread(
-            target=self.executor.spin_until_future_complete, args=(self._end,)
-        )
         self.probe = self.add(rclpy.create_node("probe", context=self.context))
-        self._thread.start()
+        self._thread = SpinThread(self.executor)
 
     def add(self, node: Any) -> Any:
         self._nodes.append(node)
@@ -102,9 +97,7 @@ class Graph:
     def close(self) -> None:
         from tack_ros.actions import destroy_actions
 
-        self._end.set_result(None)
-        self._thread.join()
-        self.executor.shutdown()
+        self._thread.end()
         for node in reversed(self._nodes):
             destroy_actions(node)
             node.destroy_node()

@@ -20,6 +20,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 
 from tack_ros.actions import destroy_actions  # noqa: E402
 from tack_ros.calls import CallError, Calls  # noqa: E402
+from tack_ros.spinning import SpinThread  # noqa: E402
 
 
 class Server:
@@ -36,10 +37,9 @@ class Server:
             cancel_callback=lambda goal: CancelResponse.ACCEPT,
         )  # fmt: skip
         self.node.create_service(Trigger, "quick", self._quick)
-        self._executor = MultiThreadedExecutor(4, context=context)
-        self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._executor.spin)
-        self._thread.start()
+        executor = MultiThreadedExecutor(4, context=context)
+        executor.add_node(self.node)
+        self._thread = SpinThread(executor)
 
     def _execute(self, handle: Any) -> Any:
         end = time.monotonic() + handle.request.command.position
@@ -57,8 +57,7 @@ class Server:
         return response
 
     def close(self) -> None:
-        self._executor.shutdown()
-        self._thread.join()
+        self._thread.end()
         destroy_actions(self.node)
         self.node.destroy_node()
 

@@ -45,6 +45,7 @@ from tf2_msgs.srv import FrameGraph
 from vision_msgs.msg import Detection3DArray
 
 from tack_ros.interface_builder.field_lists import default_folder, read_field_lists
+from tack_ros.spinning import SpinThread
 
 pytestmark = pytest.mark.ros
 
@@ -148,24 +149,19 @@ class Graph:
     def __init__(self, executor_type):
         self.contexts = [Context(), Context()]
         self.threads = []
-        self.executors = []
         self.nodes = []
         for context, name in zip(self.contexts, ("server", "client"), strict=True):
             rclpy.init(context=context)
             node = rclpy.create_node(f"interface_{name}", context=context, namespace="/tack_test")
             executor = executor_type(context=context)
             executor.add_node(node)
-            thread = threading.Thread(target=executor.spin)
-            thread.start()
             self.nodes.append(node)
-            self.executors.append(executor)
-            self.threads.append(thread)
+            self.threads.append(SpinThread(executor))
         self.server, self.client = self.nodes
 
     def close(self):
-        for executor, thread in zip(self.executors, self.threads, strict=True):
-            executor.shutdown()
-            thread.join()
+        for thread in self.threads:
+            thread.end()
         for node, context in zip(self.nodes, self.contexts, strict=True):
             node.destroy_node()
             rclpy.shutdown(context=context)
