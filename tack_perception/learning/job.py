@@ -11,9 +11,13 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
 
 from tack_perception.configuration import Configuration
 from tack_perception.correspondence import CorrespondenceSet
+from tack_perception.detectors.shipped import models_folder
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.learning.device_sampler import DeviceSampler, bytes_needed, why_not
 from tack_perception.learning.hardware import launch
@@ -24,6 +28,7 @@ from tack_perception.learning.pictures import draw_samples
 from tack_perception.learning.release import Job, calibration_config, loss_settings, release
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.learning.settings import TrainConfig
+from tack_perception.networks.efficientnet import EfficientNetLite0
 from tack_perception.networks.model import (
     HEADS,
     WEIGHTS,
@@ -119,7 +124,10 @@ def first_model(
     if job.start is None:
         values = {"crop_px": episodes.crop_px, **asked, "heads": method.heads}
         values |= {"classes": classes, "points": points}
-        return KeypointModel(ModelConfig.from_mapping(values, "section model"))
+        model = KeypointModel(ModelConfig.from_mapping(values, "section model"))
+        if isinstance(model.trunk, EfficientNetLite0):
+            model.trunk.load_pretrained(pretrained_weights())
+        return model
     known, _ = load_model(job.start)
     if asked:
         raise ConfigurationError(f"section model: {job.start} says already what the network is")
@@ -134,6 +142,20 @@ def first_model(
     model = KeypointModel(config)
     adopt(model, known)
     return model
+
+
+def pretrained_weights() -> dict[str, Tensor]:
+    """What ImageNet has taught the trunk `lite0` (models/efficientnet_lite0).
+
+    Raises:
+        InvalidInputError: the file is missing or damaged.
+    """
+    path = models_folder() / "efficientnet_lite0" / "trunk.safetensors"
+    try:
+        state = load(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise InvalidInputError(f"{path}: the pretrained trunk cannot be read: {error}") from error
+    return {name: value.float() for name, value in state.items()}
 
 
 def adopt(model: KeypointModel, known: KeypointModel) -> None:

@@ -199,7 +199,7 @@ class _Run(Generic[M, B]):
             )
         seed_all(config.seed, self._step, fabric.global_rank)
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(config, self._step)
+            group["lr"] = learning_rate(config, self._step) * group["share"]
         losses = self._losses(_Sealed(batch))
         fabric.backward(sum(losses.values()))
         norm = fabric.clip_gradients(
@@ -351,12 +351,21 @@ def _laid_out(model: M, order: torch.memory_format) -> M:
 
 
 def _optimizer(model: nn.Module, config: TrainConfig, *, fused: bool) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov and Hutter, 2019); without weight decay it is Adam."""
+    """AdamW (Loshchilov and Hutter, 2019); without weight decay it is Adam.
+
+    A network may say which of its parameters are `pretrained()`: their rate is a share of the rate.
+    """
+    gentle = {id(one) for one in getattr(model, "pretrained", list)()}
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in learned if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in learned if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    groups: list[dict[str, Any]] = []
+    for share, own in (
+        (1.0, [p for p in learned if id(p) not in gentle]),
+        (config.pretrained_rate, [p for p in learned if id(p) in gentle]),
+    ):
+        decayed = [p for p in own if p.ndim > 1]
+        others = [p for p in own if p.ndim <= 1]
+        groups.append({"params": decayed, "weight_decay": config.weight_decay, "share": share})
+        groups.append({"params": others, "weight_decay": 0.0, "share": share})
     return torch.optim.AdamW(
         [group for group in groups if group["params"]], lr=config.learning_rate, fused=fused
     )

@@ -29,6 +29,9 @@ class TrainConfig(Configuration):
     steps: int = setting(20000, "how often the weights are changed", low=1)
     batch: int = setting(32, "pairs of pictures in one step, over all processes", low=1)
     learning_rate: float = setting(1e-3, "its highest value", low=0.0, high=10.0)
+    pretrained_rate: float = setting(
+        0.2, "share of the learning rate for weights that began pretrained", low=0.0, high=1.0
+    )
     weight_decay: float = setting(1e-4, "of AdamW, for weights but not biases", low=0.0, high=1.0)
     schedule: str = setting("one_cycle", "course of the learning rate", choices=SCHEDULES)
     warm_up: float = setting(0.1, "share of the steps with a rising rate", low=0.0, high=1.0)

@@ -18,23 +18,34 @@ from tack_perception.configuration import Configuration, setting
 from tack_perception.errors import ConfigurationError, FileFormatError, InvalidInputError
 from tack_perception.files import write_atomically
 from tack_perception.networks.don import DonHead
+from tack_perception.networks.efficientnet import EfficientNetLite0
 from tack_perception.networks.objects import ObjectHead
 from tack_perception.networks.resnet import ResNet34
 from tack_perception.networks.sparse import SparseHead
 from tack_perception.networks.tack import TackHead
-from tack_perception.networks.unet import UNet, normalised
+from tack_perception.networks.unet import UNet
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.yaml"
 FORMAT = 1
 HEADS = ("objects", "tack", "don", "sparse")
+TRUNKS = ("unet", "resnet34", "lite0")
+
+_COLOURS = {
+    "lite0": ((127 / 255,) * 3, (128 / 255,) * 3),  # as its weights were trained with
+    "other": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+"""Mean and spread of colours, that a trunk reads as 0 and 1."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig(Configuration):
     """What a model is made of."""
 
-    trunk: str = setting("unet", "network that describes pictures", choices=("unet", "resnet34"))
+    trunk: str = setting(
+        "unet", "network that describes pictures; lite0 begins with what ImageNet has taught it",
+        choices=TRUNKS,
+    )  # fmt: skip
     width: int = setting(32, "channels of the U-Net's finest level", low=4, high=256)
     heads: tuple[str, ...] = setting(HEADS, "what stands on the trunk", choices=HEADS)
     code: int = setting(4, "numbers in a code of TACK", low=1, high=64)
@@ -59,7 +70,7 @@ class KeypointModel(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.trunk = UNet(config.width) if config.trunk == "unet" else ResNet34()
+        self.trunk = _make_trunk(config)
         channels, heads = self.trunk.channels, config.heads
         self.objects = ObjectHead(channels, len(config.classes)) if "objects" in heads else None
         self.tack = TackHead(channels, config.code) if "tack" in heads else None
@@ -84,8 +95,15 @@ class KeypointModel(nn.Module):
         Returns:
             (B, C, H/2, W/2).
         """
-        described: Tensor = self.trunk(normalised(pictures))
+        middle, spread = _COLOURS["lite0" if self.config.trunk == "lite0" else "other"]
+        shift = pictures.new_tensor(middle)[:, None, None]
+        scale = pictures.new_tensor(spread)[:, None, None]
+        described: Tensor = self.trunk((pictures - shift) / scale)
         return described
+
+    def pretrained(self) -> list[nn.Parameter]:
+        """Parameters that began with weights from other pictures; they are changed more gently."""
+        return self.trunk.pretrained() if isinstance(self.trunk, EfficientNetLite0) else []
 
     def forward(self, pictures: Tensor) -> Tensor:
         """The same as `features`."""
@@ -94,6 +112,12 @@ class KeypointModel(nn.Module):
     def parameter_count(self) -> int:
         """Numbers that are learned."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _make_trunk(config: ModelConfig) -> UNet | ResNet34 | EfficientNetLite0:
+    if config.trunk == "unet":
+        return UNet(config.width)
+    return EfficientNetLite0() if config.trunk == "lite0" else ResNet34()
 
 
 def save_model(

@@ -8,7 +8,6 @@ of 32 will do, others are padded.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -109,11 +108,3 @@ class UNet(nn.Module):
 
 def _twice(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def normalised(pictures: Tensor) -> Tensor:
-    """(B, 3, H, W) colour of 0 to 1 → about zero mean and unit spread."""
-    mean = torch.tensor([0.485, 0.456, 0.406], device=pictures.device)
-    spread = torch.tensor([0.229, 0.224, 0.225], device=pictures.device)
-    scaled: Tensor = (pictures - mean[:, None, None]) / spread[:, None, None]
-    return scaled
