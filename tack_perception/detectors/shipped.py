@@ -17,6 +17,7 @@ from tack_perception.detectors.learned import LearnedDetector, Reader
 from tack_perception.detectors.settings import LearnedConfig
 from tack_perception.detectors.tack import TackReader
 from tack_perception.errors import ConfigurationError, InvalidInputError
+from tack_perception.networks.fusing import fuse_normalisation
 from tack_perception.networks.model import DESCRIPTION, WEIGHTS, KeypointModel, load_model
 
 SHIPPED = "tabletop"
@@ -124,5 +125,6 @@ def _loaded(
 ) -> tuple[KeypointModel, dict[str, Any]]:
     """A model is read once, however often detectors are made from it."""
     model, notes = load_model(path)
+    fuse_normalisation(model)
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model, notes

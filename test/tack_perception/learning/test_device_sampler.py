@@ -161,7 +161,7 @@ def test_what_has_no_shape_is_left_to_workers(pack):
     assert "shape" in why_not([blind])
     with pytest.raises(InvalidInputError, match="shape"):
         DeviceSampler([blind], PLAIN, CPU)
-    with pytest.raises(ConfigurationError, match="drawing = 'device'.*shape"):
+    with pytest.raises(ConfigurationError, match=r"drawing = 'device'.*shape"):
         draws_on_device(TrainConfig(drawing="device"), [blind], CPU)
     assert draws_on_device(TrainConfig(drawing="device"), [pack], CPU)
     assert not draws_on_device(TrainConfig(), [pack], CPU)
