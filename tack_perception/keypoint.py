@@ -86,7 +86,7 @@ def check_covariance(matrix: NDArray[np.float64], what: str) -> None:
         InvalidInputError: naming `what` and the smallest eigenvalue.
     """
     scale = float(np.abs(matrix).max(initial=0.0))
-    if not np.allclose(matrix, matrix.T, atol=1e-9 * scale, rtol=0):
+    if not bool((np.abs(matrix - matrix.T) <= 1e-9 * scale).all()):
         raise InvalidInputError(f"{what} is not symmetric")
     smallest = float(np.linalg.eigvalsh(matrix)[0])
     if smallest < -1e-9 * scale:

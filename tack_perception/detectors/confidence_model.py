@@ -38,24 +38,24 @@ class Evidence:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Judgement:
-    """One label in one window.
+class Judgements:
+    """What L labels in W windows are worth.
 
     Attributes:
-        pixel: (2,) px of the window's picture.
-        covariance: (2, 2) px².
-        presence: probability that this is the object.
-        seen: probability that the point is seen in it.
-        confidence: probability that the pixel is right.
-        visible: whether the point is believed seen.
+        pixels: (W, L, 2) px of the windows' pictures.
+        covariances: (W, L, 2, 2) px².
+        presence: (W, L) probability that this is the object.
+        seen: (W, L) probability that the point is seen in it.
+        confidence: (W, L) probability that the pixel is right.
+        visible: (W, L) whether the point is believed seen.
     """
 
-    pixel: FloatArray
-    covariance: FloatArray
-    presence: float
-    seen: float
-    confidence: float
-    visible: bool
+    pixels: FloatArray
+    covariances: FloatArray
+    presence: FloatArray
+    seen: FloatArray
+    confidence: FloatArray
+    visible: NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,29 +98,17 @@ class Judges:
     factor: float = 1.0
     floor_px: float = 0.5
 
-    def judge(self, evidence: Evidence) -> list[list[Judgement]]:
-        """By window, then label."""
-        shape = evidence.pixels.shape[:2]
-        half = np.full(shape, 0.5)
+    def judge(self, evidence: Evidence) -> Judgements:
+        """Weigh what was found."""
+        half = np.full(evidence.pixels.shape[:2], 0.5)
         presence, seen, right = (
             half if one is None else one(evidence.facts)
             for one in (self.presence, self.seen, self.right)
         )
-        floor = np.eye(2) * self.floor_px**2
-        return [
-            [
-                Judgement(
-                    evidence.pixels[w, n],
-                    evidence.covariances[w, n] * self.factor + floor,
-                    float(presence[w, n]),
-                    float(seen[w, n]),
-                    float(right[w, n]),
-                    bool(seen[w, n] >= self.threshold),
-                )
-                for n in range(shape[1])
-            ]
-            for w in range(shape[0])
-        ]
+        covariances = evidence.covariances * self.factor + np.eye(2) * self.floor_px**2
+        return Judgements(
+            evidence.pixels, covariances, presence, seen, right, seen >= self.threshold
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for a model's description."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tack_perception.annotation import Annotation
 from tack_perception.crops import Crop
-from tack_perception.detectors.confidence_model import Evidence, Judgement, Judges
+from tack_perception.detectors.confidence_model import Evidence, Judgements, Judges
 from tack_perception.detectors.scene import (
     Scene,
     Window,
@@ -125,10 +125,12 @@ class LearnedDetector:
             return []
         windows, judged = asked
         best = self._chosen(judged)
-        return [
-            self._keypoint(label, judged[number][window], windows[window], frame)
-            for number, (label, window) in enumerate(zip(self._shots, best, strict=True))
-        ]
+        found: dict[int, Keypoint] = {}
+        for window in sorted(set(best)):
+            numbers = [number for number, one in enumerate(best) if one == window]
+            several = self._keypoints(numbers, window, windows[window], judged, frame)
+            found |= dict(zip(numbers, several, strict=True))
+        return [found[number] for number in range(len(best))]
 
     def detect_instances(self, frame: RGBDFrame) -> list[list[Keypoint]]:
         """Find the labels on every object of their kind that is in view.
@@ -141,14 +143,12 @@ class LearnedDetector:
         if asked is None:
             return []
         windows, judged = asked
-        labels = tuple(self._shots)
         sets = []
         for w, window in enumerate(windows):
             for group in self._groups():
-                several = [judged[n][w] for n in group]
-                if any(one.visible for one in several):
-                    points = [self._keypoint(labels[n], judged[n][w], window, frame) for n in group]
-                    sets.append((float(np.mean([one.presence for one in several])), points))
+                if judged.visible[w, group].any():
+                    points = self._keypoints(group, w, window, judged, frame)
+                    sets.append((float(judged.presence[w, group].mean()), points))
         sets.sort(key=lambda entry: -entry[0])
         return [points for _, points in sets]
 
@@ -167,15 +167,18 @@ class LearnedDetector:
             raise InvalidInputError(f"label {label!r} is not enrolled; enrolled are: {known}")
 
     def _read(self, shot: Annotation) -> Shot:
-        scene, _ = self._seen(shot.frame)
+        scene, windows = self._seen(shot.frame)
         size = self.model.config.crop_px
         number = instance_at(scene, shot.u, shot.v, 6 * scene.scale)
         if number is None:
             crop = window_around(shot.frame, shot.u, shot.v, size, self.config.reach_m)
+            window = self._look(shot.frame, [crop], [False])[0]
+        elif number < len(windows):
+            window = windows[number]
         else:
             crop = window_of(scene.instances[number], scene.scale, size)
-        window = self._look(shot.frame, [crop], [number is not None])[0]
-        pixel = crop.to_crop(shot.pixel)
+            window = self._look(shot.frame, [crop], [True])[0]
+        pixel = window.crop.to_crop(shot.pixel)
         with torch.inference_mode():
             what = self.reader.read(window, pixel)
         return Shot(shot, window, pixel, what)
@@ -193,13 +196,12 @@ class LearnedDetector:
         self._last = (frame, scene, windows)
         return scene, windows
 
-    def _ask(self, frame: RGBDFrame) -> tuple[list[Window], list[list[Judgement]]] | None:
-        """Windows, and for each label what is said of it in each window."""
+    def _ask(self, frame: RGBDFrame) -> tuple[list[Window], Judgements] | None:
+        """Windows, and what is said of each label in each of them."""
         if not self._shots:
             return None
         windows, evidence = self.evidence(frame)
-        judged = self.judges.judge(evidence)
-        return windows, [list(several) for several in zip(*judged, strict=True)]
+        return windows, self.judges.judge(evidence)
 
     def evidence(self, frame: RGBDFrame) -> tuple[list[Window], Evidence]:
         """Where the labels are most likely in each window of a frame, and what speaks for it.
@@ -214,13 +216,7 @@ class LearnedDetector:
             found = self.reader.find(shots, windows)
             places, covariances, shares = peaks(found.heat)
             pixels = to_pixels(places, self.model.stride)
-        alike = np.array(
-            [
-                [max(float(window.embedding @ shot.window.embedding) for shot in several)
-                 for several in shots]
-                for window in windows
-            ]
-        )  # fmt: skip
+        alike = _alike(windows, shots)
         facts = {name: value.float().cpu().numpy() for name, value in found.evidence.items()}
         facts |= {"share": shares.cpu().numpy(), "alike": alike}
         return windows, Evidence(
@@ -259,28 +255,43 @@ class LearnedDetector:
             groups.setdefault(key if first.window.found else (-1, number, 0), []).append(number)
         return list(groups.values())
 
-    def _chosen(self, judged: list[list[Judgement]]) -> list[int]:
+    def _chosen(self, judged: Judgements) -> list[int]:
         """For each label the number of the window that it is looked for in."""
-        chosen = [0] * len(judged)
+        chosen = [0] * judged.presence.shape[1]
         for group in self._groups():
-            scores = np.mean([[one.presence for one in judged[n]] for n in group], axis=0)
-            window = int(np.argmax(scores))
+            window = int(judged.presence[:, group].mean(axis=1).argmax())
             for n in group:
                 chosen[n] = window
         return chosen
 
-    def _keypoint(
-        self, label: str, judged: Judgement, window: Window, frame: RGBDFrame
-    ) -> Keypoint:
-        camera = frame.intrinsics
-        place = window.crop.to_image(judged.pixel)
+    def _keypoints(
+        self, numbers: Sequence[int], w: int, window: Window, judged: Judgements, frame: RGBDFrame
+    ) -> list[Keypoint]:
+        """Some labels in one window, in px of the frame."""
+        labels, camera = tuple(self._shots), frame.intrinsics
+        chosen = list(numbers)
+        places = window.crop.to_image(judged.pixels[w, chosen])
+        places = np.clip(places, -0.5, (camera.width - 0.501, camera.height - 0.501))
         linear = window.crop.image_from_crop[:, :2]
-        covariance = linear @ judged.covariance @ linear.T
-        u, v = np.clip(place, -0.5, (camera.width - 0.501, camera.height - 0.501))
-        return Keypoint(
-            label, float(u), float(v), judged.confidence, judged.visible,
-            (covariance + covariance.T) / 2,
-        )  # fmt: skip
+        covariances = linear @ judged.covariances[w, chosen] @ linear.T
+        covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
+        return [
+            Keypoint(labels[n], u, v, float(judged.confidence[w, n]), bool(judged.visible[w, n]),
+                     covariance)
+            for n, (u, v), covariance in zip(chosen, places.tolist(), covariances, strict=True)
+        ]  # fmt: skip
+
+
+def _alike(windows: Sequence[Window], shots: Sequence[Sequence[Shot]]) -> FloatArray:
+    """(W, L) how much a window's object is like that of a label's likest shot."""
+    here = torch.stack([window.embedding for window in windows])
+    # Points of one object share its window: each window is compared once.
+    clicked = {id(shot.window): shot.window for several in shots for shot in several}
+    number = {key: n for n, key in enumerate(clicked)}
+    there = torch.stack([window.embedding for window in clicked.values()])
+    products: FloatArray = (here @ there.T).numpy().astype(np.float64)
+    columns = [[number[id(shot.window)] for shot in several] for several in shots]
+    return np.stack([products[:, several].max(axis=1) for several in columns], axis=1)
 
 
 def _places(length: int, side: float) -> NDArray[np.float64]:

@@ -25,17 +25,17 @@ def evidence():
 
 
 def test_probabilities_are_those_of_the_formula():
-    (first, second), = JUDGES.judge(evidence())  # fmt: skip
-    assert first.presence == pytest.approx(1 / (1 + math.exp(-1.5)))
-    assert second.presence == pytest.approx(1 / (1 + math.exp(4.5)))
-    assert first.seen == pytest.approx(1 / (1 + math.exp(-2)))
-    assert (first.visible, second.visible) == (True, False)
-    assert first.covariance == pytest.approx(np.eye(2) * (2 + 1.5**2))
+    judged = JUDGES.judge(evidence())
+    assert judged.presence[0] == pytest.approx([1 / (1 + math.exp(-1.5)), 1 / (1 + math.exp(4.5))])
+    assert judged.seen[0, 0] == pytest.approx(1 / (1 + math.exp(-2)))
+    assert judged.visible[0].tolist() == [True, False]
+    assert judged.covariances[0, 0] == pytest.approx(np.eye(2) * (2 + 1.5**2))
 
 
 def test_before_anything_was_fitted_nothing_is_known():
-    (first, _), = Judges().judge(evidence())  # fmt: skip
-    assert (first.presence, first.seen, first.confidence) == (0.5, 0.5, 0.5)
+    judged = Judges().judge(evidence())
+    for one in (judged.presence, judged.seen, judged.confidence):
+        assert one.tolist() == [[0.5, 0.5]]
 
 
 def test_what_was_written_is_read():
