@@ -6,8 +6,6 @@
 PY := .venv/bin/python
 OUT ?= out/demo
 export PYTHON
-# Two test processes on two cores: BLAS threads would only wait for each other.
-test: export OPENBLAS_NUM_THREADS ?= 1
 
 help: ## This list
 	@printf 'tack: from a couple of clicks to a 6-DoF pick-and-place\n\n'

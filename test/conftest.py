@@ -21,6 +21,11 @@ from tack_ros.environment import (
 for name in (DISCOVERY_VARIABLE, *PROFILE_VARIABLES, "ROS_STATIC_PEERS", "RMW_IMPLEMENTATION"):
     os.environ.pop(name, None)
 os.environ.update(graph_environment(domain_id=private_domain_id()))
+# Before anything imports numpy or torch. As many test processes as cores: threads of their
+# arithmetic would only wait for each other. And the commands compute with one (tack_cli), which a
+# test that calls them in its own process has to do as well to get the same bits.
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
 # A test that imports mujoco itself would otherwise choose an OpenGL that needs a display, for all
 # tests of its process.
 os.environ.setdefault("MUJOCO_GL", "egl")
