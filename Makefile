@@ -6,6 +6,9 @@
 PY := .venv/bin/python
 OUT ?= out/demo
 export PYTHON
+# Three processes for two cores, because tests on a graph wait a good part of their time; and files in
+# their order, which begins with the slow ones.
+SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 
 help: ## This list
 	@printf 'tack: from a couple of clicks to a 6-DoF pick-and-place\n\n'
@@ -22,10 +25,9 @@ demo: setup ## The whole job in a simulated cell, with a report to look at
 	  $(if $(BAG),--bag "$(BAG)") $(if $(POINT),--point "$(POINT)")
 
 test: lint ## Every check and every test
-	@$(PY) -m pytest -n 2 --dist loadfile
+	@$(PY) -m pytest $(SPREAD)
 	@echo 'The tests on a ROS graph once more, with the field checks of older distributions:'
-	@ROS_PYTHON_CHECK_FIELDS=1 $(PY) -m pytest -m ros test/tack_ros test/test_packaging.py \
-	  -n 2 --dist loadfile -q
+	@ROS_PYTHON_CHECK_FIELDS=1 $(PY) -m pytest -m ros test/tack_ros test/test_packaging.py $(SPREAD) -q
 
 lint: setup ## Style, formatting and types
 	@$(PY) -m ruff check --quiet .

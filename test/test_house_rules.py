@@ -109,8 +109,8 @@ def test_a_floor_imports_only_from_floors_below(floor: str) -> None:
 
 def test_marked_tests_are_where_the_second_run_looks_for_them() -> None:
     """`make test` runs what is marked `ros` once more, and names the places."""
-    second = (ROOT / "Makefile").read_text().partition("-m ros ")[2].partition("-n ")[0]
-    places = [ROOT / name for name in second.split() if name != "\\"]
+    second = (ROOT / "Makefile").read_text().partition("-m ros ")[2].partition("$(SPREAD)")[0]
+    places = [ROOT / name for name in second.split()]
     assert places
     for path in (ROOT / "test").rglob("test_*.py"):
         if "pytest.mark." + "ros" in path.read_text(encoding="utf-8"):
