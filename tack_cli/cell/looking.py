@@ -251,6 +251,8 @@ class Looker:
         pose: FloatArray = self._probe.transform(
             self._layout.profile.base_frame, frame.frame_id, stamp_ns
         )
+        u, v = frame.intrinsics.project(keypoint.xyz)  # which no message carries
+        keypoint = dataclasses.replace(keypoint, u=u, v=v)
         self._observer.detected(keypoint, pose)
         return Sighting(tuple(clicks), frame, keypoint, pose)
 

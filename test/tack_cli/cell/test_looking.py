@@ -91,8 +91,8 @@ class Graph:
         assert position is not None
         xyz = geometry.apply(geometry.inverse(self.base_from_camera), position)
         self.time += 5
-        u, v = CAMERA.project(xyz)
-        found = Keypoint(label, u, v, 0.8, xyz=tuple(xyz), xyz_covariance=np.eye(3) * 1e-6)
+        # The pixel does not come over the graph.
+        found = Keypoint(label, 0, 0, 0.8, xyz=tuple(xyz), xyz_covariance=np.eye(3) * 1e-6)
         return self.time, found
 
 
@@ -132,6 +132,8 @@ def test_one_click_is_enough_where_it_is_found_again(layout: CellLayout) -> None
     target = graph.layout.target
     truly = geometry.apply(target.base_from_object, target.model.position("top_center"))
     np.testing.assert_allclose(sighting.xyz, truly, atol=1e-9)
+    seen = visible_pixel(sighting.frame, graph.base_from_camera, truly)
+    np.testing.assert_allclose((sighting.keypoint.u, sighting.keypoint.v), seen, atol=0.51)
     assert "One click on 'top_center'" in said[0]
 
 
