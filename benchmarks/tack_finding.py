@@ -3,8 +3,9 @@
 
 Everything at equal trunk, data, number of steps and pictures per step, on one class: TACK with task
 adaptation only, with the auto-encoder only and with both, code sizes 1 to 16, Dense Object Nets,
-and a fixed set of named points (the limit that TACK is to approach). All are asked for the named
-points of held-out instances, after one click in another picture; the fixed set needs no click.
+and a fixed set of named points (the limit that TACK is to approach). All learn beside the object
+head, whose places on the surface teach the trunk. All are asked for the named points of held-out
+instances, after one click in another picture; the fixed set needs no click.
 
   tack render --class shoe --instances 80 --views 8 --size 480x360 --output train --workers 2
   tack render --class shoe --split held_out --instances 16 --views 8 --size 480x360 --output test
@@ -31,14 +32,15 @@ from tack_perception.learning.device_sampler import DeviceSampler
 from tack_perception.learning.don import DonLossConfig
 from tack_perception.learning.episode import Episodes
 from tack_perception.learning.hardware import launch
-from tack_perception.learning.job import draws_on_device
+from tack_perception.learning.job import draws_on_device, pretrained_weights
 from tack_perception.learning.loop import train
 from tack_perception.learning.methods import Heads
 from tack_perception.learning.pack import Pack, make_pack
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.learning.settings import TrainConfig
 from tack_perception.learning.tack import TackLossConfig
-from tack_perception.networks.model import KeypointModel, ModelConfig
+from tack_perception.networks.efficientnet import EfficientNetLite0
+from tack_perception.networks.model import TRUNKS, KeypointModel, ModelConfig
 from tack_perception.networks.sampling import peaks, to_pixels
 
 COLUMNS = ("same picture", "same instance", "hidden", "new instance")
@@ -78,7 +80,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--width", type=int, default=24)
+    parser.add_argument("--trunk", default="lite0", choices=TRUNKS)
+    parser.add_argument("--width", type=int, default=24, help="of the trunk unet")
     parser.add_argument("--px", type=int, default=64)
     parser.add_argument("--batches", type=int, default=24, help="of 32 pairs, to measure on")
     parser.add_argument("--same-share", type=float, default=0.5)
@@ -114,12 +117,14 @@ def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[
     torch.manual_seed(seed)
     model = KeypointModel(
         ModelConfig(
-            heads=(run.head,), width=args.width, code=run.code, crop_px=args.px,
-            classes=data.classes, points=sampler.named,
+            trunk=args.trunk, heads=("objects", run.head), width=args.width, code=run.code,
+            crop_px=args.px, classes=data.classes, points=sampler.named,
         )
     )  # fmt: skip
+    if isinstance(model.trunk, EfficientNetLite0):
+        model.trunk.load_pretrained(pretrained_weights())
     method = Heads(
-        run.name, (run.head,), don=DonLossConfig(),
+        run.name, ("objects", run.head), don=DonLossConfig(),
         tack=TackLossConfig(
             adaptation=run.adaptation, autoencoder=run.autoencoder, depth=0.0, judge=0.0
         ),
