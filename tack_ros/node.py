@@ -6,6 +6,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from tack_ros.parameters import NodeParameters
 
 T = TypeVar("T")
 _SWITCH_INTERVAL_S = 0.0005
+_CTRL_C_S = 0.1  # within which Ctrl-C closes the context
 _CALLBACKS_S = 2.0  # the end waits so long for callbacks under way
 
 
@@ -101,8 +103,10 @@ def _spin(executor: Executor, node: TackNode) -> None:
     except ExternalShutdownException:
         raise
     except Exception as error:
-        # One bad message must not end the node; but what fails because Ctrl-C has just closed the
-        # context under a callback is no fault.
+        # One bad message must not end the node; but what fails because Ctrl-C has just come, or has
+        # closed the context under a callback, is no fault. rclpy closes it on another thread, so
+        # that an exception may be there first.
+        time.sleep(_CTRL_C_S)
         if rclpy.ok():
             node.drops.add_fault(error)
 
