@@ -55,7 +55,7 @@ setup(
     install_requires=[
         "numpy>=1.21",
         "scipy>=1.8",
-        "opencv-python>=4.5.4",
+        "opencv-python>=4.5.4,<5",  # 5 lacks undistortPointsIter, and its detections differ
         "packaging>=21",
         "PyYAML>=5.4",
         "transforms3d>=0.3.1",
