@@ -86,11 +86,11 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=24, help="of 32 pairs, to measure on")
     parser.add_argument("--same-share", type=float, default=0.5)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--only", nargs="*", help="rows whose name holds one of these words")
+    parser.add_argument("--only", nargs="*", help="rows with one of these parts in their name")
     args = parser.parse_args()
     rows = []
     for run in RUNS:
-        if args.only and not any(word in run.name for word in args.only):
+        if args.only and not set(args.only) & set(run.name.split(", ")):
             continue
         for seed in range(args.seeds):
             rows.append((run, seed, measure(run, seed, args)))
