@@ -110,7 +110,7 @@ def test_a_code_adapted_to_clicks_fits_them_better(folder):
 
     def loss(code):
         heat = head.heat(features, code.expand(2, 1, -1))
-        return float(heat_cross_entropy(heat, points, 2).mean())
+        return heat_cross_entropy(heat, points, 2).mean().item()
 
     assert loss(adapted(head, mean, shots)) < loss(mean)
 

@@ -73,7 +73,7 @@ def test_nothing_known_is_no_division_by_zero(head, make_episodes):
     episodes = make_episodes(batch=3, points=4, size=32, known=nothing, visible=nothing)
     support = torch.randn(3, 24, 16, 16, requires_grad=True)
     losses = tack_losses(head, support, support, episodes)
-    assert float(losses["ta"]) == 0
+    assert losses["ta"].item() == 0
     sum(losses.values()).backward()
     assert bool(torch.isfinite(support.grad).all())
 
