@@ -12,6 +12,7 @@ from tack_sim.robots.spec import GRIPPER
 
 _REACHED = 0.002  # m
 _STILL = 0.003  # m/s
+_STALL_S = 0.1  # so long: fingers that swing back stand still for a moment, too
 _SLIP_FORCE = 0.05  # of the commanded force, under the fault
 
 
@@ -33,6 +34,7 @@ class GripperController:
         """Open, with the full force."""
         self._wanted = self._set_point = self._gripper.stroke
         self._force = self._gripper.force
+        self._still_s = 0.0
 
     def command(self, opening: float, force: float) -> None:
         """Go to an opening, m, with at most a force, N."""
@@ -45,7 +47,7 @@ class GripperController:
             raise InvalidInputError(
                 f"{gripper.name}: force {force} N is not in 0 to {gripper.force} N"
             )
-        self._wanted, self._force = opening, force
+        self._wanted, self._force, self._still_s = opening, force, 0.0
 
     def update(self, data: Any, seconds: float) -> None:
         """Move the set-point on by the time of one step of physics."""
@@ -54,13 +56,20 @@ class GripperController:
         data.ctrl[self._actuator] = self._set_point
         force = self._force * (_SLIP_FORCE if self.slips else 1.0)
         self._model.actuator_forcerange[self._actuator] = (-force, force)
+        self._still_s = self._still_s + seconds if self._is_still(data) else 0.0
+
+    def _is_still(self, data: Any) -> bool:
+        """Whether the set-point has arrived, and the fingers neither are there nor move."""
+        arrived = abs(self._set_point - self._wanted) < 1e-9
+        speed = float(data.actuator_velocity[self._actuator])
+        return arrived and not self._is_there(data) and abs(speed) < _STILL
+
+    def _is_there(self, data: Any) -> bool:
+        return abs(float(data.actuator_length[self._actuator]) - self._wanted) <= _REACHED
 
     def state(self, data: Any) -> GripperState:
         """Opening, force, and whether it arrived or something keeps it from arriving."""
         opening = float(data.actuator_length[self._actuator])
-        speed = float(data.actuator_velocity[self._actuator])
         effort = abs(float(data.actuator_force[self._actuator]))
-        reached = abs(opening - self._wanted) <= _REACHED
-        arrived = abs(self._set_point - self._wanted) < 1e-9
-        stalled = arrived and not reached and abs(speed) < _STILL
-        return GripperState(opening, effort, stalled, reached)
+        reached = self._is_there(data)
+        return GripperState(opening, effort, not reached and self._still_s >= _STALL_S, reached)
