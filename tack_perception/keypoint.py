@@ -88,6 +88,10 @@ def check_covariance(matrix: NDArray[np.float64], what: str) -> None:
     scale = float(np.abs(matrix).max(initial=0.0))
     if not bool((np.abs(matrix - matrix.T) <= 1e-9 * scale).all()):
         raise InvalidInputError(f"{what} is not symmetric")
-    smallest = float(np.linalg.eigvalsh(matrix)[0])
+    if matrix.shape == (2, 2):  # there are many of these, and LAPACK takes its time
+        (a, b), (_, c) = matrix.tolist()
+        smallest = (a + c) / 2 - math.hypot((a - c) / 2, b)
+    else:
+        smallest = float(np.linalg.eigvalsh(matrix)[0])
     if smallest < -1e-9 * scale:
         raise InvalidInputError(f"{what} has a negative eigenvalue ({smallest:g})")

@@ -59,4 +59,6 @@ class DonReader:
 
 def _best_of_each(maps: Tensor, counts: Sequence[int]) -> Tensor:
     """(W, ΣK, h, w) maps of all shots → (W, L, h, w): the highest among those of each label."""
+    if all(count == 1 for count in counts):
+        return maps
     return torch.stack([several.amax(1) for several in torch.split(maps, list(counts), 1)], 1)

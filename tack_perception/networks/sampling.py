@@ -90,7 +90,8 @@ def peaks(heat: Tensor, sigma: float = 2.0) -> tuple[Tensor, Tensor, Tensor]:
     inside = (down[..., :, None] & across[..., None, :]).flatten(2)
     columns, rows = columns.clamp(0, width - 1), rows.clamp(0, height - 1)
     near = (rows[..., :, None] * width + columns[..., None, :]).flatten(2)
-    probability = (flat.gather(-1, near) - flat.logsumexp(-1, keepdim=True)).exp() * inside
+    logarithm = flat.gather(-1, near) - flat.logsumexp(-1, keepdim=True)
+    probability = logarithm.clamp_min(-60).exp() * inside  # no numbers too small to be fast
     dv, du = (one.flatten().float() for one in torch.meshgrid(steps, steps, indexing="ij"))
     windowed = probability * torch.exp(-(du**2 + dv**2) / (2 * sigma**2))
     mass = windowed.sum(-1).clamp_min(1e-12)

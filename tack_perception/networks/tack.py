@@ -105,12 +105,10 @@ class TackHead(nn.Module):
         taps = kernels.reshape(batch, count * 9, self._wide)
         answers = torch.bmm(taps, pooled.flatten(2)).reshape(batch, count, 9, rows, columns)
         answers = functional.pad(answers, (1, 1, 1, 1))
-        shifted = [
-            answers[:, :, 3 * i + j, i : i + rows, j : j + columns]
-            for i in range(3)
-            for j in range(3)
-        ]
-        total = torch.stack(shifted).sum(0)
+        total = answers.new_zeros(batch, count, rows, columns)
+        for tap in range(9):
+            i, j = divmod(tap, 3)
+            total = total + answers[:, :, tap, i : i + rows, j : j + columns]
         return functional.interpolate(
             total, size=(height, width), mode="bilinear", align_corners=False
         )
