@@ -28,18 +28,16 @@ from tqdm import tqdm
 
 from tack_perception.evaluation.statistics import Share
 from tack_perception.files import write_atomically
-from tack_perception.learning.device_sampler import DeviceSampler
 from tack_perception.learning.don import DonLossConfig
 from tack_perception.learning.episode import Episodes
 from tack_perception.learning.hardware import launch
-from tack_perception.learning.job import draws_on_device, pretrained_weights
+from tack_perception.learning.job import begin_pretrained, make_sampler
 from tack_perception.learning.loop import train
 from tack_perception.learning.methods import Heads
-from tack_perception.learning.pack import Pack, make_pack
-from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
+from tack_perception.learning.pack import make_pack
+from tack_perception.learning.sampler import SamplerConfig
 from tack_perception.learning.settings import TrainConfig
 from tack_perception.learning.tack import TackLossConfig
-from tack_perception.networks.efficientnet import EfficientNetLite0
 from tack_perception.networks.model import TRUNKS, KeypointModel, ModelConfig
 from tack_perception.networks.sampling import peaks, to_pixels
 
@@ -111,9 +109,7 @@ def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[
         precision="bf16-mixed",
     )  # fmt: skip
     fabric = launch(config)
-    sampler = draw_from(data, args, seed, args.batch, fabric.device)
-    if isinstance(sampler, DeviceSampler):
-        config = dataclasses.replace(config, workers=0)
+    sampler = make_sampler([data], sampling(args), config, fabric.device, batch=args.batch)
     torch.manual_seed(seed)
     model = KeypointModel(
         ModelConfig(
@@ -121,8 +117,7 @@ def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[
             crop_px=args.px, classes=data.classes, points=sampler.named,
         )
     )  # fmt: skip
-    if isinstance(model.trunk, EfficientNetLite0):
-        model.trunk.load_pretrained(pretrained_weights())
+    begin_pretrained(model)
     method = Heads(
         run.name, ("objects", run.head), don=DonLossConfig(),
         tack=TackLossConfig(
@@ -134,15 +129,6 @@ def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[
     errors = errors_of(answers(outcome.model, run), args, fabric.device)
     write_atomically(result, json.dumps({name: e.tolist() for name, e in errors.items()}))
     return errors
-
-
-def draw_from(
-    data: Pack, args: argparse.Namespace, seed: int, batch: int, device: torch.device
-) -> EpisodeSampler | DeviceSampler:
-    """Episodes of a data set, drawn by the device where it can."""
-    if draws_on_device(TrainConfig(), [data], device):
-        return DeviceSampler([data], sampling(args), device, seed=seed, batch=batch)
-    return EpisodeSampler([data], sampling(args), seed=seed, batch=batch)
 
 
 def sampling(args: argparse.Namespace) -> SamplerConfig:
@@ -182,7 +168,7 @@ def errors_of(
 ) -> dict[str, NDArray[np.float64]]:
     """Errors on held-out instances, px of the picture, by column."""
     data = make_pack(args.test, classes=args.classes)
-    sampler = draw_from(data, args, 12345, 32, device)
+    sampler = make_sampler([data], sampling(args), TrainConfig(seed=12345), device, batch=32)
     found: dict[str, list[Tensor]] = {name: [] for name in COLUMNS}
     with torch.inference_mode():
         for step in tqdm(range(args.batches), "measuring", leave=False):

@@ -14,9 +14,9 @@ from tack_perception.learning.pack import Pack
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-_FACING = 0.05  # cosine of the flattest angle at which a surface is taken to be seen
-_NEAR = (0.003, 0.005)  # m, and share of the depth: how far a point may lie before the surface
-_NEAR_MEASURED = (0.006, 0.015)
+FACING = 0.05  # cosine of the flattest angle at which a surface is taken to be seen
+NEAR = (0.003, 0.005)  # m, and share of the depth: how far a point may lie before the surface
+NEAR_MEASURED = (0.006, 0.015)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def _by_shape(thing: Any, second: Pack, other: Any, count: int) -> tuple[FloatAr
     normals = geometry.rotate(camera_from_object, normals)
     lengths = np.linalg.norm(normals, axis=1) * np.linalg.norm(local, axis=1)
     cosine = -np.einsum("nc,nc->n", normals, local) / np.maximum(lengths, 1e-30)
-    return local, cosine > _FACING
+    return local, cosine > FACING
 
 
 def _by_depth(
@@ -128,7 +128,7 @@ def _uncovered(
     at = np.clip(at, 0, (width - 1, height - 1))
     seen = ids[at[:, 1], at[:, 0]]
     here = surface[at[:, 1], at[:, 0]] * pack.depth_unit
-    length, share = _NEAR_MEASURED if measured else _NEAR
+    length, share = NEAR_MEASURED if measured else NEAR
     with np.errstate(invalid="ignore"):
         near = np.abs(here - depth) < length + share * depth
     clear: Mask = inside & near & ((seen == int(thing["object"]) + 1) | (seen == 255))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tack_perception.errors import InvalidInputError
-from tack_perception.learning.carry import _FACING, _NEAR, _NEAR_MEASURED
+from tack_perception.learning.carry import FACING, NEAR, NEAR_MEASURED
 from tack_perception.learning.device_pictures import (
     Occluder,
     Windows,
@@ -225,7 +225,7 @@ def _carry(tables: Tables, first: Tensor, second: Tensor) -> _Points:
     )
     normals = normals @ turn.mT
     lengths = (normals.norm(dim=-1) * local.norm(dim=-1)).clamp_min(1e-20)
-    facing = -(normals * local).sum(-1) / lengths > _FACING
+    facing = -(normals * local).sum(-1) / lengths > FACING
     view = tables.view[second]
     fx, fy, cx, cy = (one[:, None] for one in tables.intrinsics[view].unbind(-1))
     depth = local[..., 2]
@@ -239,7 +239,7 @@ def _carry(tables: Tables, first: Tensor, second: Tensor) -> _Points:
     here = look_up(tables.depth, view, pixels).int().bitwise_and(0xFFFF) * tables.depth_unit
     measured = tables.measured[view][:, None]
     reach = torch.where(
-        measured, _NEAR_MEASURED[0] + _NEAR_MEASURED[1] * depth, _NEAR[0] + _NEAR[1] * depth
+        measured, NEAR_MEASURED[0] + NEAR_MEASURED[1] * depth, NEAR[0] + NEAR[1] * depth
     )
     shown = (seen == tables.object[second][:, None] + 1) | (seen == 255)
     visible = known & facing & shown & ((here - depth).abs() < reach)

@@ -65,8 +65,10 @@ def precision(config: TrainConfig, kind: str) -> str:
     return "bf16-mixed" if has else "32-true"
 
 
-def worker_count(config: TrainConfig, fabric: Fabric) -> int:
-    """How many processes draw data for this one."""
+def worker_count(config: TrainConfig, fabric: Fabric, sampler: object = None) -> int:
+    """How many processes draw data for this one; none where the sampler's own `device` does."""
+    if getattr(sampler, "device", None) is not None:
+        return 0
     if config.workers >= 0:
         return config.workers
     if fabric.device.type == "cpu":

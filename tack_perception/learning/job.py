@@ -70,11 +70,8 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
         if validation.named != sampler.named:
             raise InvalidInputError(f"{job.validation}: has other classes or points than the data")
         validation.number_as(model.config.classes, model.config.points)
-    config = job.train
-    if isinstance(sampler, DeviceSampler):
-        config = dataclasses.replace(config, workers=0)
     outcome = train(
-        model, method, sampler, config, job.output,
+        model, method, sampler, job.train, job.output,
         recipe=_recipe(job, method, model.config, episodes), validation=validation,
         pictures=draw_samples, fabric=fabric, progress=progress,
     )  # fmt: skip
@@ -125,8 +122,7 @@ def first_model(
         values = {"crop_px": episodes.crop_px, **asked, "heads": method.heads}
         values |= {"classes": classes, "points": points}
         model = KeypointModel(ModelConfig.from_mapping(values, "section model"))
-        if isinstance(model.trunk, EfficientNetLite0):
-            model.trunk.load_pretrained(pretrained_weights())
+        begin_pretrained(model)
         return model
     known, _ = load_model(job.start)
     if asked:
@@ -142,6 +138,16 @@ def first_model(
     model = KeypointModel(config)
     adopt(model, known)
     return model
+
+
+def begin_pretrained(model: KeypointModel) -> None:
+    """Give a new network's trunk what ImageNet has taught it, if it is of that kind.
+
+    Raises:
+        InvalidInputError: as `pretrained_weights`.
+    """
+    if isinstance(model.trunk, EfficientNetLite0):
+        model.trunk.load_pretrained(pretrained_weights())
 
 
 def pretrained_weights() -> dict[str, Tensor]:
@@ -186,9 +192,22 @@ def _sampler(
             ]
         fabric.barrier()
     size = job.train.batch // fabric.world_size
-    if draws_on_device(job.train, packs, fabric.device):
-        return DeviceSampler(packs, config, fabric.device, seed=job.train.seed, batch=size)
-    return EpisodeSampler(packs, config, seed=job.train.seed, batch=size)
+    return make_sampler(packs, config, job.train, fabric.device, batch=size)
+
+
+def make_sampler(
+    packs: Sequence[Pack], episodes: SamplerConfig, config: TrainConfig, device: torch.device, *,
+    batch: int,
+) -> EpisodeSampler | DeviceSampler:  # fmt: skip
+    """Draws episodes where `TrainConfig.drawing` wants it, with the run's seed.
+
+    Raises:
+        ConfigurationError: the device is asked to draw, and cannot.
+        InvalidInputError: as the samplers.
+    """
+    if draws_on_device(config, packs, device):
+        return DeviceSampler(packs, episodes, device, seed=config.seed, batch=batch)
+    return EpisodeSampler(packs, episodes, seed=config.seed, batch=batch)
 
 
 def draws_on_device(config: TrainConfig, packs: Sequence[Pack], device: torch.device) -> bool:

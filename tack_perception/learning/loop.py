@@ -170,7 +170,7 @@ class _Run(Generic[M, B]):
                 disable=not (progress and fabric.is_global_zero),
             )  # fmt: skip
             batches = Prefetcher(
-                sampler.batch, numbers, workers=worker_count(config, fabric),
+                sampler.batch, numbers, workers=worker_count(config, fabric, sampler),
                 place=lambda batch: batch.to(fabric.device),
             )  # fmt: skip
             # Several processes would stop at different steps, and wait for each other.

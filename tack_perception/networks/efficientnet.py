@@ -13,9 +13,8 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-COARSEST = 32
+from tack_perception.networks.pyramid import padded, twice, without_padding
 
 # Kernel, stride, expansion, outputs, repeats of the inverted bottlenecks (Tan and Le, table 1).
 _STAGES = (
@@ -58,12 +57,6 @@ class _Convolution(nn.Sequential):
         if active:
             layers.append(nn.ReLU6(inplace=True))
         super().__init__(*layers)
-
-    @property
-    def weights(self) -> tuple[nn.Module, nn.Module]:
-        """The convolution and its normalisation."""
-        first, second = (one for one in self if isinstance(one, nn.Conv2d | nn.BatchNorm2d))
-        return first, second
 
 
 class _Bottleneck(nn.Module):
@@ -133,26 +126,20 @@ class EfficientNetLite0(nn.Module):
         Returns:
             (B, channels, ⌈H/2⌉, ⌈W/2⌉).
         """
-        height, width = x.shape[-2:]
-        pad = (-width % COARSEST, -height % COARSEST)
-        if any(pad):
-            x = functional.pad(x, (0, pad[0], 0, pad[1]))
-        x = self.stem(x)
+        deep = self.stem(padded(x))
         levels = []
         for number, stage in enumerate(self.stages):
-            x = stage(x)
+            deep = stage(deep)
             if number in _TAPPED:
-                levels.append(x)
+                levels.append(deep)
         up: Tensor | None = None
         for level in reversed(range(len(levels))):
             joined = self.skips[level](levels[level])
             if up is not None:
-                joined = joined + functional.interpolate(
-                    up, scale_factor=2, mode="bilinear", align_corners=False
-                )
+                joined = joined + twice(up)
             up = self.ups[level](joined)
         assert up is not None
-        return up[..., : -(-height // 2), : -(-width // 2)]
+        return without_padding(up, x)
 
     def train(self, mode: bool = True) -> EfficientNetLite0:
         """As of any module; what is frozen keeps its statistics, too."""

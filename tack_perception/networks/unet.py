@@ -11,7 +11,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-COARSEST = 32
+from tack_perception.networks.pyramid import padded, twice, without_padding
 
 
 class Residual(nn.Module):
@@ -90,21 +90,13 @@ class UNet(nn.Module):
         Returns:
             (B, channels, ⌈H/2⌉, ⌈W/2⌉).
         """
-        height, width = x.shape[-2:]
-        pad = (-width % COARSEST, -height % COARSEST)
-        if any(pad):
-            x = functional.pad(x, (0, pad[0], 0, pad[1]))
-        d1 = self.down1(self.stem(x))
+        d1 = self.down1(self.stem(padded(x)))
         d2 = self.down2(d1)
         d3 = self.down3(d2)
         d4 = self.down4(d3)
         d5 = self.down5(d4)
-        u4 = self.up4(d4 + _twice(d5))
-        u3 = self.up3(self.skip3(d3) + _twice(u4))
-        u2 = self.up2(self.skip2(d2) + _twice(u3))
-        u1: Tensor = self.up1(self.skip1(d1) + _twice(self.narrow1(u2)))
-        return u1[..., : -(-height // 2), : -(-width // 2)]
-
-
-def _twice(x: Tensor) -> Tensor:
-    return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        u4 = self.up4(d4 + twice(d5))
+        u3 = self.up3(self.skip3(d3) + twice(u4))
+        u2 = self.up2(self.skip2(d2) + twice(u3))
+        u1: Tensor = self.up1(self.skip1(d1) + twice(self.narrow1(u2)))
+        return without_padding(u1, x)

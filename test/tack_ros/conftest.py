@@ -169,6 +169,17 @@ class CellGraph(Graph):
         return slow and float(np.abs(self.world.arm_motion()[0] - before).max()) < 0.01
 
 
+@pytest.fixture
+def context() -> Iterator[Any]:
+    """A context of rclpy of its own, for tests that need no whole graph."""
+    import rclpy
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    yield context
+    context.try_shutdown()
+
+
 @pytest.fixture(scope="module")
 def start_cell() -> Iterator[Callable[..., CellGraph]]:
     """Starts a cell that ends with the module, or when the next one starts."""

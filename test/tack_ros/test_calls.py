@@ -63,14 +63,6 @@ class Server:
 
 
 @pytest.fixture
-def context() -> Iterator[Any]:
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    yield context
-    context.try_shutdown()
-
-
-@pytest.fixture
 def server(context: Any) -> Iterator[Server]:
     server = Server(context)
     yield server

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,14 +28,6 @@ class Hesitant(SingleThreadedExecutor):
         self.hesitates.set()
         self.go.wait(WAIT_S)
         return bool(super().can_execute(entity))
-
-
-@pytest.fixture
-def context() -> Iterator[Any]:
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    yield context
-    context.try_shutdown()
 
 
 def ended(thread: SpinThread) -> threading.Thread:

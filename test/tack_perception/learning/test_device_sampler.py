@@ -84,17 +84,6 @@ def test_pictures_are_those_of_crops(side):
     assert np.abs(found[0].permute(1, 2, 0).numpy() * 255 - expected).mean() < 3.0
 
 
-def test_batches_are_a_pure_function_of_their_number(pack):
-    config = dataclasses.replace(PLAIN, photometric=1.0, occluded_share=1.0)
-    first, again = (DeviceSampler([pack], config, CPU, seed=3, batch=4) for _ in range(2))
-    first.batch(0)
-    one, two = first.batch(5), again.batch(5)
-    for field in dataclasses.fields(Episodes):
-        a, b = getattr(one, field.name), getattr(two, field.name)
-        assert torch.equal(a.nan_to_num(7.0), b.nan_to_num(7.0)), field.name
-    assert not torch.equal(one.support, first.batch(6).support)
-
-
 def test_batches_are_like_those_drawn_one_by_one(pack):
     """Of the same kind, and in the mean of many much the same."""
     config = dataclasses.replace(PLAIN, occluded_share=0.5)

@@ -17,6 +17,7 @@ from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_perception.learning.augment import occluder, photometric
 from tack_perception.learning.carry import carry
+from tack_perception.learning.device_sampler import DeviceSampler
 from tack_perception.learning.episode import Episodes
 from tack_perception.learning.pack import make_pack
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
@@ -77,9 +78,13 @@ def test_a_scene_without_shapes_is_carried_by_depth(pack):
     assert not carry(blind, 0, blind, 2).known.any()
 
 
-def test_episodes_are_a_pure_function_of_their_number(pack):
+@pytest.mark.parametrize(
+    "make", [EpisodeSampler, lambda *a, **k: DeviceSampler(*a, torch.device("cpu"), **k)],
+    ids=["one by one", "on a device"],
+)  # fmt: skip
+def test_episodes_are_a_pure_function_of_their_number(pack, make):
     config = dataclasses.replace(PLAIN, photometric=1.0, occluded_share=1.0)
-    first, again = (EpisodeSampler([pack], config, seed=3, batch=4) for _ in range(2))
+    first, again = (make([pack], config, seed=3, batch=4) for _ in range(2))
     first.batch(0)
     one, two = first.batch(5), again.batch(5)
     for field in dataclasses.fields(Episodes):
