@@ -16,7 +16,8 @@ from tack_perception.configuration import Configuration, setting
 from tack_perception.learning.don_pairs import NEVER, Pairs, describe
 from tack_perception.learning.episode import Episodes
 from tack_perception.learning.losses import heat_cross_entropy, masked_mean
-from tack_perception.networks.don import DonHead, squared_distances
+from tack_perception.learning.places import Taught
+from tack_perception.networks.don import DonHead, squared_distances, unit
 
 RECIPES = ("class", "instance")
 _TINY = 1e-6
@@ -35,6 +36,10 @@ class DonLossConfig(Configuration):
     nt_xent: float = setting(0.0, "weight of NT-Xent against the other points", low=0)
     distributional: float = setting(0.0, "weight of the distributional loss", low=0)
     contrastive: float = setting(0.0, "weight of the contrastive loss", low=0)
+    taught: float = setting(
+        1.0, "weight of finding points by the descriptors that their places prescribe; recipe class"
+        " only", low=0,
+    )  # fmt: skip
     calibration: float = setting(
         0.1, "weight of fitting the head's scales to the descriptors, which it leaves alone", low=0
     )
@@ -73,6 +78,8 @@ def don_losses(
     episodes: Episodes,
     config: DonLossConfig | None = None,
     generator: torch.Generator | None = None,
+    *,
+    taught: Taught | None = None,
 ) -> dict[str, Tensor]:
     """Weighted losses of a batch; their sum is to be minimised.
 
@@ -86,6 +93,7 @@ def don_losses(
         config: which losses.
         generator: draws non-matches of the contrastive loss; None seeds one by the batch, so that
             a batch has one loss whatever came before.
+        taught: what the descriptors are to be, where that is known.
 
     Returns:
         Name → scalar.
@@ -110,6 +118,8 @@ def don_losses(
             losses["don_nt_xent"] = config.nt_xent * nt_xent(head, pairs, config)
         if config.dense:
             losses["don_dense"] = config.dense * dense_nt_xent(head, pairs, config)
+        if config.taught and taught is not None and config.recipe == "class":
+            losses["don_taught"] = config.taught * prescribed(head, pairs, taught, config)
         if config.calibration:
             losses["don_calibration"] = config.calibration * calibration(head, pairs, config)
     return losses
@@ -278,6 +288,20 @@ def _penalty(pairs: Pairs, side: int) -> Tensor | None:
     if pairs.spared is None:
         return None
     return NEVER * pairs.spared[side, :, None].to(pairs.codes.dtype)
+
+
+def prescribed(head: DonHead, pairs: Pairs, taught: Taught, config: DonLossConfig) -> Tensor:
+    """Finding the points by prescribed descriptors, mean of both pictures.
+
+    Cross-entropy of the heat map's soft-max with a Gaussian at the true point (ours).
+    """
+    keys = unit(taught.descriptors, -1) if head.normalise else taught.descriptors
+    total = keys.new_zeros(())
+    for side in (0, 1):
+        logits = head.logits(keys, pairs.cells[side])
+        loss = heat_cross_entropy(logits, pairs.points[side], pairs.stride, config.sigma_cells)
+        total = total + 0.5 * masked_mean(loss, pairs.usable[side] & taught.known)
+    return total
 
 
 def _positives(codes: Tensor, pairs: Pairs) -> Tensor:

@@ -149,7 +149,7 @@ class _Run(Generic[M, B]):
         self._recipe = {"training": config.recipe(), **recipe}
         if config.channels_last:
             _laid_out(model, torch.channels_last)
-        optimizer = _optimizer(model, config, fused=fabric.device.type == "cuda")
+        optimizer = _optimizer(model, config)
         self._losses, self._optimizer = fabric.setup(_Losses(model, objective), optimizer)
         self._model, self._objective = model, objective
         self._average = MovingAverage(model, config.ema_decay)
@@ -350,7 +350,7 @@ def _laid_out(model: M, order: torch.memory_format) -> M:
     return model
 
 
-def _optimizer(model: nn.Module, config: TrainConfig, *, fused: bool) -> torch.optim.Optimizer:
+def _optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW (Loshchilov and Hutter, 2019); without weight decay it is Adam.
 
     A network may say which of its parameters are `pretrained()`: their rate is a share of the rate.
@@ -367,5 +367,5 @@ def _optimizer(model: nn.Module, config: TrainConfig, *, fused: bool) -> torch.o
         groups.append({"params": decayed, "weight_decay": config.weight_decay, "share": share})
         groups.append({"params": others, "weight_decay": 0.0, "share": share})
     return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=config.learning_rate, fused=fused
+        [group for group in groups if group["params"]], lr=config.learning_rate, fused=True
     )

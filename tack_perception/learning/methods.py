@@ -13,6 +13,7 @@ from tack_perception.errors import ConfigurationError
 from tack_perception.learning.don import DonLossConfig, don_losses
 from tack_perception.learning.episode import Episodes
 from tack_perception.learning.objects import ObjectLossConfig, object_losses
+from tack_perception.learning.places import teach
 from tack_perception.learning.sparse import sparse_losses
 from tack_perception.learning.tack import TackLossConfig, tack_losses
 from tack_perception.networks.model import KeypointModel
@@ -59,12 +60,15 @@ class Heads:
         both = model.features(torch.cat([episodes.support, episodes.query]))
         support, query = both.chunk(2)
         losses: dict[str, Tensor] = {}
+        taught = None
+        if "places" in self.heads and model.places is not None:
+            taught = teach(model.places, episodes)
         if "objects" in self.heads and model.objects is not None:
             losses |= object_losses(model.objects, support, query, episodes, self.objects)
         if "tack" in self.heads and model.tack is not None:
-            losses |= tack_losses(model.tack, support, query, episodes, self.tack)
+            losses |= tack_losses(model.tack, support, query, episodes, self.tack, taught=taught)
         if "don" in self.heads and model.don is not None:
-            losses |= don_losses(model.don, support, query, episodes, self.don)
+            losses |= don_losses(model.don, support, query, episodes, self.don, taught=taught)
         if "sparse" in self.heads and model.sparse is not None:
             losses |= sparse_losses(model.sparse, support, query, episodes)
         return losses
@@ -73,10 +77,10 @@ class Heads:
 METHODS: dict[str, Heads] = {
     one.name: one
     for one in (
-        Heads("tack", ("objects", "tack")),
-        Heads("don", ("objects", "don")),
+        Heads("tack", ("objects", "places", "tack")),
+        Heads("don", ("objects", "places", "don")),
         Heads("sparse", ("objects", "sparse")),
-        Heads("joint", ("objects", "tack", "don", "sparse")),
+        Heads("joint", ("objects", "places", "tack", "don", "sparse")),
     )
 }
 

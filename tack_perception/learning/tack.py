@@ -3,20 +3,23 @@
 
 Two losses of one form (Vecerik et al., arXiv 2112.04910): task adaptation (TA) infers the code in
 the support and detects in the query, the conditional auto-encoder (AE) does both in the support.
-Beside them a judge learns whether the point is seen at all, on hidden points and on pictures of
-other objects, and how far behind the object's middle it lies.
+Codes that the place on the surface prescribes (`Taught`) let the decoder learn before the encoder
+knows anything. Beside them a judge learns whether the point is seen at all, on hidden points and on
+pictures of other objects, and how far behind the object's middle it lies.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from tack_perception.configuration import Configuration, setting
 from tack_perception.learning.episode import Episodes
 from tack_perception.learning.losses import binary, heat_cross_entropy, masked_mean
+from tack_perception.learning.places import Taught
 from tack_perception.networks.tack import TackHead
 
 
@@ -29,6 +32,13 @@ class TackLossConfig(Configuration):
     hidden: float = setting(
         0.5, "weight of a hidden point beside a visible one, in task adaptation", low=0, high=1
     )
+    taught: float = setting(
+        1.0, "weight of finding points by the codes that their places prescribe", low=0, high=100
+    )
+    imitation: float = setting(
+        1.0, "weight of the encoder's distance from the codes that places prescribe",
+        low=0, high=100,
+    )  # fmt: skip
     judge: float = setting(1.0, "weight of telling whether a point is seen", low=0, high=100)
     depth: float = setting(1.0, "weight of the depth beyond the middle", low=0, high=100)
     absent_points: int = setting(
@@ -43,6 +53,8 @@ def tack_losses(
     query: Tensor,
     episodes: Episodes,
     config: TackLossConfig | None = None,
+    *,
+    taught: Taught | None = None,
 ) -> dict[str, Tensor]:
     """The weighted losses of a batch.
 
@@ -51,25 +63,42 @@ def tack_losses(
         support, query: (B, C, h, w) features of the pictures.
         episodes: the batch.
         config: weights.
+        taught: what the codes are to be, where that is known.
 
     Returns:
-        Scalars by name: `ta`, `ae`, `seen`, `absent`, `depth`, as far as their weight is not 0.
+        Scalars by name: `ta`, `ae`, `tack_taught`, `imitation`, `seen`, `absent`, `depth`, as far
+        as their weight is not 0.
     """
     config = config or TackLossConfig()
-    stride, sigma = head.stride, config.sigma_cells
     codes = head.codes(support, episodes.support_points)
+    count = codes.shape[1]
+    prescribed = taught if config.taught else None
+    # One pass of the decoder for both kinds of codes: most of its cost does not depend on them.
+    asked = codes if prescribed is None else torch.cat([codes, prescribed.codes.to(codes)], 1)
     losses: dict[str, Tensor] = {}
-    if config.autoencoder:
-        own = heat_cross_entropy(head.heat(support, codes), episodes.support_points, stride, sigma)
-        losses["ae"] = config.autoencoder * own.mean()
-    if not (config.adaptation or config.judge or config.depth):
+    if taught is not None and config.imitation:
+        away = (codes.float() - taught.codes.detach()).square().sum(-1)
+        losses["imitation"] = config.imitation * masked_mean(away, taught.known)
+    here = there = codes.new_zeros(())
+    if config.autoencoder or prescribed is not None:
+        own = _missed(head, head.heat(support, asked), episodes.support_points, config)
+        if config.autoencoder:
+            losses["ae"] = config.autoencoder * own[:, :count].mean()
+        if prescribed is not None:
+            here = masked_mean(own[:, count:], prescribed.known)
+    if not (config.adaptation or prescribed is not None or config.judge or config.depth):
         return losses
-    heat = head.heat(query, codes)
-    if config.adaptation:
-        there = heat_cross_entropy(heat, episodes.query_points, stride, sigma)
+    heat = head.heat(query, asked)
+    if config.adaptation or prescribed is not None:
+        missed = _missed(head, heat, episodes.query_points, config)
         weight = episodes.visible.float() + config.hidden * (~episodes.visible).float()
         weight = weight * episodes.known.float()
-        losses["ta"] = config.adaptation * (there * weight).sum() / weight.sum().clamp_min(1)
+        if config.adaptation:
+            losses["ta"] = config.adaptation * _weighted(missed[:, :count], weight)
+        if prescribed is not None:
+            there = _weighted(missed[:, count:], weight * prescribed.known)
+            losses["tack_taught"] = config.taught * 0.5 * (here + there)
+        heat = heat[:, :count]
     if config.judge or config.depth:
         seen, depth = head.evidence(query, codes, heat)
         if config.judge:
@@ -86,6 +115,17 @@ def tack_losses(
     if config.judge and config.absent_points and len(episodes) > 1:
         losses["absent"] = config.judge * _absent(head, codes, query, episodes, config)
     return losses
+
+
+def _missed(head: TackHead, heat: Tensor, points: Tensor, config: TackLossConfig) -> Tensor:
+    """(B, M) cross-entropy of heat maps with the N true points, which M - N maps ask for again."""
+    again = points.repeat(1, heat.shape[1] // points.shape[1], 1)
+    return heat_cross_entropy(heat, again, head.stride, config.sigma_cells)
+
+
+def _weighted(values: Tensor, weight: Tensor) -> Tensor:
+    """Mean by weight; 0 with a gradient path where nothing has any."""
+    return (values * weight).sum() / weight.sum().clamp_min(1)
 
 
 def _absent(

@@ -20,6 +20,7 @@ from tack_perception.files import write_atomically
 from tack_perception.networks.don import DonHead
 from tack_perception.networks.efficientnet import EfficientNetLite0
 from tack_perception.networks.objects import ObjectHead
+from tack_perception.networks.places import PlaceHead
 from tack_perception.networks.resnet import ResNet34
 from tack_perception.networks.sparse import SparseHead
 from tack_perception.networks.tack import TackHead
@@ -28,7 +29,7 @@ from tack_perception.networks.unet import UNet
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.yaml"
 FORMAT = 1
-HEADS = ("objects", "tack", "don", "sparse")
+HEADS = ("objects", "places", "tack", "don", "sparse")
 TRUNKS = ("unet", "resnet34", "lite0")
 
 _COLOURS = {
@@ -64,7 +65,7 @@ class KeypointModel(nn.Module):
     Attributes:
         config: the same.
         trunk: pictures → features of `stride` 2.
-        objects, tack, don, sparse: the heads.
+        objects, places, tack, don, sparse: the heads.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -73,6 +74,9 @@ class KeypointModel(nn.Module):
         self.trunk = _make_trunk(config)
         channels, heads = self.trunk.channels, config.heads
         self.objects = ObjectHead(channels, len(config.classes)) if "objects" in heads else None
+        self.places = None
+        if "places" in heads:
+            self.places = PlaceHead(max(len(config.classes), 1), config.code, config.descriptor)
         self.tack = TackHead(channels, config.code) if "tack" in heads else None
         self.don = DonHead(channels, config.descriptor) if "don" in heads else None
         self.sparse = None

@@ -97,18 +97,12 @@ class TackHead(nn.Module):
         return scaled
 
     def _correlate(self, features: Tensor, kernels: Tensor) -> Tensor:
-        """The 3×3 kernels on features of half the resolution: each tap once, then shifted."""
+        """The 3×3 kernels on features of half the resolution: one product with all patches."""
         height, width = features.shape[-2:]
         pooled = functional.avg_pool2d(self.wide(features), 2, ceil_mode=True)
-        rows, columns = pooled.shape[-2:]
-        batch, count = kernels.shape[:2]
-        taps = kernels.reshape(batch, count * 9, self._wide)
-        answers = torch.bmm(taps, pooled.flatten(2)).reshape(batch, count, 9, rows, columns)
-        answers = functional.pad(answers, (1, 1, 1, 1))
-        total = answers.new_zeros(batch, count, rows, columns)
-        for tap in range(9):
-            i, j = divmod(tap, 3)
-            total = total + answers[:, :, tap, i : i + rows, j : j + columns]
+        patches = functional.unfold(pooled, 3, padding=1)  # channels outside, taps inside
+        taps = kernels.unflatten(-1, (9, self._wide)).transpose(-1, -2).flatten(-2)
+        total = torch.bmm(taps, patches).unflatten(-1, pooled.shape[-2:])
         return functional.interpolate(
             total, size=(height, width), mode="bilinear", align_corners=False
         )

@@ -59,7 +59,7 @@ def trained(data: Path, settings: Path, tmp_path_factory: pytest.TempPathFactory
 def test_a_run_leaves_a_model_that_loads(trained: Path) -> None:
     model, notes = load_model(trained / "model")
     assert model.config.width == 4
-    assert model.config.heads == ("objects", "tack")
+    assert model.config.heads == ("objects", "places", "tack")
     assert model.config.classes == ("box", "mug")
     assert notes["method"] == "tack"
     assert notes["training"]["tack.autoencoder"] == 0.5
@@ -129,7 +129,7 @@ def test_further_from_a_model_with_another_head(
     assert train(data, file, tmp_path / "out", *more) == 0
     old, _ = load_model(trained / "model")
     new, _ = load_model(tmp_path / "out" / "model")
-    assert new.config.heads == ("objects", "tack", "don")
+    assert new.config.heads == ("objects", "places", "tack", "don")
     learned = dict(new.named_parameters())
     assert all(torch.equal(value, learned[name]) for name, value in old.named_parameters())
     card = (tmp_path / "out" / "model" / "README.md").read_text()

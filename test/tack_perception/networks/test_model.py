@@ -94,7 +94,9 @@ def test_every_method_trains_the_heads_it_names(name, make_episodes):
     model = KeypointModel(
         ModelConfig(width=8, heads=method.heads, classes=("a", "b", "c"), points=("a/x",) * 3)
     )
-    losses = method.losses(model, make_episodes(batch=3, points=4, size=32))
+    losses = method.losses(
+        model, make_episodes(batch=3, points=4, size=32, support_surface=torch.zeros(3, 3, 16, 16))
+    )
     sum(losses.values()).backward()
     assert all(bool(torch.isfinite(loss)) for loss in losses.values())
     for head in method.heads:
