@@ -85,13 +85,16 @@ def check_covariance(matrix: NDArray[np.float64], what: str) -> None:
     Raises:
         InvalidInputError: naming `what` and the smallest eigenvalue.
     """
-    scale = float(np.abs(matrix).max(initial=0.0))
-    if not bool((np.abs(matrix - matrix.T) <= 1e-9 * scale).all()):
-        raise InvalidInputError(f"{what} is not symmetric")
-    if matrix.shape == (2, 2):  # there are many of these, and LAPACK takes its time
-        (a, b), (_, c) = matrix.tolist()
+    if matrix.shape == (2, 2):  # there are many of these, and NumPy and LAPACK take their time
+        (a, b), (other, c) = matrix.tolist()
+        scale = max(abs(a), abs(b), abs(other), abs(c))
+        symmetric = abs(b - other) <= 1e-9 * scale
         smallest = (a + c) / 2 - math.hypot((a - c) / 2, b)
     else:
+        scale = float(np.abs(matrix).max(initial=0.0))
+        symmetric = bool((np.abs(matrix - matrix.T) <= 1e-9 * scale).all())
         smallest = float(np.linalg.eigvalsh(matrix)[0])
+    if not symmetric:
+        raise InvalidInputError(f"{what} is not symmetric")
     if smallest < -1e-9 * scale:
         raise InvalidInputError(f"{what} has a negative eigenvalue ({smallest:g})")

@@ -57,6 +57,18 @@ class Judgements:
     confidence: FloatArray
     visible: NDArray[np.bool_]
 
+    def of(self, window: int, columns: Sequence[int]) -> Judgements:
+        """Of some labels in one window: the same without the first axis."""
+        chosen = list(columns)
+        return Judgements(
+            self.pixels[window, chosen],
+            self.covariances[window, chosen],
+            self.presence[window, chosen],
+            self.seen[window, chosen],
+            self.confidence[window, chosen],
+            self.visible[window, chosen],
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Logistic:

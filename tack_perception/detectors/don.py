@@ -51,10 +51,7 @@ class DonReader:
         every = torch.stack(flat)[None].expand(len(windows), -1, -1)
         logits = self.head.logits(every, described)
         heat = _best_of_each(logits, [len(several) for several in shots])
-        nearness = _best_of_each(
-            self.head.heat(every, described), [len(several) for several in shots]
-        )
-        return Found(heat, {"nearness": nearness.flatten(2).amax(-1)})
+        return Found(heat, {"nearness": self.head.likeness(heat.flatten(2).amax(-1))})
 
 
 def _best_of_each(maps: Tensor, counts: Sequence[int]) -> Tensor:

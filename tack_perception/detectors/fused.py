@@ -42,8 +42,9 @@ class FusedReader:
         """Look for L labels in W windows."""
         tack, don = self.tack.find(shots, windows), self.don.find(shots, windows)
         share = self.weight * tack.evidence["judge"].float().sigmoid()
-        heat = log_probabilities(tack.heat) + share[..., None, None] * log_probabilities(don.heat)
-        agree = _agreement(tack.heat, don.heat)
+        one, two = log_probabilities(tack.heat), log_probabilities(don.heat)
+        heat = one + share[..., None, None] * two
+        agree = _agreement(one, two)
         return Found(heat, {**tack.evidence, **don.evidence, "agree": agree})
 
 
@@ -53,10 +54,7 @@ def log_probabilities(heat: Tensor) -> Tensor:
 
 
 def _agreement(first: Tensor, second: Tensor) -> Tensor:
-    """(W, L) overlap of two soft-max maps, blurred by a cell: 1 for equal ones."""
+    """(W, L) overlap of two maps of log-probabilities, blurred by four cells: 1 for equal ones."""
     # Nothing is lost below e^-40, and numbers too small for the normal format cost ten times more.
-    maps = [
-        functional.avg_pool2d(log_probabilities(one).clamp_min(-40).exp(), 5, 1, 2)
-        for one in (first, second)
-    ]
+    maps = [functional.avg_pool2d(one.clamp_min(-40).exp(), 4, 2, 1) * 4 for one in (first, second)]
     return (maps[0] * maps[1]).sqrt().sum((-1, -2))

@@ -7,6 +7,7 @@ They differ in one thing, how a shot becomes heat maps on a window; that is a `R
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -35,6 +36,7 @@ from tack_perception.networks.model import KeypointModel
 from tack_perception.networks.sampling import peaks, to_pixels
 
 FloatArray = NDArray[np.float64]
+_PROBES = 16  # points of an object that are looked for on all objects of a frame
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,17 +122,25 @@ class LearnedDetector:
             `pixel_covariance`, not lifted. A label that is believed hidden or absent comes with
             `visible=False`, at its most likely pixel.
         """
-        asked = self._ask(frame)
-        if asked is None:
+        if not self._shots:
             return []
-        windows, judged = asked
-        best = self._chosen(judged)
+        windows = self._windows(frame)
+        groups = self._groups()
+        # A few points of an object tell where it is; the others are looked for only there.
+        first = [group[:: math.ceil(len(group) / _PROBES)] for group in groups]
+        asked = [number for some in first for number in some]
+        judged = self._judge(windows, asked)
+        column = {number: n for n, number in enumerate(asked)}
         found: dict[int, Keypoint] = {}
-        for window in sorted(set(best)):
-            numbers = [number for number, one in enumerate(best) if one == window]
-            several = self._keypoints(numbers, window, windows[window], judged, frame)
-            found |= dict(zip(numbers, several, strict=True))
-        return [found[number] for number in range(len(best))]
+        for group, some in zip(groups, first, strict=True):
+            columns = [column[number] for number in some]
+            best = int(judged.presence[:, columns].mean(axis=1).argmax())
+            found |= self._keypoints(some, windows[best], judged.of(best, columns), frame)
+            rest = [number for number in group if number not in column]
+            if rest:
+                again = self._judge([windows[best]], rest).of(0, range(len(rest)))
+                found |= self._keypoints(rest, windows[best], again, frame)
+        return [found[number] for number in sorted(found)]
 
     def detect_instances(self, frame: RGBDFrame) -> list[list[Keypoint]]:
         """Find the labels on every object of their kind that is in view.
@@ -139,16 +149,17 @@ class LearnedDetector:
             For each object that some label is seen on one `Keypoint` for each label that was
             enrolled on that kind of object; the surest first.
         """
-        asked = self._ask(frame)
-        if asked is None:
+        if not self._shots:
             return []
-        windows, judged = asked
+        windows = self._windows(frame)
+        judged = self._judge(windows, range(len(self._shots)))
         sets = []
         for w, window in enumerate(windows):
             for group in self._groups():
-                if judged.visible[w, group].any():
-                    points = self._keypoints(group, w, window, judged, frame)
-                    sets.append((float(judged.presence[w, group].mean()), points))
+                one = judged.of(w, group)
+                if one.visible.any():
+                    points = self._keypoints(group, window, one, frame)
+                    sets.append((float(one.presence.mean()), list(points.values())))
         sets.sort(key=lambda entry: -entry[0])
         return [points for _, points in sets]
 
@@ -196,22 +207,22 @@ class LearnedDetector:
         self._last = (frame, scene, windows)
         return scene, windows
 
-    def _ask(self, frame: RGBDFrame) -> tuple[list[Window], Judgements] | None:
-        """Windows, and what is said of each label in each of them."""
-        if not self._shots:
-            return None
-        windows, evidence = self.evidence(frame)
-        return windows, self.judges.judge(evidence)
-
     def evidence(self, frame: RGBDFrame) -> tuple[list[Window], Evidence]:
-        """Where the labels are most likely in each window of a frame, and what speaks for it.
+        """Where all labels are most likely in each window of a frame, and what speaks for it.
 
         Args:
             frame: the frame; at least one label is enrolled.
         """
-        shots = list(self._shots.values())
-        _, windows = self._seen(frame)
-        windows = [*windows, *self._further(frame, windows, shots)]
+        windows = self._windows(frame)
+        return windows, self._evidence(windows, range(len(self._shots)))
+
+    def _judge(self, windows: Sequence[Window], numbers: Sequence[int]) -> Judgements:
+        """What is said of some labels in some windows."""
+        return self.judges.judge(self._evidence(windows, numbers))
+
+    def _evidence(self, windows: Sequence[Window], numbers: Sequence[int]) -> Evidence:
+        every = list(self._shots.values())
+        shots = [every[number] for number in numbers]
         with torch.inference_mode():
             found = self.reader.find(shots, windows)
             places, covariances, shares = peaks(found.heat)
@@ -219,11 +230,16 @@ class LearnedDetector:
         alike = _alike(windows, shots)
         facts = {name: value.float().cpu().numpy() for name, value in found.evidence.items()}
         facts |= {"share": shares.cpu().numpy(), "alike": alike}
-        return windows, Evidence(
+        return Evidence(
             pixels.cpu().numpy().astype(np.float64),
             covariances.cpu().numpy().astype(np.float64) * self.model.stride**2,
             facts,
         )
+
+    def _windows(self, frame: RGBDFrame) -> list[Window]:
+        """Where labels are looked for: the frame's objects, or all of it."""
+        _, windows = self._seen(frame)
+        return [*windows, *self._further(frame, windows, list(self._shots.values()))]
 
     def _further(
         self, frame: RGBDFrame, windows: Sequence[Window], shots: Sequence[Sequence[Shot]]
@@ -255,31 +271,23 @@ class LearnedDetector:
             groups.setdefault(key if first.window.found else (-1, number, 0), []).append(number)
         return list(groups.values())
 
-    def _chosen(self, judged: Judgements) -> list[int]:
-        """For each label the number of the window that it is looked for in."""
-        chosen = [0] * judged.presence.shape[1]
-        for group in self._groups():
-            window = int(judged.presence[:, group].mean(axis=1).argmax())
-            for n in group:
-                chosen[n] = window
-        return chosen
-
     def _keypoints(
-        self, numbers: Sequence[int], w: int, window: Window, judged: Judgements, frame: RGBDFrame
-    ) -> list[Keypoint]:
-        """Some labels in one window, in px of the frame."""
+        self, numbers: Sequence[int], window: Window, judged: Judgements, frame: RGBDFrame
+    ) -> dict[int, Keypoint]:
+        """Some labels as they are judged in a window, by their numbers, in px of the frame."""
         labels, camera = tuple(self._shots), frame.intrinsics
-        chosen = list(numbers)
-        places = window.crop.to_image(judged.pixels[w, chosen])
+        places = window.crop.to_image(judged.pixels)
         places = np.clip(places, -0.5, (camera.width - 0.501, camera.height - 0.501))
         linear = window.crop.image_from_crop[:, :2]
-        covariances = linear @ judged.covariances[w, chosen] @ linear.T
+        covariances = linear @ judged.covariances @ linear.T
         covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
-        return [
-            Keypoint(labels[n], u, v, float(judged.confidence[w, n]), bool(judged.visible[w, n]),
-                     covariance)
-            for n, (u, v), covariance in zip(chosen, places.tolist(), covariances, strict=True)
-        ]  # fmt: skip
+        several = zip(
+            numbers, places.tolist(), judged.confidence, judged.visible, covariances, strict=True
+        )
+        return {
+            n: Keypoint(labels[n], u, v, float(confidence), bool(visible), covariance)
+            for n, (u, v), confidence, visible, covariance in several
+        }
 
 
 def _alike(windows: Sequence[Window], shots: Sequence[Sequence[Shot]]) -> FloatArray:

@@ -80,6 +80,10 @@ class DonHead(nn.Module):
         """(B, N, h, w) in 0 to 1: how alike each cell is to each of the (B, N, D) codes."""
         return torch.exp(-squared_distances(codes, descriptors) * torch.exp(-2 * self.log_reach))
 
+    def likeness(self, logits: Tensor) -> Tensor:
+        """The heat, 0 to 1, that belongs to logits of any shape."""
+        return torch.exp(2 * logits * self.temperature * torch.exp(-2 * self.log_reach))
+
     def _unit(self, descriptors: Tensor, dim: int) -> Tensor:
         return unit(descriptors, dim) if self.normalise else descriptors
 

@@ -101,8 +101,8 @@ class TackHead(nn.Module):
         height, width = features.shape[-2:]
         pooled = functional.avg_pool2d(self.wide(features), 2, ceil_mode=True)
         patches = functional.unfold(pooled, 3, padding=1)  # channels outside, taps inside
-        taps = kernels.unflatten(-1, (9, self._wide)).transpose(-1, -2).flatten(-2)
-        total = torch.bmm(taps, patches).unflatten(-1, pooled.shape[-2:])
+        taps = kernels.reshape(*kernels.shape[:2], 9, self._wide).transpose(-1, -2).flatten(-2)
+        total = torch.bmm(taps, patches).reshape(*kernels.shape[:2], *pooled.shape[-2:])
         return functional.interpolate(
             total, size=(height, width), mode="bilinear", align_corners=False
         )

@@ -93,6 +93,23 @@ def test_a_frame_without_depth_and_a_click_on_the_border_will_do(detector):
     assert len(detector.detect(blind)) == 1
 
 
+def test_many_points_of_an_object_are_found_as_a_few_are(detector, monkeypatch):
+    """Only some of them are looked for everywhere; the others where these are."""
+    rng = np.random.default_rng(0)
+    clicks = rng.uniform(5, 110, (40, 2))
+    detector.enroll([Annotation(f"{n}", u, v, frame()) for n, (u, v) in enumerate(clicks)])
+    monkeypatch.setattr(detector, "_groups", lambda: [list(range(40))])
+    windows, evidence = detector.evidence(frame(2))
+    judged = detector.judges.judge(evidence)
+    found = detector.detect(frame(2))
+    assert [one.label for one in found] == [f"{n}" for n in range(40)]
+    w = int(judged.presence[:, ::3].mean(axis=1).argmax())
+    expected = windows[w].crop.to_image(judged.pixels[w])
+    camera = frame().intrinsics
+    expected = np.clip(expected, -0.5, (camera.width - 0.501, camera.height - 0.501))
+    np.testing.assert_allclose([(one.u, one.v) for one in found], expected, atol=0.05)
+
+
 def test_sets_of_points_by_object_are_sets_of_the_enrolled_labels(detector):
     detector.enroll([Annotation("a", 90, 70, frame()), Annotation("b", 20, 20, frame())])
     for points in detector.detect_instances(frame(2)):

@@ -66,6 +66,9 @@ def test_heat_and_logits_are_those_of_the_formulas() -> None:
         head.heat(codes, descriptors), torch.exp(-squared / math.exp(0.3) ** 2)
     )
     torch.testing.assert_close(head.logits(codes, descriptors), -squared / (2 * 0.21))
+    torch.testing.assert_close(
+        head.likeness(head.logits(codes, descriptors)), head.heat(codes, descriptors)
+    )
     cosine = torch.einsum("bnd,bdhw->bnhw", codes, descriptors)
     torch.testing.assert_close(
         head.logits(codes, descriptors).flatten(2).softmax(2),
