@@ -14,7 +14,7 @@ from tack_perception.learning.don import DonLossConfig, don_losses
 from tack_perception.learning.episode import Episodes
 from tack_perception.learning.objects import ObjectLossConfig, object_losses
 from tack_perception.learning.places import teach
-from tack_perception.learning.sparse import sparse_losses
+from tack_perception.learning.sparse import SparseLossConfig, sparse_losses
 from tack_perception.learning.tack import TackLossConfig, tack_losses
 from tack_perception.networks.model import KeypointModel
 
@@ -46,7 +46,7 @@ class Heads:
     Attributes:
         name: of the method.
         heads: names of the heads.
-        tack, don, objects: settings of their losses.
+        tack, don, objects, sparse: settings of their losses.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Heads:
     tack: TackLossConfig = dataclasses.field(default_factory=TackLossConfig)
     don: DonLossConfig = dataclasses.field(default_factory=DonLossConfig)
     objects: ObjectLossConfig = dataclasses.field(default_factory=ObjectLossConfig)
+    sparse: SparseLossConfig = dataclasses.field(default_factory=SparseLossConfig)
 
     def losses(self, model: KeypointModel, episodes: Episodes) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be made small."""
@@ -70,7 +71,7 @@ class Heads:
         if "don" in self.heads and model.don is not None:
             losses |= don_losses(model.don, support, query, episodes, self.don, taught=taught)
         if "sparse" in self.heads and model.sparse is not None:
-            losses |= sparse_losses(model.sparse, support, query, episodes)
+            losses |= sparse_losses(model.sparse, support, query, episodes, self.sparse)
         return losses
 
 

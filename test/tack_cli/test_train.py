@@ -162,6 +162,7 @@ def test_what_is_refused(
     [
         ("tacks: {adaptation: 1}", "section tacks: unknown; known are train, model, episodes"),
         ("tack: {adaption: 1}", "section tack: unknown setting adaption"),
+        ("sparse: {heats: 1}", "section sparse: unknown setting heats"),
         ("model: {heads: [don]}", "heads follows from the method"),
         ("episodes: {crop_px: 1}", "allowed is 32 to 512"),
         ("calibration: {pairs: 1}", "allowed is at least 20"),
