@@ -37,12 +37,17 @@ class Window:
         embedding: (E,) what the object in it is like, unit length; zeros without an object head. On
             the CPU.
         found: whether an object was found there; else it is only a place to look at.
+        frame: that it is a part of.
+        shown: (h, w) probability that a cell shows the object in the middle; zeros without an
+            object head.
     """
 
     crop: Crop
     features: Tensor
     embedding: Tensor
     found: bool
+    frame: RGBDFrame
+    shown: NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,11 +103,16 @@ def look(
     features = described(model, [crop.cut(frame.color) for crop in crops], bfloat16=bfloat16)
     if model.objects is None:
         embedded = torch.zeros(len(crops), 1)
+        central = torch.zeros(len(crops), *features.shape[-2:])
     else:
         foreground, votes, _ = model.objects(features)
         central = _central(foreground, votes, model.stride)
         embedded = model.objects.embed(features, central).cpu()
-    return [Window(crop, features[i], embedded[i], bool(found[i])) for i, crop in enumerate(crops)]
+    shown = central.cpu().numpy()
+    return [
+        Window(crop, features[i], embedded[i], bool(found[i]), frame, shown[i])
+        for i, crop in enumerate(crops)
+    ]
 
 
 def _central(foreground: Tensor, votes: Tensor, stride: int) -> Tensor:
