@@ -68,27 +68,45 @@ class Prediction:
 
 
 def choose_anchors(window: Window, stride: int) -> Anchors | None:
-    """Points all over the object in the middle of a window, where its depth is known.
+    """Points all over what was clicked, where depth is known.
+
+    That is the object in the middle of the window; where none was found there, what lies within a
+    quarter of the window's side of its middle, in space.
 
     Returns:
         The anchors, the same for the same window; None where there are too few.
     """
-    mask: NDArray[np.uint8] = (window.shown > 0.5).astype(np.uint8)
-    inner = np.asarray(cv2.erode(mask, np.ones((3, 3), np.uint8)), np.uint8)  # outlines lack depth
-    if inner.sum() >= 2 * ANCHORS:
-        mask = inner
+    mask = _shown(window) if window.found else np.ones(window.shown.shape, np.uint8)
     rows, columns = np.nonzero(mask)
     order = np.random.default_rng(0).permutation(len(rows))
     cells = np.column_stack([columns, rows])[order].astype(np.float64)
     pixels = (cells + 0.5) * stride - 0.5
     points = points_of(window.frame, window.crop.to_image(pixels))
     known = _known(points)
+    if not window.found:
+        known &= _near_middle(window, points)
     known[np.flatnonzero(known)[ANCHORS:]] = False
     if known.sum() < FEWEST:
         return None
     points = points[known]
     size = float(np.sqrt(((points - np.median(points, axis=0)) ** 2).sum(1).mean()))
     return Anchors(pixels[known], points, size) if size > 0 else None
+
+
+def _shown(window: Window) -> NDArray[np.uint8]:
+    """(h, w) 1 where the object is seen; without its outline, where depth is poor."""
+    mask: NDArray[np.uint8] = (window.shown > 0.5).astype(np.uint8)
+    inner = np.asarray(cv2.erode(mask, np.ones((3, 3), np.uint8)), np.uint8)
+    return inner if inner.sum() >= 2 * ANCHORS else mask
+
+
+def _near_middle(window: Window, points: FloatArray) -> NDArray[np.bool_]:
+    """(N,) whether points lie around what the window's middle shows."""
+    crop, fx = window.crop, window.frame.intrinsics.fx
+    middle = surface_at(window.frame, crop.u, crop.v)[0]
+    reach = 0.25 * crop.side * middle[2] / fx
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.linalg.norm(points - middle, axis=1) < reach, np.bool_)
 
 
 def points_of(frame: RGBDFrame, pixels: FloatArray) -> FloatArray:

@@ -93,6 +93,18 @@ def test_without_depth_or_object_there_are_none(first):
     )
 
 
+def test_around_an_unknown_thing_its_surroundings_are_taken(first):
+    strange = dataclasses.replace(first, found=False, shown=np.zeros((32, 32), np.float32))
+    anchors = choose_anchors(strange, 2)
+    middle = surface_at(first.frame, 159.5, 119.5)[0]
+    reach = np.linalg.norm(anchors.points - middle, axis=1)
+    assert 0.05 < reach.max() < 0.25 * 160 * 0.6 / 300
+    depth = first.frame.depth.copy()
+    depth[100:140, 140:180] = np.nan
+    blind = dataclasses.replace(first.frame, depth=depth)
+    assert choose_anchors(dataclasses.replace(strange, frame=blind), 2) is None
+
+
 @pytest.mark.parametrize("wrong", [0, 30])
 def test_a_click_is_carried_by_anchors_some_of_them_wrong(first, second, wrong):
     anchors = choose_anchors(first, 2)
