@@ -25,29 +25,30 @@ class DonReader:
     Several shots of a label: each cell counts for the shot that it is most like.
 
     Args:
-        model: with a DON head.
+        model: with the head.
+        name: of the head: `don` or `instance`.
 
     Raises:
         InvalidInputError: the model has no such head.
     """
 
-    def __init__(self, model: KeypointModel) -> None:
-        if model.don is None:
-            raise InvalidInputError("this model has no DON head: train one with --method don")
-        self.head: DonHead = model.don
-        self.stride = model.stride
+    def __init__(self, model: KeypointModel, name: str = "don") -> None:
+        head: DonHead | None = getattr(model, name)
+        if head is None:
+            raise InvalidInputError(f"this model has no head {name!r}: train one with --method don")
+        self.head, self.name, self.stride = head, name, model.stride
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
         """The descriptor of a click."""
         point = torch.as_tensor(pixel, dtype=torch.float32, device=window.features.device)
         point = point.reshape(1, 1, 2)
         described = self.head(window.features[None])
-        return {"descriptor": self.head.sample(described, point, self.stride)[0, 0]}
+        return {self.name: self.head.sample(described, point, self.stride)[0, 0]}
 
     def find(self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window]) -> Found:
         """Look for L labels in W windows."""
         described = self.head(torch.stack([window.features for window in windows]))
-        flat = [shot.what["descriptor"] for several in shots for shot in several]
+        flat = [shot.what[self.name] for several in shots for shot in several]
         every = torch.stack(flat)[None].expand(len(windows), -1, -1)
         logits = self.head.logits(every, described)
         heat = _best_of_each(logits, [len(several) for several in shots])

@@ -38,20 +38,21 @@ _FACTS = ("consensus", "facing", "covered", "beyond")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Remembered:
-    """Anchors of a clicked object, and what the heads read at them: (M, ...) each."""
+    """Anchors of a clicked object, and what the heads read at them: (M, ...) each, by head."""
 
     anchors: Anchors
     codes: Tensor
-    descriptors: Tensor
+    descriptors: dict[str, Tensor]
 
 
 class FusedReader:
     """A product of experts: the log-probabilities are added.
 
     Where TACK's judge believes that the point is hidden, dense descriptors can only point at
-    something else: their share goes with that belief. Where the object's depth is known in both
-    pictures, its other points predict this one (`detectors.constellation`): a mixture of a Gaussian
-    there, with the share of them that agree, and of "anywhere".
+    something else: their share goes with that belief. Descriptors of the instance, where the model
+    has them, count as far as something in the picture is like the click. Where the object's depth
+    is known in both pictures, its other points predict this one (`detectors.constellation`): a
+    mixture of a Gaussian there, with the share of them that agree, and of "anywhere".
 
     Args:
         model: with both heads.
@@ -65,6 +66,7 @@ class FusedReader:
         constellation: bool = True,
     ) -> None:  # fmt: skip
         self.tack, self.don, self.weight = TackReader(model, adapt=adapt), DonReader(model), weight
+        self.own = None if model.instance is None else DonReader(model, "instance")
         self.constellation, self._stride = constellation, model.stride
         self._kept: weakref.WeakKeyDictionary[Window, _Remembered | None] = (
             weakref.WeakKeyDictionary()
@@ -76,6 +78,8 @@ class FusedReader:
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
         """Code and descriptor of a click, and the surface there."""
         what = {**self.tack.read(window, pixel), **self.don.read(window, pixel)}
+        if self.own is not None:
+            what |= self.own.read(window, pixel)
         if self.constellation:
             u, v = window.crop.to_image(pixel)
             what["surface"] = torch.from_numpy(surface_at(window.frame, float(u), float(v)))
@@ -88,6 +92,11 @@ class FusedReader:
         one, two = log_probabilities(tack.heat), log_probabilities(don.heat)
         heat = one + share[..., None, None] * two
         evidence = {**tack.evidence, **don.evidence, "agree": _agreement(one, two)}
+        if self.own is not None:
+            own = self.own.find(shots, windows)
+            like = own.evidence["nearness"]
+            heat = heat + (self.weight * like)[..., None, None] * log_probabilities(own.heat)
+            evidence["likeness"] = like
         if self.constellation:
             prior, facts = self._predicted(shots, windows, heat)
             heat = log_probabilities(heat) + prior
@@ -158,22 +167,26 @@ class FusedReader:
             return None
         features = window.features[None]
         points = torch.from_numpy(anchors.pixels).to(features.device, torch.float32)[None]
-        described = self.don.head(features)
-        return _Remembered(
-            anchors,
-            self.tack.head.codes(features, points)[0],
-            self.don.head.sample(described, points, self._stride)[0],
-        )
+        descriptors = {
+            one.name: one.head.sample(one.head(features), points, self._stride)[0]
+            for one in self._descriptors()
+        }
+        return _Remembered(anchors, self.tack.head.codes(features, points)[0], descriptors)
+
+    def _descriptors(self) -> list[DonReader]:
+        return [self.don] if self.own is None else [self.don, self.own]
 
     def _look_for(self, kept: _Remembered, windows: Sequence[Window]) -> FloatArray:
         """(W, M, 2) px of the windows' pictures where anchors are most likely."""
         features = torch.stack([window.features for window in windows])
-        codes, known = (
-            one[None].expand(len(windows), -1, -1) for one in (kept.codes, kept.descriptors)
-        )
+        codes = kept.codes[None].expand(len(windows), -1, -1)
         heat = log_probabilities(self.tack.head.heat(features, codes))
-        described = self.don.head(features)
-        heat = heat + self.weight * log_probabilities(self.don.head.logits(known, described))
+        for one in self._descriptors():
+            known = kept.descriptors[one.name][None].expand(len(windows), -1, -1)
+            logits = one.head.logits(known, one.head(features))
+            like = one.head.likeness(logits.flatten(2).amax(-1))[..., None, None]
+            share = self.weight * (like if one is self.own else 1.0)
+            heat = heat + share * log_probabilities(logits)
         found: FloatArray = to_pixels(peaks(heat)[0], self._stride).cpu().numpy().astype(np.float64)
         return found
 

@@ -46,13 +46,16 @@ class Heads:
     Attributes:
         name: of the method.
         heads: names of the heads.
-        tack, don, objects, sparse: settings of their losses.
+        tack, don, instance, objects, sparse: settings of their losses.
     """
 
     name: str
     heads: tuple[str, ...]
     tack: TackLossConfig = dataclasses.field(default_factory=TackLossConfig)
     don: DonLossConfig = dataclasses.field(default_factory=DonLossConfig)
+    instance: DonLossConfig = dataclasses.field(
+        default_factory=lambda: DonLossConfig(recipe="instance")
+    )
     objects: ObjectLossConfig = dataclasses.field(default_factory=ObjectLossConfig)
     sparse: SparseLossConfig = dataclasses.field(default_factory=SparseLossConfig)
 
@@ -70,6 +73,9 @@ class Heads:
             losses |= tack_losses(model.tack, support, query, episodes, self.tack, taught=taught)
         if "don" in self.heads and model.don is not None:
             losses |= don_losses(model.don, support, query, episodes, self.don, taught=taught)
+        if "instance" in self.heads and model.instance is not None:
+            own = don_losses(model.instance, support, query, episodes, self.instance)
+            losses |= {name.replace("don", "instance", 1): loss for name, loss in own.items()}
         if "sparse" in self.heads and model.sparse is not None:
             losses |= sparse_losses(model.sparse, support, query, episodes, self.sparse)
         return losses
@@ -81,7 +87,7 @@ METHODS: dict[str, Heads] = {
         Heads("tack", ("objects", "places", "tack")),
         Heads("don", ("objects", "places", "don")),
         Heads("sparse", ("objects", "sparse")),
-        Heads("joint", ("objects", "places", "tack", "don", "sparse")),
+        Heads("joint", ("objects", "places", "tack", "don", "instance", "sparse")),
     )
 }
 

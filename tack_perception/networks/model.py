@@ -29,7 +29,7 @@ from tack_perception.networks.unet import UNet
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.yaml"
 FORMAT = 1
-HEADS = ("objects", "places", "tack", "don", "sparse")
+HEADS = ("objects", "places", "tack", "don", "instance", "sparse")
 TRUNKS = ("unet", "resnet34", "lite0")
 
 _COLOURS = {
@@ -65,7 +65,8 @@ class KeypointModel(nn.Module):
     Attributes:
         config: the same.
         trunk: pictures → features of `stride` 2.
-        objects, places, tack, don, sparse: the heads.
+        objects, places, tack, don, instance, sparse: the heads; `instance` is a second set of dense
+            descriptors, for one instance where `don` is for a class.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -79,6 +80,7 @@ class KeypointModel(nn.Module):
             self.places = PlaceHead(max(len(config.classes), 1), config.code, config.descriptor)
         self.tack = TackHead(channels, config.code) if "tack" in heads else None
         self.don = DonHead(channels, config.descriptor) if "don" in heads else None
+        self.instance = DonHead(channels, config.descriptor) if "instance" in heads else None
         self.sparse = None
         if "sparse" in heads:
             if not config.points:

@@ -38,9 +38,19 @@ def frame(seed=0, depth=0.5):
     return RGBDFrame(color, distances, CameraIntrinsics(160, 120, 150, 150, 79.5, 59.5), 1, "cam")
 
 
-@pytest.fixture(params=KINDS)
-def detector(request, folder):
-    return make_detector(request.param, {"model": str(folder)})
+@pytest.fixture(scope="module")
+def with_instances(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model")
+    heads = ("objects", "tack", "don", "instance")
+    save_model(path, KeypointModel(ModelConfig(width=8, crop_px=64, heads=heads)), {})
+    return path
+
+
+@pytest.fixture(params=[*KINDS, "fused with instances"])
+def detector(request, folder, with_instances):
+    kind, _, more = request.param.partition(" ")
+    return make_detector(kind, {"model": str(with_instances if more else folder)})
 
 
 def test_it_keeps_the_port(detector):
