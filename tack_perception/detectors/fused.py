@@ -33,6 +33,7 @@ from tack_perception.similarity import Consensus
 FloatArray = NDArray[np.float64]
 _SUREST = 0.95  # share of a prediction in the mixture with "anywhere", at the most
 _LEAST_SIGMA = 1.0  # cells
+_MOST_MET = 4  # windows in which anchors are looked for, where the object was known
 _FACTS = ("consensus", "facing", "covered", "beyond")
 
 
@@ -72,7 +73,7 @@ class FusedReader:
             weakref.WeakKeyDictionary()
         )
         self._met: weakref.WeakKeyDictionary[
-            Window, weakref.WeakKeyDictionary[Window, tuple[Consensus | None, FloatArray]]
+            Window, weakref.WeakKeyDictionary[Window, tuple[Consensus, FloatArray] | None]
         ] = weakref.WeakKeyDictionary()
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
@@ -149,15 +150,18 @@ class FusedReader:
         if kept is None:
             return [None] * len(windows)
         met = self._met.setdefault(clicked, weakref.WeakKeyDictionary())
-        unmet = [window for window in windows if window not in met]
+        unmet = [window for window in _likest(clicked, windows) if window not in met]
         if unmet:
             for window, pixels in zip(unmet, self._look_for(kept, unmet), strict=True):
-                met[window] = meet(kept.anchors, window, pixels), pixels
+                agreed = meet(kept.anchors, window, pixels)
+                met[window] = None if agreed is None else (agreed, pixels)
         said: list[Prediction | None] = []
         for window in windows:
-            agreed, pixels = met[window]
+            known = met.get(window)
             said.append(
-                None if agreed is None else predict(kept.anchors, window, pixels, agreed, surfaces)
+                None
+                if known is None
+                else predict(kept.anchors, window, known[1], known[0], surfaces)
             )
         return said
 
@@ -189,6 +193,13 @@ class FusedReader:
             heat = heat + share * log_probabilities(logits)
         found: FloatArray = to_pixels(peaks(heat)[0], self._stride).cpu().numpy().astype(np.float64)
         return found
+
+
+def _likest(clicked: Window, windows: Sequence[Window]) -> Sequence[Window]:
+    """The windows whose objects may be the clicked one: looking for anchors in all takes long."""
+    if not clicked.found:
+        return windows
+    return sorted(windows, key=lambda one: -float(clicked.embedding @ one.embedding))[:_MOST_MET]
 
 
 def _row(said: Prediction) -> FloatArray:
