@@ -27,6 +27,9 @@ ZOOM = 1.6
 """Side of a window in sides of its object's box: the middle of what networks are trained on."""
 
 
+_STEEPEST = 1.25  # slope of a surface against the picture that still counts as one surface
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Window:
     """A part of the frame that is looked at closely.
@@ -82,10 +85,23 @@ def see(model: KeypointModel, frame: RGBDFrame, scene_px: int, *, bfloat16: bool
     small = np.asarray(cv2.resize(frame.color, size, interpolation=cv2.INTER_AREA), np.uint8)
     features = described(model, [small], bfloat16=bfloat16)
     foreground, votes, _ = model.objects(features)
+    probability = foreground[0].sigmoid().cpu().numpy()
+    cell = model.stride * scale
     found = find_instances(
-        foreground[0].sigmoid().cpu().numpy(), votes[0].cpu().numpy(), model.stride
-    )
+        probability, votes[0].cpu().numpy(), model.stride,
+        depth=_depth_of_cells(frame, probability.shape, cell),
+        gap=_STEEPEST * cell / frame.intrinsics.fx,
+    )  # fmt: skip
     return Scene(scale, tuple(found))
+
+
+def _depth_of_cells(frame: RGBDFrame, shape: tuple[int, ...], cell: float) -> NDArray[np.float32]:
+    """(h, w) depth in the middle of cells of so many px, m; NaN where it is not known."""
+    rows, columns = (
+        np.clip(np.rint((np.arange(count) + 0.5) * cell - 0.5), 0, length - 1).astype(np.int64)
+        for count, length in zip(shape, frame.depth.shape, strict=True)
+    )
+    return np.asarray(frame.depth[np.ix_(rows, columns)], np.float32)
 
 
 @torch.inference_mode()
