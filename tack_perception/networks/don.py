@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tack_perception.errors import InvalidInputError
 from tack_perception.networks import sampling
+from tack_perception.networks.precision import full
 
 UNIT_TEMPERATURE = 0.07
 """Start for unit vectors, as in contrastive learning of pictures (van den Oord 2018, He 2020)."""
@@ -59,7 +60,7 @@ class DonHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, h, w) features → (B, D, h, w) descriptors, float32 also under autocast."""
-        return self._unit(_full(self.project(features)), 1)
+        return self._unit(full(self.project(features)), 1)
 
     def sample(self, descriptors: Tensor, points_px: Tensor, stride: int) -> Tensor:
         """(B, N, D) descriptors between cells: bilinear, then brought back to unit length.
@@ -102,12 +103,7 @@ def squared_distances(codes: Tensor, descriptors: Tensor) -> Tensor:
     In at least single precision, also under autocast: a small number is left of two large ones.
     """
     with torch.autocast(codes.device.type, enabled=False):
-        codes, cells = _full(codes), _full(descriptors).flatten(2)
+        codes, cells = full(codes), full(descriptors).flatten(2)
         ends = codes.square().sum(2, keepdim=True) + cells.square().sum(1, keepdim=True)
         squared = torch.baddbmm(ends, codes, cells, alpha=-2).clamp_min(0)
     return squared.reshape(*squared.shape[:2], *descriptors.shape[2:])
-
-
-def _full(values: Tensor) -> Tensor:
-    """The values in at least single precision."""
-    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tack_perception.errors import InvalidInputError
+from tack_perception.networks.precision import full
 from tack_perception.networks.sampling import peaks, sample
 
 _FACTS = 4
@@ -71,17 +72,18 @@ class SparseHead(nn.Module):
         """
         index = self._asked(features, index)
         size = tuple(features.shape[2:])
-        fine = torch.bmm(self.kernels[index], features.flatten(2)).reshape(*index.shape, *size)
         pooled = functional.avg_pool2d(self.wide(features), 2, ceil_mode=True)
-        # One picture after the other as groups: each is read by kernels of its own.
-        coarse = functional.conv2d(
-            pooled.flatten(0, 1)[None],
-            self.wide_kernels[index].flatten(0, 1),
-            padding=1,
-            groups=len(features),
-        ).reshape(*index.shape, *pooled.shape[2:])
-        coarse = functional.interpolate(coarse, size, mode="bilinear", align_corners=False)
-        heat: Tensor = fine + coarse
+        with torch.autocast(features.device.type, enabled=False):
+            fine = torch.bmm(self.kernels[index], full(features).flatten(2))
+            # One picture after the other as groups: each is read by kernels of its own.
+            coarse = functional.conv2d(
+                full(pooled).flatten(0, 1)[None],
+                self.wide_kernels[index].flatten(0, 1),
+                padding=1,
+                groups=len(features),
+            ).reshape(*index.shape, *pooled.shape[2:])
+            coarse = functional.interpolate(coarse, size, mode="bilinear", align_corners=False)
+            heat: Tensor = fine.reshape(*index.shape, *size) + coarse
         return heat
 
     def evidence(self, features: Tensor, heat: Tensor, index: Tensor | None = None) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tack_perception.networks.precision import full
 from tack_perception.networks.sampling import peaks, pool_gaussian, sample, to_cells
 
 _SIGMA = 1.0  # cells, of the Gaussian under which a click is read
@@ -55,8 +56,8 @@ class TackHead(nn.Module):
             nn.ReLU(),
             nn.Linear(hidden, keys + 9 * wide),
         )
-        self.log_scale = nn.Parameter(torch.tensor(1.5))  # heat maps begin sharper, learn sooner
-        self.keys = nn.Conv2d(channels, keys, 1)
+        self.log_scale = nn.Parameter(torch.tensor(1.0))  # heat maps begin sharp, learn sooner
+        self.keys = nn.Conv2d(channels, keys, 1, bias=False)  # a soft-max knows no constant
         self.wide = nn.Conv2d(channels, wide, 1)
         self.look = nn.Conv2d(channels, 16, 1)
         self.judge = nn.Sequential(
@@ -89,23 +90,29 @@ class TackHead(nn.Module):
         """
         height, width = features.shape[-2:]
         kernels = self.generator(_written_out(codes))
-        fine = kernels[..., : self._keys] / math.sqrt(self._keys)
-        coarse = kernels[..., self._keys :] / math.sqrt(9 * self._wide)
         keys = self.keys(features).flatten(2)
-        heat = torch.bmm(fine, keys).reshape(*codes.shape[:2], height, width)
-        scaled: Tensor = (heat + self._correlate(features, coarse)) * self.log_scale.exp()
-        return scaled
+        patches = self._patches(features)
+        with torch.autocast(features.device.type, enabled=False):
+            kernels = full(kernels)
+            # Of one size, whatever the code: else kernels and scale drive each other apart.
+            kernels = kernels * (kernels.square().mean(-1, keepdim=True) + 1e-12).rsqrt()
+            fine = kernels[..., : self._keys] / math.sqrt(self._keys)
+            coarse = kernels[..., self._keys :] / math.sqrt(9 * self._wide)
+            heat = torch.bmm(fine, full(keys)).reshape(*codes.shape[:2], height, width)
+            heat = heat + self._correlate(full(patches), coarse, (height, width))
+            return heat * self.log_scale.exp()
 
-    def _correlate(self, features: Tensor, kernels: Tensor) -> Tensor:
-        """The 3×3 kernels on features of half the resolution: one product with all patches."""
-        height, width = features.shape[-2:]
+    def _patches(self, features: Tensor) -> Tensor:
+        """(B, 9·wide, h/2 · w/2): what the 3×3 kernels read, channels outside and taps inside."""
         pooled = functional.avg_pool2d(self.wide(features), 2, ceil_mode=True)
-        patches = functional.unfold(pooled, 3, padding=1)  # channels outside, taps inside
+        return functional.unfold(pooled, 3, padding=1)
+
+    def _correlate(self, patches: Tensor, kernels: Tensor, size: tuple[int, int]) -> Tensor:
+        """The 3×3 kernels on features of half the resolution: one product with all patches."""
         taps = kernels.reshape(*kernels.shape[:2], 9, self._wide).transpose(-1, -2).flatten(-2)
-        total = torch.bmm(taps, patches).reshape(*kernels.shape[:2], *pooled.shape[-2:])
-        return functional.interpolate(
-            total, size=(height, width), mode="bilinear", align_corners=False
-        )
+        half = (-(-size[0] // 2), -(-size[1] // 2))
+        total = torch.bmm(taps, patches).reshape(*kernels.shape[:2], *half)
+        return functional.interpolate(total, size=size, mode="bilinear", align_corners=False)
 
     def evidence(self, features: Tensor, codes: Tensor, heat: Tensor) -> tuple[Tensor, Tensor]:
         """Whether the points are seen where they were found, and how far behind the middle.

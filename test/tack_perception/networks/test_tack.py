@@ -110,3 +110,32 @@ def test_it_learns_to_find_again_what_was_clicked(make_episodes):
         found = to_pixels(peaks(head.heat(query, head.codes(support, clicked)))[0], 2)
         error = (found - wanted).norm(dim=-1).median()
     assert float(error) < 2.5
+
+
+def test_half_precision_leaves_the_gradient_of_the_scale(head, make_episodes):
+    """Logits far from zero, as they get in a long training; a soft-max does not care where."""
+    torch.manual_seed(0)
+    features = torch.relu(torch.randn(2, 3, 24, 8, 8)) + 10
+    e = make_episodes()
+    slopes = []
+    for half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            losses = tack_losses(head, features[0], features[1], e)
+        slopes.append(torch.autograd.grad(losses["ta"], head.log_scale)[0])
+    assert slopes[1] == pytest.approx(float(slopes[0]), rel=0.1)
+
+
+def test_logits_are_never_rounded(head):
+    with torch.autocast("cpu", torch.bfloat16):
+        heat = head.heat(torch.randn(1, 24, 8, 8), torch.rand(1, 3, 4))
+    assert heat.dtype == torch.float32
+
+
+def test_the_size_of_the_kernels_does_not_matter(head):
+    """So that it cannot run away from the scale that all heat maps share."""
+    features, codes = torch.randn(2, 24, 8, 8), torch.rand(2, 3, 4)
+    before = head.heat(features, codes)
+    with torch.no_grad():
+        head.generator[-1].weight.mul_(300)
+        head.generator[-1].bias.mul_(300)
+    torch.testing.assert_close(head.heat(features, codes), before, rtol=1e-4, atol=1e-4)
