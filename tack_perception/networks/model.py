@@ -135,14 +135,15 @@ def save_model(
         folder: for it.
         model: the model.
         notes: what else a program will want to know of it (method, calibration); plain YAML.
-        half: keep the weights in half precision: half the size, and rounded to 11 bits.
+        half: keep the weights in half precision, as far as their values lie in its range: half the
+            size, and rounded to 11 bits.
 
     Raises:
         TackError: it cannot be written.
     """
     folder = Path(folder)
     state = {
-        name: (value.half() if half and value.is_floating_point() else value)
+        name: (value.half() if half and _fits_half(value) else value)
         .detach()
         .to("cpu")
         .contiguous()
@@ -157,6 +158,11 @@ def save_model(
     write_atomically(
         folder / DESCRIPTION, yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     )
+
+
+def _fits_half(value: Tensor) -> bool:
+    limit = torch.finfo(torch.float16).max
+    return value.is_floating_point() and bool((value.abs() <= limit).all())
 
 
 def load_model(folder: Path | str) -> tuple[KeypointModel, dict[str, Any]]:

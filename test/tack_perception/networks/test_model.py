@@ -47,6 +47,16 @@ def test_what_was_saved_is_loaded(model, tmp_path):
         assert torch.equal(loaded.features(picture), model.features(picture))
 
 
+def test_half_precision_keeps_what_it_cannot_hold(model, tmp_path):
+    with torch.no_grad():
+        model.don.project.bias[0] = 5e6  # as the variances of a normalisation may get
+        model.don.project.weight.fill_(0.1)
+    save_model(tmp_path, model, {}, half=True)
+    loaded, _ = load_model(tmp_path)
+    assert torch.equal(loaded.don.project.bias, model.don.project.bias)
+    assert torch.equal(loaded.don.project.weight, model.don.project.weight.half().float())
+
+
 def test_no_model(tmp_path):
     with pytest.raises(InvalidInputError, match=DESCRIPTION):
         load_model(tmp_path)
