@@ -8,6 +8,7 @@ import signal
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import settings
 
 from tack_ros.environment import (
     DISCOVERY_VARIABLE,
@@ -32,6 +33,8 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 # In the background of a script Ctrl-C is ignored, and so it would be by all that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+settings.register_profile("patient", deadline=None)  # a busy machine is no fault
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

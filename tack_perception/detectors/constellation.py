@@ -10,14 +10,17 @@ of space (rigid, for the same thing), which carries the click along: also to whe
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_perception.detectors.scene import Window
 from tack_perception.frame import RGBDFrame
 from tack_perception.similarity import Consensus, agree
+
+if TYPE_CHECKING:  # this is geometry: it runs without torch
+    from tack_perception.detectors.scene import Window
 
 FloatArray = NDArray[np.float64]
 ANCHORS = 64

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -53,7 +53,6 @@ def test_the_gripper_comes_down_onto_a_flat_surface():
     assert "0° from straight down" in best.why
 
 
-@settings(deadline=None)  # a busy machine is no fault
 @given(
     st.floats(0, 2 * math.pi),
     st.floats(0, math.pi),

@@ -73,7 +73,7 @@ def test_a_sphere_gives_its_point_and_normal():
     tilt=st.floats(0, 0.6),
     direction=st.floats(0, 6.28),
 )
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 def test_any_pixel_of_any_plane(u, v, z, tilt, direction):
     plane = tilted_plane(z, tilt, direction)
     ray = CAMERA.rays((u, v))

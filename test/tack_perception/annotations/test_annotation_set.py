@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tack_perception.annotation import Annotation
@@ -192,7 +192,6 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(OPERATIONS)
 def test_undoing_everything_leads_back_through_the_same_states(operations) -> None:
     color = np.zeros((4, 8, 3), np.uint8)

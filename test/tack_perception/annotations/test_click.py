@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tack_perception.annotations import ClickSettings, FrameHistory, pixel_from_click
@@ -60,7 +60,6 @@ def in_map(u: float, v: float, z: float, stamp_ns: int) -> np.ndarray:
     return pose[:3, :3] @ CAMERA.deproject([u, v], z) + pose[:3, 3]
 
 
-@settings(deadline=None)
 @given(u=st.floats(0, 63), v=st.floats(5, 47), second=st.sampled_from([1, 2, 3]))
 def test_a_click_in_the_map_leads_to_its_pixel_in_its_picture(history, transforms, u, v, second):
     z = float(frame(0).depth[round(v), int(u + 0.5)])

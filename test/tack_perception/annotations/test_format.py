@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tack_perception.annotations import AnnotationSet
@@ -58,7 +58,6 @@ LABELS = st.text("abc äß 012 _-.", min_size=1, max_size=64).filter(lambda s: s
 TRICKY = st.sampled_from(["null", "yes", "1e5", "0x1F", "1_000", "2024-01-01", "-", "...", "~"[:0]])
 
 
-@settings(deadline=None)
 @given(
     LABELS | TRICKY.filter(bool),
     st.floats(-0.5, 63.4),

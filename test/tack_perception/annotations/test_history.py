@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tack_perception.annotations import FrameHistory
@@ -32,7 +32,6 @@ def test_an_empty_history_says_so() -> None:
         FrameHistory(0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.integers(1, 9))
 def test_it_keeps_the_newest_stamps_in_any_order_of_arrival(stamps, capacity) -> None:
     history = FrameHistory(capacity)
