@@ -185,9 +185,8 @@ def predict(
     points, normals = clicks[:, 0], clicks[:, 1]
     # Near an anchor that agrees, what it still misses is the object's own shape.
     targets = points_of(frame, crop.to_image(found))
-    missed = np.where(
-        agreed.weights[:, None] > 0, targets - agreed.similarity.apply(anchors.points), 0
-    )
+    agreeing = agreed.weights > 0
+    missed = np.where(agreeing[:, None], targets - agreed.similarity.apply(anchors.points), 0)
     squared = ((points[:, None] - anchors.points) ** 2).sum(-1)
     near = np.exp(-squared / (2 * (_REACH * anchors.size) ** 2)) * agreed.weights
     local = near @ missed / (near.sum(1, keepdims=True) + _SHRINKAGE)
@@ -201,7 +200,6 @@ def predict(
     away = -np.einsum("ni,ni->n", turned, carried) / np.maximum(
         np.linalg.norm(carried, axis=1), 1e-9
     )
-    agreeing = agreed.weights > 0
     spread = np.sqrt(np.average(agreed.distances[agreeing] ** 2, weights=agreed.weights[agreeing]))
     focal = frame.intrinsics.fx / max(float(np.median(carried[:, 2])), 1e-3)
     sigma = float(spread / np.sqrt(3)) * focal / crop.scale

@@ -100,7 +100,7 @@ class FusedReader:
             evidence["likeness"] = like
         if self.constellation:
             prior, facts = self._predicted(shots, windows, heat)
-            heat = log_probabilities(heat) + prior
+            heat = heat + prior
             evidence |= facts
         return Found(heat, evidence)
 
@@ -110,18 +110,16 @@ class FusedReader:
         """(W, L, h, w) logarithms of where labels must be, and what speaks for it."""
         flat = [shot for several in shots for shot in several]
         table = np.zeros((len(windows), len(flat), 3 + len(_FACTS)))
-        clicked: dict[int, list[int]] = {}
+        clicked: dict[Window, list[int]] = {}
         for number, shot in enumerate(flat):
-            clicked.setdefault(id(shot.window), []).append(number)
-        for numbers in clicked.values():
+            clicked.setdefault(shot.window, []).append(number)
+        for window, numbers in clicked.items():
             surfaces = np.stack([flat[n].what["surface"].numpy() for n in numbers])
             known = np.isfinite(surfaces[:, 0]).all(axis=1)
             several = [n for n, ok in zip(numbers, known, strict=True) if ok]
             if not several:
                 continue
-            for w, one in enumerate(
-                self._carried(flat[numbers[0]].window, windows, surfaces[known])
-            ):
+            for w, one in enumerate(self._carried(window, windows, surfaces[known])):
                 if one is not None:
                     table[w, several] = _row(one)
         # Of several shots of a label the one counts whose object is recognised best.

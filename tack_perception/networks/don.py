@@ -79,7 +79,7 @@ class DonHead(nn.Module):
 
     def heat(self, codes: Tensor, descriptors: Tensor) -> Tensor:
         """(B, N, h, w) in 0 to 1: how alike each cell is to each of the (B, N, D) codes."""
-        return torch.exp(-squared_distances(codes, descriptors) * torch.exp(-2 * self.log_reach))
+        return self.likeness(self.logits(codes, descriptors))
 
     def likeness(self, logits: Tensor) -> Tensor:
         """The heat, 0 to 1, that belongs to logits of any shape."""

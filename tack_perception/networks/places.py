@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tack_perception.errors import InvalidInputError
+from tack_perception.networks.waves import waves
 
 _OCTAVES = 4
 
@@ -57,10 +58,7 @@ class PlaceHead(nn.Module):
         Returns:
             (B, N, code), each between -1 and 1; (B, N, descriptor) of any length.
         """
-        waves = [places]
-        for octave in range(_OCTAVES):
-            angle = places * (math.pi / 2 * 2**octave)
-            waves += [torch.sin(angle), torch.cos(angle)]
+        written = waves(places, _OCTAVES, math.pi / 2)
         kind = self.classes[category][:, None].expand(-1, places.shape[1], -1)
-        hidden = self.body(torch.cat([kind, *waves], -1))
+        hidden = self.body(torch.cat([kind, written], -1))
         return torch.tanh(self.code(hidden).float()), self.descriptor(hidden).float()

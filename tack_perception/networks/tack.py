@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from tack_perception.networks.precision import full
 from tack_perception.networks.sampling import peaks, pool_gaussian, sample, to_cells
+from tack_perception.networks.waves import waves
 
 _SIGMA = 1.0  # cells, of the Gaussian under which a click is read
 _OCTAVES = 2  # of the waves in which a code is written out
@@ -89,7 +90,7 @@ class TackHead(nn.Module):
             (B, N, h, w) logits of a soft-max over the picture.
         """
         height, width = features.shape[-2:]
-        kernels = self.generator(_written_out(codes))
+        kernels = self.generator(waves(codes, _OCTAVES, math.pi))
         keys = self.keys(features).flatten(2)
         patches = self._patches(features)
         with torch.autocast(features.device.type, enabled=False):
@@ -142,12 +143,3 @@ class TackHead(nn.Module):
         codes = codes.to(here.dtype)
         judged = self.judge(torch.cat([here, codes, again, (again - codes).abs(), facts], -1))
         return judged[..., 0], judged[..., 1]
-
-
-def _written_out(codes: Tensor) -> Tensor:
-    """(..., code) → the code and its sines and cosines: small steps become large ones."""
-    waves = [codes]
-    for octave in range(_OCTAVES):
-        angle = codes * (math.pi * 2**octave)
-        waves += [torch.sin(angle), torch.cos(angle)]
-    return torch.cat(waves, -1)
