@@ -1,182 +1,149 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Similarities of space: rotation, translation and one scale, between two sets of 3D points."""
+"""Similarities of space, many at once: each a rotation, a translation and one scale."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from tack_perception.errors import InvalidInputError
+from scipy.spatial.transform import Rotation
 
 FloatArray = NDArray[np.float64]
-_FLAT = 1e-6  # of the second singular value to the first: points on a line have no rotation
-_TRIALS = 256
-_REFINEMENTS = 3
+_BENT = (0.7, 1.4)  # sides of two triangles that are taken to be alike, as ratios
+_FLAT = 0.1  # area of a triangle, in squares of its longest side, below which its plane is noise
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Similarity:
-    """target = scale · rotation @ source + translation.
+class Similarities:
+    """H maps: target = scale · rotation @ source + translation.
 
     Attributes:
-        scale: positive.
-        rotation: (3, 3), right-handed.
-        translation: (3,) m.
+        scale: (H,) positive.
+        rotation: (H, 3, 3), right-handed.
+        translation: (H, 3) m.
     """
 
-    scale: float
+    scale: FloatArray
     rotation: FloatArray
     translation: FloatArray
 
-    def apply(self, points: ArrayLike) -> FloatArray:
-        """(..., 3) points of the source in the target."""
-        moved: FloatArray = self.scale * np.asarray(points, np.float64) @ self.rotation.T
-        return moved + self.translation
+    def __len__(self) -> int:
+        return len(self.scale)
 
-    def rotate(self, vectors: ArrayLike) -> FloatArray:
-        """(..., 3) directions of the source in the target."""
-        turned: FloatArray = np.asarray(vectors, np.float64) @ self.rotation.T
+    def __getitem__(self, which: Any) -> Similarities:
+        """Some of them: a slice, or an array of numbers or of truths."""
+        return Similarities(self.scale[which], self.rotation[which], self.translation[which])
+
+    def apply(self, points: ArrayLike) -> FloatArray:
+        """(N, 3) or (H, N, 3) points of the source in the target, (H, N, 3)."""
+        turned = self.rotate(points)
+        turned *= self.scale[:, None, None]
+        turned += self.translation[:, None]
         return turned
 
+    def undo(self, points: ArrayLike) -> FloatArray:
+        """(N, 3) or (H, N, 3) points of the target in the source, (H, N, 3)."""
+        moved = np.asarray(points, np.float64) - self.translation[:, None]
+        back: FloatArray = moved @ self.rotation / self.scale[:, None, None]
+        return back
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Consensus:
-    """A similarity that many pairs of points agree on.
+    def rotate(self, vectors: ArrayLike) -> FloatArray:
+        """(N, 3) or (H, N, 3) directions of the source in the target, (H, N, 3)."""
+        turned: FloatArray = np.asarray(vectors, np.float64) @ self.rotation.transpose(0, 2, 1)
+        return turned
 
-    Attributes:
-        similarity: the map.
-        weights: (N,) how far each pair agrees, 0 to 1.
-        distances: (N,) of the mapped sources to their targets, m.
-        share: of the pairs that agree, 0 to 1, each counted by its weight.
-    """
+    def unrotate(self, vectors: ArrayLike) -> FloatArray:
+        """(N, 3) or (H, N, 3) directions of the target in the source, (H, N, 3)."""
+        turned: FloatArray = np.asarray(vectors, np.float64) @ self.rotation
+        return turned
 
-    similarity: Similarity
-    weights: FloatArray
-    distances: FloatArray
-    share: float
+    def moved(self, steps: FloatArray, middles: FloatArray) -> Similarities:
+        """Each followed by a small one around a point.
 
-
-def fit_similarity(
-    source: ArrayLike,
-    target: ArrayLike,
-    weights: ArrayLike | None = None,
-    *,
-    scales: tuple[float, float] = (0.0, np.inf),
-) -> Similarity:
-    """The similarity that brings points nearest to others, in the sense of weighted least squares.
-
-    Umeyama 1991, equations 34 to 43 (Kabsch 1976 with a scale).
-
-    Args:
-        source, target: (N, 3) m, finite.
-        weights: (N,) not negative; None: all alike.
-        scales: between which the scale must lie; equal ones fix it.
-
-    Raises:
-        InvalidInputError: fewer than three points, or all of them on a line: no one rotation.
-    """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    weight = np.ones(len(source)) if weights is None else np.asarray(weights, np.float64)
-    total = weight.sum()
-    if np.count_nonzero(weight) < 3 or total <= 0:
-        raise InvalidInputError("a similarity needs three pairs of points or more")
-    weight = weight / total
-    from_middle, to_middle = weight @ source, weight @ target
-    a, b = source - from_middle, target - to_middle
-    left, singular, right = np.linalg.svd((b * weight[:, None]).T @ a)
-    if singular[1] <= _FLAT * max(singular[0], 1e-300):
-        raise InvalidInputError("the points lie on a line: their rotation is not determined")
-    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(left) * np.linalg.det(right))])
-    rotation = (left * signs) @ right
-    spread = float(weight @ (a**2).sum(1))
-    scale = float(np.clip((singular * signs).sum() / spread, *scales))
-    return Similarity(scale, rotation, to_middle - scale * rotation @ from_middle)
+        Args:
+            steps: (H, 7) rotation vector (rad), translation (m), logarithm of the scale.
+            middles: (H, 3) in the target, m: what stays where it is under rotation and scale.
+        """
+        turn = Rotation.from_rotvec(steps[:, :3]).as_matrix()
+        grown = np.exp(steps[:, 6])
+        arm = np.einsum("hij,hj->hi", turn, self.translation - middles)
+        return Similarities(
+            self.scale * grown,
+            turn @ self.rotation,
+            grown[:, None] * arm + middles + steps[:, 3:6],
+        )
 
 
-def agree(
-    source: ArrayLike,
-    target: ArrayLike,
-    tolerance: float,
-    *,
-    scales: tuple[float, float] = (0.0, np.inf),
-    trials: int = _TRIALS,
-    seed: int = 0,
-) -> Consensus | None:
-    """The similarity that most pairs of points agree on, however wrong the others are.
-
-    Random sample consensus (Fischler and Bolles 1981) over triples, scored by a truncated square
-    (MSAC, Torr and Zisserman 2000), then weighted least squares on what agrees.
+def from_triples(
+    source: ArrayLike, target: ArrayLike, scales: tuple[float, float] = (0.0, np.inf)
+) -> Similarities:
+    """The similarities of pairs of triangles that are alike; of the others, none.
 
     Args:
-        source, target: (N, 3) m, finite; pairs by their number, some of them wrong.
-        tolerance: distance from which a pair no longer agrees, m.
+        source, target: (T, 3, 3) m, finite: T triangles each.
         scales: between which the scale must lie.
-        trials: triples that are tried.
-        seed: of the triples.
 
     Returns:
-        What the pairs agree on; None where no three of them agree.
+        H ≤ T of them, in the order of the triangles. Middles go onto middles, planes onto planes,
+        first sides onto first sides.
     """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    count = len(source)
-    if count < 3:
-        return None
-    rng = np.random.default_rng(seed)
-    triples = rng.random((trials, count)).argpartition(2, axis=1)[:, :3]
-    scale, rotation, translation = _from_triples(source[triples], target[triples], scales)
-    if not len(scale):
-        return None
-    mapped = np.einsum("tij,nj->tni", scale[:, None, None] * rotation, source)
-    squared = ((mapped + translation[:, None] - target) ** 2).sum(-1)
-    score = np.maximum(1 - squared / tolerance**2, 0).sum(1)
-    first = int(score.argmax())
-    best = _weigh(
-        Similarity(float(scale[first]), rotation[first], translation[first]),
-        source, target, tolerance,
-    )  # fmt: skip
-    for _ in range(_REFINEMENTS):
-        try:
-            refined = fit_similarity(source, target, best.weights, scales=scales)
-        except InvalidInputError:
-            break
-        better = _weigh(refined, source, target, tolerance)
-        if better.share <= best.share:
-            break
-        best = better
-    return best if np.count_nonzero(best.weights) >= 3 else None
-
-
-def _weigh(
-    similarity: Similarity, source: FloatArray, target: FloatArray, tolerance: float
-) -> Consensus:
-    distances = np.linalg.norm(similarity.apply(source) - target, axis=1)
-    weights = np.maximum(1 - (distances / tolerance) ** 2, 0)
-    return Consensus(similarity, weights, distances, float(weights.mean()))
-
-
-def _from_triples(
-    source: FloatArray, target: FloatArray, scales: tuple[float, float]
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Scales (K,), rotations (K, 3, 3), translations (K, 3) of the (T, 3, 3) triples that fit."""
-    sides = [np.linalg.norm(p - np.roll(p, 1, axis=1), axis=2) for p in (source, target)]
+    corners = [np.asarray(one, np.float64) for one in (source, target)]
+    sides = [np.linalg.norm(p - np.roll(p, 1, axis=1), axis=2) for p in corners]
     ratio = sides[1].sum(1) / np.maximum(sides[0].sum(1), 1e-12)
-    # The triangles must be alike, and not so flat that their plane is noise.
     with np.errstate(divide="ignore", invalid="ignore"):
         bent = sides[1] / (sides[0] * ratio[:, None])
-    fits = (bent > 0.7).all(1) & (bent < 1.4).all(1)
+    fits = (bent > _BENT[0]).all(1) & (bent < _BENT[1]).all(1)
     fits &= (ratio >= scales[0] * 0.9) & (ratio <= scales[1] * 1.1)
-    frames = []
-    for points, lengths in zip((source, target), sides, strict=True):
-        one, two = points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]
-        normal = np.cross(one, two)
-        area = np.linalg.norm(normal, axis=1)
-        fits &= area > 0.1 * lengths.max(1) ** 2
-        with np.errstate(divide="ignore", invalid="ignore"):
-            x, z = one / np.linalg.norm(one, axis=1, keepdims=True), normal / area[:, None]
-        frames.append(np.stack([x, np.cross(z, x), z], -1))
-    rotation = frames[1][fits] @ frames[0][fits].transpose(0, 2, 1)
+    for points, lengths in zip(corners, sides, strict=True):
+        area = np.linalg.norm(
+            np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]), axis=1
+        )
+        fits &= area > _FLAT * lengths.max(1) ** 2
+    one, two = (_frames(points[fits]) for points in corners)
+    rotation = two @ one.transpose(0, 2, 1)
     scale = np.clip(ratio[fits], *scales)
-    middle = scale[:, None] * np.einsum("kij,kj->ki", rotation, source[fits].mean(1))
-    return scale, rotation, target[fits].mean(1) - middle
+    middles = [points[fits].mean(1) for points in corners]
+    arm = scale[:, None] * np.einsum("hij,hj->hi", rotation, middles[0])
+    return Similarities(scale, rotation, middles[1] - arm)
+
+
+def _frames(points: FloatArray) -> FloatArray:
+    """(H, 3, 3) with columns x along the first side, z across the triangle's plane."""
+    x = points[:, 1] - points[:, 0]
+    z = np.cross(x, points[:, 2] - points[:, 0])
+    x, z = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (x, z))
+    return np.stack([x, np.cross(z, x), z], -1)
+
+
+def distinct(
+    several: Similarities,
+    scores: ArrayLike,
+    middle: ArrayLike,
+    *,
+    degrees: float,
+    metres: float,
+    most: int,
+) -> NDArray[np.intp]:
+    """Numbers of the best that are not nearly the same as a better one; the best first.
+
+    Args:
+        several: H similarities.
+        scores: (H,) larger is better.
+        middle: (3,) in the source, m: where the distance between two of them is measured.
+        degrees, metres: two that are nearer than both are nearly the same.
+        most: how many at the most.
+    """  # fmt: skip
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
+    middles = several.apply(np.asarray(middle, np.float64)[None])[:, 0]
+    least = 1 + 2 * np.cos(np.radians(degrees))  # the trace of a rotation by that angle
+    kept: list[int] = []
+    for number in order.tolist():
+        traces = np.einsum("ij,kij->k", several.rotation[number], several.rotation[kept])
+        apart = np.linalg.norm(middles[kept] - middles[number], axis=1)
+        if not ((traces > least) & (apart < metres)).any():
+            kept.append(number)
+            if len(kept) == most:
+                break
+    return np.array(kept, np.intp)

@@ -110,12 +110,22 @@ class Judges:
     factor: float = 1.0
     floor_px: float = 0.5
 
+    def recognise(self, evidence: Evidence) -> FloatArray:
+        """(W, L) probability that this is the object: a first look is enough to tell.
+
+        Raises:
+            FileFormatError: the regression asks for what this detector does not tell.
+        """
+        return _weigh(self.presence, evidence)
+
     def judge(self, evidence: Evidence) -> Judgements:
-        """Weigh what was found."""
-        half = np.full(evidence.pixels.shape[:2], 0.5)
+        """Weigh what a closer look found.
+
+        Raises:
+            FileFormatError: a regression asks for what this detector does not tell.
+        """
         presence, seen, right = (
-            half if one is None else one(evidence.facts)
-            for one in (self.presence, self.seen, self.right)
+            _weigh(one, evidence) for one in (self.presence, self.seen, self.right)
         )
         covariances = evidence.covariances * self.factor + np.eye(2) * self.floor_px**2
         return Judgements(
@@ -168,6 +178,19 @@ class Judges:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FileFormatError(f"{where}: calibration cannot be understood: {error}") from error
+
+
+def _weigh(logistic: Logistic | None, evidence: Evidence) -> FloatArray:
+    if logistic is None:
+        return np.full(evidence.pixels.shape[:2], 0.5)
+    missing = [name for name in logistic.names if name not in evidence.facts]
+    if missing:
+        raise FileFormatError(
+            f"the model's calibration asks for {', '.join(missing)}, which this detector does not"
+            " tell: it was made for another version. `tack train --from MODEL --validation DATA`"
+            " calibrates it anew"
+        )
+    return logistic(evidence.facts)
 
 
 def _finite(numbers: Sequence[Any]) -> None:

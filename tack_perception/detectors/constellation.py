@@ -3,34 +3,48 @@
 
 A network finds many points of an object as cheaply as one, and is often wrong about a single one.
 But on one thing all of them move together. So from the object that was clicked some anchors are
-kept, with their places in space; where they are found again, most of them agree on one similarity
-of space (rigid, for the same thing), which carries the click along: also to where it is hidden.
+kept, with their places in space; their heat maps in another picture propose similarities of space
+(rigid, for the same thing), the surfaces that depth shows in both make them exact and tell the
+right from the wrong, and they carry the click along: also to where it is hidden.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tack_perception.detectors.alignment import SCALES, Pairs, align, fit_of
+from tack_perception.detectors.relief import GRID, Relief, nearest, relief_of
 from tack_perception.frame import RGBDFrame
-from tack_perception.similarity import Consensus, agree
+from tack_perception.similarity import Similarities, distinct, from_triples
 
 if TYPE_CHECKING:  # this is geometry: it runs without torch
     from tack_perception.detectors.scene import Window
 
 FloatArray = NDArray[np.float64]
+FloatMaps = NDArray[np.float32]
 ANCHORS = 64
 FEWEST = 12
 """Anchors: with fewer, chance agrees as well."""
-TOLERANCE = 0.35  # of the object's size: how far an anchor may miss and still agree
-SCALES = (0.65, 1.5)  # of one instance of a class to another
-_REACH = 0.35  # of the object's size: how far around an anchor its own miss is believed
-_SHRINKAGE = 0.5  # anchors' worth of belief in no miss at all
-_PATCH = 3  # px around a click that tell its normal
+FACTS = ("posed", "exposed", "facing", "covered", "beyond")
+"""What is said of a point that an object carries along."""
+FLOOR = -8.0
+"""Logarithm of the probability below which a heat map says only: not here."""
+_TRIALS = 512
+_DRAWS = 48  # places that are drawn from each heat map
+_PROPOSALS = 24
+_TURNED, _MOVED = 20.0, 0.5  # degrees, and sizes of the object: nearer proposals are the same
+_SAME_TURNED, _SAME_MOVED = 10.0, 0.15  # and nearer poses
+# How likely a pose is, from how well it fits: a choice between poses, and none of them, was fitted
+# (docs/methods/fused.md).
+_MET, _THROUGH, _HEAT, _NONE = 2.25, -2.3, 1.2, -7.4
+_FACING = 0.05  # cosine of the flattest angle at which a surface is taken to be seen
+_LEVEL = 0.06  # sizes of the object: a point that is less far before or behind a surface is on it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,59 +55,86 @@ class Anchors:
         pixels: (M, 2) px of the window's picture.
         points: (M, 3) m, in the camera's frame.
         size: root of their mean squared distance from their middle, m.
+        relief: the surface that the window shows.
     """
 
     pixels: FloatArray
     points: FloatArray
     size: float
+    relief: Relief
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Proposals:
+    """Poses that the heat maps of an object's anchors speak for; the best first.
+
+    Attributes:
+        poses: H from the anchors' camera frame to the window's.
+        heat: (H,) mean logarithm of the probability of the anchors' places, `FLOOR` to 0.
+        maps: (M, h, w) the anchors' logarithms of probability.
+    """
+
+    poses: Similarities
+    heat: FloatArray
+    maps: FloatMaps
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Posed:
+    """Poses that surfaces have made exact.
+
+    Attributes:
+        poses: H from the anchors' camera frame to the window's; the likeliest first.
+        weights: (H,) their probabilities; what is missing to 1 belongs to none of them.
+    """
+
+    poses: Similarities
+    weights: FloatArray
+
+    def likeliest(self, count: int) -> Posed:
+        """The first of them; the others are taken for none of them."""
+        return Posed(self.poses[:count], self.weights[:count])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
-    """Where the other points say that L points are, and what the depth image says there.
+    """Where H poses carry L points, and what the depth image says there.
 
     Attributes:
-        pixels: (L, 2) px of the window's picture; NaN where they lie behind the camera.
-        sigma_px: how far that may be off, px of the window's picture.
-        share: of the anchors that agree.
-        facing: (L,) cosine between the surface's normal and the way to the camera; 0 where it is
-            not known.
-        covered: (L,) how far something lies before the point, in sizes of the object, 0 to 1.
-        beyond: (L,) how far the surface lies behind it, likewise.
+        pixels: (H, L, 2) px of the window's picture.
+        weights: (H, L) probabilities; what is missing to 1 belongs to no pose.
+        facts: by name (L,), sums over poses by weight: of 1 (posed), of whether the depth image
+            shows the point (exposed), of the cosine between its surface's normal and the way to the
+            camera (facing), of how far something lies before it in sizes of the object (covered),
+            or the surface behind it (beyond).
     """
 
     pixels: FloatArray
-    sigma_px: float
-    share: float
-    facing: FloatArray
-    covered: FloatArray
-    beyond: FloatArray
+    weights: FloatArray
+    facts: Mapping[str, FloatArray]
 
 
 def choose_anchors(window: Window, stride: int) -> Anchors | None:
-    """Points all over what was clicked, where depth is known.
-
-    That is the object in the middle of the window; where none was found there, what lies within a
-    quarter of the window's side of its middle, in space.
+    """Points all over the object in the middle of a window, where depth is known.
 
     Returns:
-        The anchors, the same for the same window; None where there are too few.
+        The anchors, the same for the same window; None where no object was found or too few of its
+        points have a depth.
     """
-    mask = _shown(window) if window.found else np.ones(window.shown.shape, np.uint8)
-    rows, columns = np.nonzero(mask)
+    if not window.found:
+        return None
+    rows, columns = np.nonzero(_shown(window))
     order = np.random.default_rng(0).permutation(len(rows))
     cells = np.column_stack([columns, rows])[order].astype(np.float64)
     pixels = (cells + 0.5) * stride - 0.5
     points = points_of(window.frame, window.crop.to_image(pixels))
-    known = _known(points)
-    if not window.found:
-        known &= _near_middle(window, points)
+    known = np.asarray(np.isfinite(points).all(axis=1))
     known[np.flatnonzero(known)[ANCHORS:]] = False
     if known.sum() < FEWEST:
         return None
     points = points[known]
     size = float(np.sqrt(((points - np.median(points, axis=0)) ** 2).sum(1).mean()))
-    return Anchors(pixels[known], points, size) if size > 0 else None
+    return Anchors(pixels[known], points, size, relief_of(window)) if size > 0 else None
 
 
 def _shown(window: Window) -> NDArray[np.uint8]:
@@ -101,15 +142,6 @@ def _shown(window: Window) -> NDArray[np.uint8]:
     mask: NDArray[np.uint8] = (window.shown > 0.5).astype(np.uint8)
     inner = np.asarray(cv2.erode(mask, np.ones((3, 3), np.uint8)), np.uint8)
     return inner if inner.sum() >= 2 * ANCHORS else mask
-
-
-def _near_middle(window: Window, points: FloatArray) -> NDArray[np.bool_]:
-    """(N,) whether points lie around what the window's middle shows."""
-    crop, fx = window.crop, window.frame.intrinsics.fx
-    middle = surface_at(window.frame, crop.u, crop.v)[0]
-    reach = 0.25 * crop.side * middle[2] / fx
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.linalg.norm(points - middle, axis=1) < reach, np.bool_)
 
 
 def points_of(frame: RGBDFrame, pixels: FloatArray) -> FloatArray:
@@ -123,86 +155,121 @@ def points_of(frame: RGBDFrame, pixels: FloatArray) -> FloatArray:
     return frame.intrinsics.deproject(pixels, depth)
 
 
-def surface_at(frame: RGBDFrame, u: float, v: float, reach_m: float = 0.02) -> FloatArray:
-    """(2, 3) point and normal (towards the camera) at a pixel; NaN where they are not known."""
-    offsets = np.arange(-_PATCH, _PATCH + 1)
-    around = np.stack(np.meshgrid(u + offsets, v + offsets), -1).reshape(-1, 2)
-    points = points_of(frame, around)
-    middle = points[len(points) // 2]
-    nothing = np.full(3, np.nan)
-    if not np.isfinite(middle).all():
-        return np.stack([nothing, nothing])
+def surface_at(window: Window, relief: Relief, pixels: FloatArray) -> FloatArray:
+    """(L, 2, 3) points and normals (towards the camera) at pixels (L, 2) of a window; NaN: unknown.
+
+    Where a pixel has no depth, as along outlines, its cell of the relief may have one.
+    """
+    image = window.crop.to_image(pixels)
+    points = points_of(window.frame, image)
+    cell, inside = nearest((pixels + 0.5) * (GRID / window.crop.size) - 0.5)
+    known = (inside & relief.known[cell])[:, None]
     with np.errstate(invalid="ignore"):
-        near = points[np.abs(points[:, 2] - middle[2]) < reach_m]
-    if len(near) < 8:
-        return np.stack([middle, nothing])
-    normal = np.linalg.svd(near - near.mean(axis=0))[2][2]
-    return np.stack([middle, -normal * np.sign(normal @ middle)])
+        near = window.frame.intrinsics.deproject(image, relief.points[cell, 2])
+    points = np.where(np.isfinite(points), points, np.where(known, near, np.nan))
+    return np.stack([points, np.where(known, relief.normals[cell], np.nan)], axis=1)
 
 
-def _known(points: FloatArray) -> NDArray[np.bool_]:
-    return np.asarray(np.isfinite(points).all(axis=1), np.bool_)
+def propose(anchors: Anchors, window: Window, maps: FloatMaps) -> Proposals | None:
+    """Poses under which the anchors lie where their heat maps are high.
 
-
-def meet(anchors: Anchors, window: Window, pixels: FloatArray) -> Consensus | None:
-    """What the anchors agree on in another window.
+    Random sample consensus (Fischler and Bolles 1981) over triples whose places are drawn from the
+    heat maps, scored by the heat of all anchors, so that a map with two peaks speaks for both.
 
     Args:
         anchors: of the clicked object.
         window: that they are looked for in.
-        pixels: (M, 2) where they were found, px of its picture.
+        maps: (M, h, w) the anchors' logarithms of probability there.
 
     Returns:
-        The map from the anchors' camera frame to the window's, with a weight for each anchor; None
-        where too few of them have a depth, or no three agree.
+        The best that differ, always the same ones; None where no triple fits.
     """
-    targets = points_of(window.frame, window.crop.to_image(pixels))
-    known = _known(targets)
-    if known.sum() < FEWEST:
+    count, height, width = maps.shape
+    rng = np.random.default_rng(0)
+    triples = rng.random((_TRIALS, count)).argpartition(2, axis=1)[:, :3]
+    chance = np.exp(maps.reshape(count, -1)).cumsum(axis=1)
+    draws = np.stack([np.searchsorted(one, rng.random(_DRAWS) * one[-1]) for one in chance])
+    cells = draws[triples, rng.integers(0, _DRAWS, triples.shape)].clip(0, height * width - 1)
+    stride = window.crop.size / width
+    at = np.stack([cells % width, cells // width], -1).reshape(-1, 2)
+    targets = points_of(window.frame, window.crop.to_image((at + 0.5) * stride - 0.5))
+    targets = targets.reshape(-1, 3, 3)
+    known = np.isfinite(targets).all(axis=(1, 2))
+    poses = from_triples(anchors.points[triples[known]], targets[known], SCALES)
+    if not len(poses):
         return None
-    found = agree(anchors.points[known], targets[known], TOLERANCE * anchors.size, scales=SCALES)
-    if found is None:
-        return None
-    # An anchor without depth agrees with nothing.
-    weights, distances = np.zeros(len(known)), np.full(len(known), np.inf)
-    weights[known], distances[known] = found.weights, found.distances
-    return Consensus(found.similarity, weights, distances, float(weights.mean()))
+    heat = heat_of(anchors, window, maps, poses)
+    best = distinct(
+        poses, heat, anchors.points.mean(axis=0), degrees=_TURNED, metres=_MOVED * anchors.size,
+        most=_PROPOSALS,
+    )  # fmt: skip
+    return Proposals(poses[best], heat[best], maps)
 
 
-def predict(
-    anchors: Anchors, window: Window, found: FloatArray, agreed: Consensus, clicks: FloatArray
-) -> Prediction:
-    """Carry clicks along with the anchors.
+def heat_of(anchors: Anchors, window: Window, maps: FloatMaps, poses: Similarities) -> FloatArray:
+    """(H,) mean logarithm of the probability of the anchors' places."""
+    count, height, width = maps.shape
+    places = window.frame.intrinsics.project(poses.apply(anchors.points))
+    cells = (window.crop.to_crop(places) + 0.5) * (width / window.crop.size) - 0.5
+    with np.errstate(invalid="ignore"):
+        inside = ((cells > -0.5) & (cells < (width - 0.5, height - 0.5))).all(axis=-1)
+    at = np.rint(np.where(inside[..., None], cells, 0)).astype(np.intp)
+    there = maps[np.arange(count), at[..., 1], at[..., 0]]
+    mean: FloatArray = np.where(inside, np.maximum(there, FLOOR), FLOOR).mean(axis=1)
+    return mean
+
+
+def pose(anchors: Anchors, window: Window, proposals: Proposals) -> Posed:
+    """Make poses exact by the surfaces that both windows show, and weigh them."""
+    relief = relief_of(window)
+    poses = aligned(anchors, window, relief, proposals)
+    heat = heat_of(anchors, window, proposals.maps, poses)
+    fit = fit_of(anchors.relief, relief, poses, anchors.size)
+    scores = _MET * fit.met + _THROUGH * fit.through + _HEAT * heat
+    best = distinct(
+        poses, scores, anchors.points.mean(axis=0), degrees=_SAME_TURNED,
+        metres=_SAME_MOVED * anchors.size, most=len(poses),
+    )  # fmt: skip
+    powers = np.exp(np.r_[scores[best], _NONE] - max(scores.max(), _NONE))
+    return Posed(poses[best], powers[:-1] / powers.sum())
+
+
+def aligned(anchors: Anchors, window: Window, relief: Relief, proposals: Proposals) -> Similarities:
+    """Poses brought to where the surfaces of both windows meet; `relief` is the window's."""
+    width = proposals.maps.shape[2]
+    top = proposals.maps.reshape(len(proposals.maps), -1).argmax(axis=1)
+    peaks = np.stack([top % width, top // width], -1)
+    stride = window.crop.size / width
+    targets = points_of(window.frame, window.crop.to_image((peaks + 0.5) * stride - 0.5))
+    known = np.isfinite(targets).all(axis=1)
+    if not known.any():
+        return proposals.poses
+    pairs = Pairs(anchors.points[known], targets[known])
+    return align(anchors.relief, relief, proposals.poses, pairs, anchors.size)
+
+
+def predict(anchors: Anchors, window: Window, posed: Posed, surfaces: FloatArray) -> Prediction:
+    """Carry points along with the object.
 
     Args:
         anchors: of the clicked object.
-        window: in which they were found.
-        found: (M, 2) where, px of its picture.
-        agreed: what they agree on.
-        clicks: (L, 2, 3) points and normals, in the anchors' camera frame; NaN normals are unknown.
+        window: in which it was found.
+        posed: how it may lie there.
+        surfaces: (L, 2, 3) points and normals, in the anchors' camera frame; NaN: unknown.
     """
-    frame, crop = window.frame, window.crop
-    points, normals = clicks[:, 0], clicks[:, 1]
-    # Near an anchor that agrees, what it still misses is the object's own shape.
-    targets = points_of(frame, crop.to_image(found))
-    agreeing = agreed.weights > 0
-    missed = np.where(agreeing[:, None], targets - agreed.similarity.apply(anchors.points), 0)
-    squared = ((points[:, None] - anchors.points) ** 2).sum(-1)
-    near = np.exp(-squared / (2 * (_REACH * anchors.size) ** 2)) * agreed.weights
-    local = near @ missed / (near.sum(1, keepdims=True) + _SHRINKAGE)
-    carried = agreed.similarity.apply(points) + local
+    frame, crop, poses = window.frame, window.crop, posed.poses
+    carried = poses.apply(surfaces[:, 0])
     image = frame.intrinsics.project(carried)
-    pixels = crop.to_crop(image)
-    size = anchors.size * agreed.similarity.scale
-    gap = (points_of(frame, np.nan_to_num(image, nan=-1e3))[:, 2] - carried[:, 2]) / size
+    known = np.asarray(np.isfinite(image).all(axis=-1))
+    surface = points_of(frame, np.where(known[..., None], image, -1e3).reshape(-1, 2))
+    size = anchors.size * poses.scale
+    gap = (surface[:, 2].reshape(known.shape) - carried[..., 2]) / size[:, None]
     gap = np.clip(np.nan_to_num(gap), -1, 1)
-    turned = agreed.similarity.rotate(normals)
-    away = -np.einsum("ni,ni->n", turned, carried) / np.maximum(
-        np.linalg.norm(carried, axis=1), 1e-9
-    )
-    spread = np.sqrt(np.average(agreed.distances[agreeing] ** 2, weights=agreed.weights[agreeing]))
-    focal = frame.intrinsics.fx / max(float(np.median(carried[:, 2])), 1e-3)
-    sigma = float(spread / np.sqrt(3)) * focal / crop.scale
-    return Prediction(
-        pixels, sigma, agreed.share, np.nan_to_num(away), np.maximum(-gap, 0), np.maximum(gap, 0)
-    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        away = -(poses.rotate(surfaces[:, 1]) * carried).sum(-1) / np.linalg.norm(carried, axis=-1)
+    away = np.nan_to_num(away)
+    seen = (away > _FACING) & (np.abs(gap) < _LEVEL)
+    weights = posed.weights[:, None] * known
+    each = (known, seen, away, np.maximum(-gap, 0), np.maximum(gap, 0))
+    facts = {name: (weights * one).sum(axis=0) for name, one in zip(FACTS, each, strict=True)}
+    return Prediction(np.where(known[..., None], crop.to_crop(image), 0.0), weights, facts)

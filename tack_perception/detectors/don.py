@@ -32,6 +32,8 @@ class DonReader:
         InvalidInputError: the model has no such head.
     """
 
+    closer: frozenset[str] = frozenset()
+
     def __init__(self, model: KeypointModel, name: str = "don") -> None:
         head: DonHead | None = getattr(model, name)
         if head is None:
@@ -45,7 +47,9 @@ class DonReader:
         described = self.head(window.features[None])
         return {self.name: self.head.sample(described, point, self.stride)[0, 0]}
 
-    def find(self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window]) -> Found:
+    def find(
+        self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
+    ) -> Found:
         """Look for L labels in W windows."""
         described = self.head(torch.stack([window.features for window in windows]))
         flat = [shot.what[self.name] for several in shots for shot in several]

@@ -14,36 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from tack_perception.detectors.constellation import (
-    Anchors,
-    Prediction,
-    choose_anchors,
-    meet,
-    predict,
-    surface_at,
-)
+from tack_perception.detectors.constellation import FACTS, FLOOR, Anchors
 from tack_perception.detectors.don import DonReader
 from tack_perception.detectors.learned import Found, Shot
+from tack_perception.detectors.recognition import LIKELY, Recogniser
 from tack_perception.detectors.scene import Window
 from tack_perception.detectors.tack import TackReader
 from tack_perception.networks.model import KeypointModel
-from tack_perception.networks.sampling import peaks, to_cells, to_pixels
-from tack_perception.similarity import Consensus
+from tack_perception.networks.sampling import to_cells
 
 FloatArray = NDArray[np.float64]
-_SUREST = 0.95  # share of a prediction in the mixture with "anywhere", at the most
-_LEAST_SIGMA = 1.0  # cells
-_MOST_MET = 4  # windows in which anchors are looked for, where the object was known
-_FACTS = ("consensus", "facing", "covered", "beyond")
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Remembered:
-    """Anchors of a clicked object, and what the heads read at them: (M, ...) each, by head."""
-
-    anchors: Anchors
-    codes: Tensor
-    descriptors: dict[str, Tensor]
+_SIGMA = 0.5  # cells: how far off a right pose carries a point
+_ANYWHERE = 0.02  # least probability of no pose at all
 
 
 class FusedReader:
@@ -51,9 +33,9 @@ class FusedReader:
 
     Where TACK's judge believes that the point is hidden, dense descriptors can only point at
     something else: their share goes with that belief. Descriptors of the instance, where the model
-    has them, count as far as something in the picture is like the click. Where the object's depth
-    is known in both pictures, its other points predict this one (`detectors.constellation`): a
-    mixture of a Gaussian there, with the share of them that agree, and of "anywhere".
+    has them, count as far as something in the picture is like the click. Looked at closely, the
+    object's other points and its surface predict this one (`detectors.constellation`): a mixture of
+    Gaussians, one for each likely pose, and of "anywhere".
 
     Args:
         model: with both heads.
@@ -62,6 +44,8 @@ class FusedReader:
         constellation: whether the object's other points are asked.
     """
 
+    closer = frozenset({"share", "backing", *FACTS})
+
     def __init__(
         self, model: KeypointModel, *, adapt: bool = True, weight: float = 1.0,
         constellation: bool = True,
@@ -69,24 +53,19 @@ class FusedReader:
         self.tack, self.don, self.weight = TackReader(model, adapt=adapt), DonReader(model), weight
         self.own = None if model.instance is None else DonReader(model, "instance")
         self.constellation, self._stride = constellation, model.stride
-        self._kept: weakref.WeakKeyDictionary[Window, _Remembered | None] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._met: weakref.WeakKeyDictionary[
-            Window, weakref.WeakKeyDictionary[Window, tuple[Consensus, FloatArray] | None]
-        ] = weakref.WeakKeyDictionary()
+        self._recogniser = Recogniser(self.look_for, model.stride)
+        self._asked: weakref.WeakKeyDictionary[Window, _Asked] = weakref.WeakKeyDictionary()
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
-        """Code and descriptor of a click, and the surface there."""
+        """Code and descriptors of a click."""
         what = {**self.tack.read(window, pixel), **self.don.read(window, pixel)}
         if self.own is not None:
             what |= self.own.read(window, pixel)
-        if self.constellation:
-            u, v = window.crop.to_image(pixel)
-            what["surface"] = torch.from_numpy(surface_at(window.frame, float(u), float(v)))
         return what
 
-    def find(self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window]) -> Found:
+    def find(
+        self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
+    ) -> Found:
         """Look for L labels in W windows."""
         tack, don = self.tack.find(shots, windows), self.don.find(shots, windows)
         share = self.weight * tack.evidence["judge"].float().sigmoid()
@@ -99,133 +78,125 @@ class FusedReader:
             heat = heat + (self.weight * like)[..., None, None] * log_probabilities(own.heat)
             evidence["likeness"] = like
         if self.constellation:
-            prior, facts = self._predicted(shots, windows, heat)
-            heat = heat + prior
-            evidence |= facts
+            clicks = _Clicks.of(shots)
+            evidence["met"] = self._recognised(clicks, windows)
+            if closely:
+                prior, facts = self._predicted(clicks, windows, heat)
+                heat = heat + prior
+                evidence |= facts
         return Found(heat, evidence)
 
+    def _recognised(self, clicks: _Clicks, windows: Sequence[Window]) -> Tensor:
+        """(W, L) how well the object of a label is found as a whole, by the best of its shots."""
+        heats = np.full((len(windows), len(clicks.flat)), FLOOR)
+        for window, numbers in clicks.by_window.items():
+            heats[:, numbers] = self._recogniser.heats(window, windows)[:, None]
+        return torch.from_numpy(np.maximum.reduceat(heats, clicks.begins, axis=1))
+
     def _predicted(
-        self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], heat: Tensor
+        self, clicks: _Clicks, windows: Sequence[Window], heat: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """(W, L, h, w) logarithms of where labels must be, and what speaks for it."""
-        flat = [shot for several in shots for shot in several]
-        table = np.zeros((len(windows), len(flat), 3 + len(_FACTS)))
-        clicked: dict[Window, list[int]] = {}
-        for number, shot in enumerate(flat):
-            clicked.setdefault(shot.window, []).append(number)
-        for window, numbers in clicked.items():
-            surfaces = np.stack([flat[n].what["surface"].numpy() for n in numbers])
-            known = np.isfinite(surfaces[:, 0]).all(axis=1)
-            several = [n for n, ok in zip(numbers, known, strict=True) if ok]
-            if not several:
-                continue
-            for w, one in enumerate(self._carried(window, windows, surfaces[known])):
-                if one is not None:
-                    table[w, several] = _row(one)
+        shape = (len(windows), len(clicks.flat))
+        # Of each shot and pose the pixel and the weight; of each shot the facts.
+        carried = np.zeros((*shape, LIKELY, 3))
+        facts = np.zeros((*shape, len(FACTS)))
+        for window, numbers in clicks.by_window.items():
+            pixels = np.stack([clicks.flat[n].pixel for n in numbers])
+            for w, there in enumerate(windows):
+                said = self._recogniser.predict(window, there, pixels)
+                if said is not None:
+                    rows = np.concatenate([said.pixels, said.weights[..., None]], axis=-1)
+                    carried[w, numbers, : len(rows)] = rows.transpose(1, 0, 2)
+                    facts[w, numbers] = np.column_stack([said.facts[name] for name in FACTS])
         # Of several shots of a label the one counts whose object is recognised best.
-        ends = np.cumsum([len(several) for several in shots])
-        picked = np.stack(
-            [
-                begin + table[:, begin:end, 3].argmax(axis=1)
-                for begin, end in zip([0, *ends[:-1]], ends, strict=True)
-            ],
-            axis=1,
-        )
-        chosen = table[np.arange(len(windows))[:, None], picked]
-        said = torch.from_numpy(chosen).to(heat.device, torch.float32)
-        prior = _mixture(said, heat.shape[-2:], self._stride)
-        facts = {name: said[..., 3 + n] for n, name in enumerate(_FACTS)}
-        facts["backing"] = _backing(heat, said[..., :2], facts["consensus"], self._stride)
-        return prior, facts
+        ends = [*clicks.begins[1:], len(clicks.flat)]
+        bounds = zip(clicks.begins, ends, strict=True)
+        picked = np.stack([b + facts[:, b:e, 0].argmax(axis=1) for b, e in bounds], axis=1)
+        every = np.arange(len(windows))[:, None]
+        places = torch.from_numpy(carried[every, picked]).to(heat.device, torch.float32)
+        told = torch.from_numpy(facts[every, picked]).to(heat.device, torch.float32)
+        evidence = {name: told[..., n] for n, name in enumerate(FACTS)}
+        evidence["backing"] = _backing(heat, places[..., 0, :2], told[..., 0], self._stride)
+        return _mixture(places, heat.shape[-2:], self._stride), evidence
 
-    def _carried(
-        self, clicked: Window, windows: Sequence[Window], surfaces: FloatArray
-    ) -> list[Prediction | None]:
-        """What the points of one clicked object say in each window."""
-        if clicked not in self._kept:
-            self._kept[clicked] = self._remember(clicked)
-        kept = self._kept[clicked]
-        if kept is None:
-            return [None] * len(windows)
-        met = self._met.setdefault(clicked, weakref.WeakKeyDictionary())
-        unmet = [window for window in _likest(clicked, windows) if window not in met]
-        if unmet:
-            for window, pixels in zip(unmet, self._look_for(kept, unmet), strict=True):
-                agreed = meet(kept.anchors, window, pixels)
-                met[window] = None if agreed is None else (agreed, pixels)
-        said: list[Prediction | None] = []
-        for window in windows:
-            known = met.get(window)
-            said.append(
-                None
-                if known is None
-                else predict(kept.anchors, window, known[1], known[0], surfaces)
-            )
-        return said
+    def look_for(
+        self, clicked: Window, anchors: Anchors, windows: Sequence[Window]
+    ) -> NDArray[np.float32]:
+        """(W, M, h, w) logarithms of the probability of anchors' places."""
+        if clicked not in self._asked:
+            self._asked[clicked] = self._ask(clicked, anchors)
+        asked, features = self._asked[clicked], torch.stack([one.features for one in windows])
+        codes = asked.codes[None].expand(len(windows), -1, -1)
+        heat = log_probabilities(self.tack.head.heat(features, codes))
+        for one in self._descriptors():
+            known = asked.descriptors[one.name][None].expand(len(windows), -1, -1)
+            logits = one.head.logits(known, one.head(features))
+            like = one.head.likeness(logits.flatten(2).amax(-1))[..., None, None]
+            share = self.weight * (like if one is self.own else 1.0)
+            heat = heat + share * log_probabilities(logits)
+        maps: NDArray[np.float32] = log_probabilities(heat).cpu().numpy()
+        return maps
 
-    def _remember(self, window: Window) -> _Remembered | None:
-        anchors = choose_anchors(window, self._stride)
-        if anchors is None:
-            return None
+    def _ask(self, window: Window, anchors: Anchors) -> _Asked:
         features = window.features[None]
         points = torch.from_numpy(anchors.pixels).to(features.device, torch.float32)[None]
         descriptors = {
             one.name: one.head.sample(one.head(features), points, self._stride)[0]
             for one in self._descriptors()
         }
-        return _Remembered(anchors, self.tack.head.codes(features, points)[0], descriptors)
+        return _Asked(self.tack.head.codes(features, points)[0], descriptors)
 
     def _descriptors(self) -> list[DonReader]:
         return [self.don] if self.own is None else [self.don, self.own]
 
-    def _look_for(self, kept: _Remembered, windows: Sequence[Window]) -> FloatArray:
-        """(W, M, 2) px of the windows' pictures where anchors are most likely."""
-        features = torch.stack([window.features for window in windows])
-        codes = kept.codes[None].expand(len(windows), -1, -1)
-        heat = log_probabilities(self.tack.head.heat(features, codes))
-        for one in self._descriptors():
-            known = kept.descriptors[one.name][None].expand(len(windows), -1, -1)
-            logits = one.head.logits(known, one.head(features))
-            like = one.head.likeness(logits.flatten(2).amax(-1))[..., None, None]
-            share = self.weight * (like if one is self.own else 1.0)
-            heat = heat + share * log_probabilities(logits)
-        found: FloatArray = to_pixels(peaks(heat)[0], self._stride).cpu().numpy().astype(np.float64)
-        return found
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Asked:
+    """What the heads read at the M anchors of a clicked object: (M, ...) each."""
+
+    codes: Tensor
+    descriptors: dict[str, Tensor]
 
 
-def _likest(clicked: Window, windows: Sequence[Window]) -> Sequence[Window]:
-    """The windows whose objects may be the clicked one: looking for anchors in all takes long."""
-    if not clicked.found:
-        return windows
-    return sorted(windows, key=lambda one: -float(clicked.embedding @ one.embedding))[:_MOST_MET]
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Clicks:
+    """All shots of all labels in one list.
+
+    Attributes:
+        flat: the shots.
+        begins: where those of each label begin.
+        by_window: numbers of the shots on the object of each window.
+    """
+
+    flat: list[Shot]
+    begins: list[int]
+    by_window: dict[Window, list[int]]
+
+    @classmethod
+    def of(cls, shots: Sequence[Sequence[Shot]]) -> _Clicks:
+        flat = [shot for several in shots for shot in several]
+        begins = np.cumsum([0, *(len(several) for several in shots[:-1])]).tolist()
+        by_window: dict[Window, list[int]] = {}
+        for number, shot in enumerate(flat):
+            by_window.setdefault(shot.window, []).append(number)
+        return cls(flat, begins, by_window)
 
 
-def _row(said: Prediction) -> FloatArray:
-    """(L, 7): pixel, sigma, and the facts in their order."""
-    count = len(said.pixels)
-    lost = ~np.isfinite(said.pixels).all(axis=1)
-    share = np.where(lost, 0.0, said.share)
-    return np.column_stack(
-        [np.nan_to_num(said.pixels), np.full(count, said.sigma_px), share, said.facing,
-         said.covered, said.beyond]
-    )  # fmt: skip
-
-
-def _mixture(predicted: Tensor, size: Sequence[int], stride: int) -> Tensor:
-    """(W, L, h, w) logarithm of a Gaussian at the prediction, mixed with "anywhere"."""
+def _mixture(carried: Tensor, size: Sequence[int], stride: int) -> Tensor:
+    """(W, L, h, w) logarithm of Gaussians at (W, L, H, 3) places and weights, and "anywhere"."""
     height, width = size
-    cells = to_cells(predicted[..., :2], stride)
-    sigma = (predicted[..., 2] / stride).clamp_min(_LEAST_SIGMA)[..., None]
+    cells = to_cells(carried[..., :2], stride)
     across, down = (
-        torch.arange(count, device=cells.device) - cells[..., axis, None]
-        for axis, count in ((0, width), (1, height))
+        torch.exp(-0.5 * (((at - cells[..., axis, None]) / _SIGMA) ** 2).clamp_max(80))
+        for axis, at in enumerate(
+            torch.arange(count, device=cells.device) for count in (width, height)
+        )
     )
-    squared = ((across / sigma) ** 2)[..., None, :] + ((down / sigma) ** 2)[..., :, None]
-    share = (_SUREST * predicted[..., 3])[..., None, None]
-    peak = share / (2 * math.pi * sigma[..., None] ** 2)
-    return torch.log(
-        peak * torch.exp(-0.5 * squared.clamp_max(80)) + (1 - share) / (height * width)
-    )
+    weight = carried[..., 2:]
+    anywhere = (1 - weight.sum(-2)).clamp_min(_ANYWHERE) / (height * width)
+    peak = weight * (1 - _ANYWHERE) / (2 * math.pi * _SIGMA**2)
+    return torch.log((down * peak).transpose(-1, -2) @ across + anywhere[..., None])
 
 
 def _backing(heat: Tensor, pixels: Tensor, share: Tensor, stride: int) -> Tensor:

@@ -57,13 +57,24 @@ class Shot:
 
 
 class Reader(Protocol):
-    """How shots become heat maps."""
+    """How shots become heat maps.
+
+    Attributes:
+        closer: facts that a closer look adds or changes; empty if there is no such look.
+    """
+
+    closer: frozenset[str]
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
         """What is kept of a click: at `pixel` (2,) of the window's picture."""
 
-    def find(self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window]) -> Found:
-        """Look for L labels, each with its shots, in W windows."""
+    def find(
+        self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
+    ) -> Found:
+        """Look for L labels, each with its shots, in W windows.
+
+        A closer look takes longer and tells more: what is in `closer`.
+        """
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -126,20 +137,17 @@ class LearnedDetector:
             return []
         windows = self._windows(frame)
         groups = self._groups()
-        # A few points of an object tell where it is; the others are looked for only there.
+        # A few points of an object tell where it is; all are looked for only there.
         first = [group[:: math.ceil(len(group) / _PROBES)] for group in groups]
         asked = [number for some in first for number in some]
-        judged = self._judge(windows, asked)
+        presence = self.judges.recognise(self._evidence(windows, asked))
         column = {number: n for n, number in enumerate(asked)}
         found: dict[int, Keypoint] = {}
         for group, some in zip(groups, first, strict=True):
             columns = [column[number] for number in some]
-            best = int(judged.presence[:, columns].mean(axis=1).argmax())
-            found |= self._keypoints(some, windows[best], judged.of(best, columns), frame)
-            rest = [number for number in group if number not in column]
-            if rest:
-                again = self._judge([windows[best]], rest).of(0, range(len(rest)))
-                found |= self._keypoints(rest, windows[best], again, frame)
+            window = windows[int(presence[:, columns].mean(axis=1).argmax())]
+            judged = self.judges.judge(self._evidence([window], group, closely=True))
+            found |= self._keypoints(group, window, judged.of(0, range(len(group))), frame)
         return [found[number] for number in sorted(found)]
 
     def detect_instances(self, frame: RGBDFrame) -> list[list[Keypoint]]:
@@ -152,7 +160,7 @@ class LearnedDetector:
         if not self._shots:
             return []
         windows = self._windows(frame)
-        judged = self._judge(windows, range(len(self._shots)))
+        judged = self.judges.judge(self._evidence(windows, range(len(self._shots)), closely=True))
         sets = []
         for w, window in enumerate(windows):
             for group in self._groups():
@@ -208,23 +216,22 @@ class LearnedDetector:
         return scene, windows
 
     def evidence(self, frame: RGBDFrame) -> tuple[list[Window], Evidence]:
-        """Where all labels are most likely in each window of a frame, and what speaks for it.
+        """Where all labels are most likely in each window of a frame, looked at closely, and why.
 
         Args:
             frame: the frame; at least one label is enrolled.
         """
         windows = self._windows(frame)
-        return windows, self._evidence(windows, range(len(self._shots)))
+        return windows, self._evidence(windows, range(len(self._shots)), closely=True)
 
-    def _judge(self, windows: Sequence[Window], numbers: Sequence[int]) -> Judgements:
-        """What is said of some labels in some windows."""
-        return self.judges.judge(self._evidence(windows, numbers))
-
-    def _evidence(self, windows: Sequence[Window], numbers: Sequence[int]) -> Evidence:
+    def _evidence(
+        self, windows: Sequence[Window], numbers: Sequence[int], *, closely: bool = False
+    ) -> Evidence:
+        """What speaks for some labels in some windows."""
         every = list(self._shots.values())
         shots = [every[number] for number in numbers]
         with torch.inference_mode():
-            found = self.reader.find(shots, windows)
+            found = self.reader.find(shots, windows, closely=closely)
             places, covariances, shares = peaks(found.heat)
             pixels = to_pixels(places, self.model.stride)
         alike = _alike(windows, shots)

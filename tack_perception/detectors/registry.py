@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tack_perception.detectors.base import KeypointDetector
+from tack_perception.detectors.combined import CombinedDetector
 from tack_perception.detectors.dense import DenseDescriptorDetector
 from tack_perception.detectors.settings import DenseDescriptorConfig
 from tack_perception.errors import ConfigurationError, DependencyError
@@ -29,9 +30,14 @@ def _learned(kind: str, settings: Mapping[str, Any]) -> KeypointDetector:
     return make_learned(kind, settings)
 
 
+def _combined(settings: Mapping[str, Any]) -> KeypointDetector:
+    return CombinedDetector(_learned("fused", settings), _dense({}))
+
+
 _MAKERS: dict[str, Callable[[Mapping[str, Any]], KeypointDetector]] = {
     "dense": _dense,
     **{kind: functools.partial(_learned, kind) for kind in ("fused", "tack", "don")},
+    "combined": _combined,
 }
 
 DETECTORS: tuple[str, ...] = tuple(_MAKERS)

@@ -37,6 +37,8 @@ class TackReader:
         InvalidInputError: the model has no such head.
     """
 
+    closer: frozenset[str] = frozenset()
+
     def __init__(self, model: KeypointModel, *, adapt: bool = True) -> None:
         if model.tack is None:
             raise InvalidInputError("this model has no TACK head: train one with --method tack")
@@ -60,7 +62,9 @@ class TackReader:
             self._codes[key] = adapted(self.head, mean, shots) if self.adapt else mean
         return self._codes[key]
 
-    def find(self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window]) -> Found:
+    def find(
+        self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
+    ) -> Found:
         """Look for L labels in W windows."""
         features = torch.stack([window.features for window in windows])
         codes = torch.stack([self.code(several) for several in shots])

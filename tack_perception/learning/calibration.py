@@ -9,7 +9,7 @@ covariance come out (`detectors.confidence_model`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,9 @@ def calibrate(
             model, make_reader(kind, model, notes), Judges(), LearnedConfig()
         )
         answers = ask(detector, pack, config, progress=progress)
-        notes[CALIBRATION][kind] = fit(answers, config, model.config.crop_px).as_dict()
+        notes[CALIBRATION][kind] = fit(
+            answers, config, model.config.crop_px, detector.reader.closer
+        ).as_dict()
     return notes
 
 
@@ -122,7 +124,7 @@ def _fusion(model: KeypointModel, pack: Pack, config: CalibrationConfig, progres
     limit = config.right_share * model.config.crop_px
     found: dict[float, float] = {}
     for weight in FUSION_WEIGHTS:
-        reader = FusedReader(model, weight=weight)
+        reader = FusedReader(model, weight=weight, constellation=False)
         detector = LearnedDetector(model, reader, Judges(), LearnedConfig())
         answers = ask(detector, pack, few, progress=progress)
         errors = answers.error_px[answers.present & np.isfinite(answers.error_px)]
@@ -147,7 +149,7 @@ def ask(
     rng = np.random.default_rng(config.seed)
     rows: list[dict[str, Any]] = []
     for _ in tqdm(range(config.pairs), "calibrating", disable=not progress, unit="pair"):
-        pair = _pair(pack, config, rng)
+        pair = choose_pair(pack, config, rng)
         if pair is not None:
             rows += _answers(detector, pack, *pair, config, rng)
     detector.forget()
@@ -161,17 +163,23 @@ def ask(
     )
 
 
-def fit(answers: Answers, config: CalibrationConfig, size: int) -> Judges:
+def fit(
+    answers: Answers, config: CalibrationConfig, size: int, closer: Set[str] = frozenset()
+) -> Judges:
     """What the answers are worth.
 
     Args:
         answers: of a detector.
         config: settings.
         size: side of its windows, px.
+        closer: facts that a first look does not tell: whether an object is there is judged without.
     """
     right = answers.seen & (answers.error_px <= config.right_share * size)
     judged = Judges(
-        logistic(answers.facts, answers.present),
+        logistic(
+            {name: fact for name, fact in answers.facts.items() if name not in closer},
+            answers.present,
+        ),
         logistic(answers.facts, answers.seen),
         logistic(answers.facts, right),
     )
@@ -228,7 +236,7 @@ def _covariance(answers: Answers, right: NDArray[np.bool_]) -> tuple[float, floa
     return float(np.exp(found[0])), float(np.exp(found[1]))
 
 
-def _pair(
+def choose_pair(
     pack: Pack, config: CalibrationConfig, rng: np.random.Generator
 ) -> tuple[int, int] | None:
     """Two things of a class, in two views."""
@@ -261,7 +269,7 @@ def _answers(
     rows = []
     in_view = np.flatnonzero(pack.things["view"] == other["view"])
     for w, window in enumerate(windows):
-        shown = _shown(pack, in_view, window)
+        shown = thing_in(pack, in_view, window)
         present = shown is not None and pack.things[shown]["category"] == thing["category"]
         truth = carry(pack, first, pack, int(shown)) if present and shown is not None else None
         for n, click in enumerate(clicks):
@@ -293,7 +301,7 @@ def _row(
     }
 
 
-def _shown(pack: Pack, in_view: Sequence[int] | NDArray[Any], window: Window) -> int | None:
+def thing_in(pack: Pack, in_view: Sequence[int] | NDArray[Any], window: Window) -> int | None:
     """Number of the thing that a window is around; None if there is none."""
     side = window.crop.side / ZOOM
     mine = (

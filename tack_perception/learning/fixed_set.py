@@ -44,6 +44,8 @@ class FixedSetReader:
         InvalidInputError: the model has no such head.
     """
 
+    closer: frozenset[str] = frozenset()
+
     def __init__(self, model: KeypointModel) -> None:
         if model.sparse is None:
             raise InvalidInputError("this model has no sparse head: train one with --method joint")
@@ -55,7 +57,9 @@ class FixedSetReader:
         """Nothing of the click."""
         return {}
 
-    def find(self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window]) -> Found:
+    def find(
+        self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
+    ) -> Found:
         """Look for L labels in W windows."""
         features = torch.stack([window.features for window in windows])
         wanted = [self.index[several[0].annotation.label] for several in shots]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Similarities of space, and what pairs of points agree on."""
+"""Similarities of space: many at once, and from triangles."""
 
 from __future__ import annotations
 
@@ -7,110 +7,85 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tack_perception.errors import InvalidInputError
-from tack_perception.similarity import Similarity, agree, fit_similarity
+from tack_perception.similarity import Similarities, distinct, from_triples
 
 
-def known(seed: int, scale: float = 1.2) -> Similarity:
+def known(seed: int, count: int = 3, scale: float = 1.2) -> Similarities:
     rng = np.random.default_rng(seed)
-    return Similarity(scale, Rotation.random(random_state=seed).as_matrix(), rng.normal(size=3))
+    turns = Rotation.random(count, random_state=seed).as_matrix()
+    return Similarities(np.full(count, scale), turns, rng.normal(size=(count, 3)))
 
 
-def cloud(seed: int, count: int = 40, flat: bool = False) -> np.ndarray:
-    points = np.random.default_rng(seed).normal(size=(count, 3)) * 0.05
-    return points * (1, 1, 0) if flat else points
+def cloud(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(*shape, 3)) * 0.05
 
 
-@pytest.mark.parametrize("flat", [False, True])
-@pytest.mark.parametrize("seed", range(5))
-def test_a_similarity_is_found_again(seed: int, flat: bool) -> None:
-    truth, points = known(seed), cloud(seed, 12, flat)
-    found = fit_similarity(points, truth.apply(points))
-    assert found.scale == pytest.approx(1.2)
-    np.testing.assert_allclose(found.rotation, truth.rotation, atol=1e-9)
-    np.testing.assert_allclose(found.translation, truth.translation, atol=1e-9)
-    np.testing.assert_allclose(found.rotate([1, 0, 0]), truth.rotation[:, 0], atol=1e-9)
+def test_each_maps_by_its_own_formula() -> None:
+    several, points = known(0), cloud(0, 5)
+    for number, mapped in enumerate(several.apply(points)):
+        expected = 1.2 * points @ several.rotation[number].T + several.translation[number]
+        np.testing.assert_allclose(mapped, expected, atol=1e-12)
+    np.testing.assert_allclose(several[1:].apply(points), several.apply(points)[1:])
+    assert len(several[np.array([True, False, True])]) == 2
 
 
-def test_a_mirror_image_is_met_by_a_rotation() -> None:
-    points = cloud(0)
-    found = fit_similarity(points, points * (1, 1, -1))
-    assert np.linalg.det(found.rotation) == pytest.approx(1)
+def test_what_is_undone_is_where_it_was() -> None:
+    several, points = known(1), cloud(1, 5)
+    expected = np.broadcast_to(points, (3, 5, 3))
+    np.testing.assert_allclose(several.undo(several.apply(points)), expected, atol=1e-12)
+    np.testing.assert_allclose(several.apply(several.undo(points)), expected, atol=1e-12)
+    np.testing.assert_allclose(several.unrotate(several.rotate(points)), expected, atol=1e-12)
+    lengths = np.linalg.norm(several.rotate(points), axis=-1)
+    np.testing.assert_allclose(lengths, np.linalg.norm(expected, axis=-1))
 
 
-def test_weights_decide_and_the_scale_can_be_fixed() -> None:
-    truth, points = known(1), cloud(1)
-    target = truth.apply(points)
-    target[:5] += 1.0
-    weights = np.r_[np.zeros(5), np.ones(35)]
-    np.testing.assert_allclose(
-        fit_similarity(points, target, weights).rotation, truth.rotation, atol=1e-9
-    )
-    assert fit_similarity(points, target, weights, scales=(1, 1)).scale == 1
+def test_a_step_turns_and_grows_about_its_middle_and_then_moves() -> None:
+    several, points = known(2), cloud(2, 5)
+    steps, middles = cloud(3, 3, 2).reshape(3, 6) * 5, cloud(4, 3)
+    steps = np.column_stack([steps, [0.1, -0.2, 0.0]])
+    moved = several.moved(steps, middles).apply(points)
+    for n in range(3):
+        turn = Rotation.from_rotvec(steps[n, :3]).as_matrix()
+        arm = several.apply(points)[n] - middles[n]
+        expected = middles[n] + np.exp(steps[n, 6]) * arm @ turn.T + steps[n, 3:6]
+        np.testing.assert_allclose(moved[n], expected, atol=1e-12)
+    same = several.moved(np.zeros((3, 7)), middles)
+    np.testing.assert_allclose(same.apply(points), several.apply(points), atol=1e-12)
 
 
-def test_it_is_the_least_squares() -> None:
-    """No small change of it brings noisy points nearer."""
-    rng = np.random.default_rng(2)
-    points, truth = cloud(2), known(2)
-    target = truth.apply(points) + rng.normal(size=points.shape) * 0.01
-    best = fit_similarity(points, target)
-
-    def missed(one: Similarity) -> float:
-        return float(((one.apply(points) - target) ** 2).sum())
-
-    for seed in range(30):
-        step = np.random.default_rng(seed).normal(size=7) * 1e-3
-        turned = Rotation.from_rotvec(step[:3]).as_matrix() @ best.rotation
-        other = Similarity(best.scale * (1 + step[6]), turned, best.translation + step[3:6])
-        assert missed(other) > missed(best)
+@pytest.mark.parametrize("scale", [0.8, 1.0, 1.3])
+def test_a_triangle_and_its_image_tell_the_similarity(scale: float) -> None:
+    truth, triangles = known(5, 20, scale), cloud(5, 20, 3)
+    found = from_triples(triangles, truth.apply(triangles))
+    right = (np.abs(found.scale - scale) < 1e-9).sum()
+    assert right == len(found) >= 10  # the others are too flat
+    mapped = found.apply(cloud(6, 4))
+    apart = np.linalg.norm(truth.apply(cloud(6, 4))[:, None] - mapped[None], axis=-1).max(-1)
+    assert (apart.min(axis=0) < 1e-9).all()
+    np.testing.assert_allclose(np.linalg.det(found.rotation), 1)
 
 
-@pytest.mark.parametrize("points", [np.eye(3)[:2], np.outer(np.arange(6.0), [1, 2, 3])])
-def test_what_has_no_one_rotation_is_refused(points: np.ndarray) -> None:
-    with pytest.raises(InvalidInputError, match=r"three pairs|line"):
-        fit_similarity(points, points)
+def test_triangles_that_are_not_alike_tell_nothing() -> None:
+    one = np.array([[[0, 0, 0], [1, 0, 0], [0, 1, 0.0]]])
+    bent = np.array([[[0, 0, 0], [3, 0, 0], [0, 1, 0.0]]])
+    line = np.array([[[0, 0, 0], [1, 0, 0], [2, 0, 0.0]]])
+    point = np.zeros((1, 3, 3))
+    assert len(from_triples(one, one)) == 1
+    for other in (bent, line, point):
+        assert len(from_triples(one, other)) == len(from_triples(other, one)) == 0
+    assert len(from_triples(line, line)) == len(from_triples(point, point)) == 0
+    assert len(from_triples(one, 2 * one, (0.65, 1.5))) == 0
+    assert from_triples(one, 1.6 * one, (0.65, 1.5)).scale == pytest.approx(1.5)
 
 
-@pytest.mark.parametrize("wrong", [0.0, 0.4, 0.7])
-def test_the_right_pairs_are_told_from_the_wrong(wrong: float) -> None:
-    rng = np.random.default_rng(3)
-    truth, points = known(3, 1.1), cloud(3, 64)
-    target = truth.apply(points) + rng.normal(size=points.shape) * 0.001
-    bad = np.arange(64) < wrong * 64
-    target[bad] = truth.apply(cloud(9, 64)[bad])  # somewhere on a thing of that size
-    found = agree(points, target, 0.02, scales=(0.7, 1.4))
-    assert found is not None
-    error = found.similarity.apply(points) - truth.apply(points)
-    assert np.linalg.norm(error, axis=1).max() < 0.004
-    assert found.weights[~bad].min() > 0.8
-    assert found.share == pytest.approx(1 - wrong, abs=0.12)
-
-
-def test_chance_agrees_little_and_the_same_twice() -> None:
-    one, two = (agree(cloud(4, 64), cloud(5, 64), 0.02) for _ in range(2))
-    assert one is not None
-    assert two is not None
-    assert one.share == two.share < 0.25
-
-
-def test_nothing_agrees() -> None:
-    assert agree(cloud(0, 2), cloud(0, 2), 0.01) is None
-    line = np.outer(np.arange(8.0), [1, 2, 3])
-    assert agree(line, line, 0.01) is None
-    assert agree(cloud(0), cloud(0) * 5, 0.01, scales=(0.8, 1.2)) is None
-
-
-def test_where_the_frames_lie_does_not_matter() -> None:
-    truth, points = known(6, 0.9), cloud(6, 64)
-    target = truth.apply(points)
-    target[:25] = truth.apply(cloud(7, 64)[:25])
-    here = agree(points, target, 0.02)
-    moved = known(8, 1.0)
-    there = agree(points, moved.apply(target), 0.02)
-    assert here is not None
-    assert there is not None
-    np.testing.assert_allclose(here.weights, there.weights, atol=1e-6)
-    np.testing.assert_allclose(
-        moved.apply(here.similarity.apply(points)), there.similarity.apply(points), atol=1e-9
-    )
+def test_of_several_alike_the_best_is_kept() -> None:
+    turns = Rotation.from_rotvec(np.outer([0, 5, 90, 95, 180], [0, 0, 1]), degrees=True).as_matrix()
+    several = Similarities(np.ones(5), turns, np.zeros((5, 3)))
+    scores = [1.0, 2.0, 5.0, 4.0, 3.0]
+    kept = distinct(several, scores, np.zeros(3), degrees=20, metres=0.1, most=9)
+    assert kept.tolist() == [2, 4, 1]
+    kept = distinct(several, scores, np.zeros(3), degrees=20, metres=0.1, most=2)
+    assert kept.tolist() == [2, 4]
+    # Turned about a far point they lie far apart.
+    kept = distinct(several, scores, [10.0, 0, 0], degrees=20, metres=0.1, most=9)
+    assert kept.tolist() == [2, 3, 4, 1, 0]

@@ -38,6 +38,17 @@ def test_before_anything_was_fitted_nothing_is_known():
         assert one.tolist() == [[0.5, 0.5]]
 
 
+def test_a_calibration_for_another_version_is_refused_by_name():
+    other = Judges(Logistic(("a", "consensus"), (1.0, 1.0), 0.0))
+    for ask in (other.recognise, other.judge):
+        with pytest.raises(FileFormatError, match=r"consensus.*tack train"):
+            ask(evidence())
+
+
+def test_a_first_look_tells_what_a_closer_one_does():
+    assert JUDGES.recognise(evidence()).tolist() == JUDGES.judge(evidence()).presence.tolist()
+
+
 def test_what_was_written_is_read():
     assert Judges.from_dict(JUDGES.as_dict(), "here") == JUDGES
     assert Judges.from_dict(Judges().as_dict(), "here") == Judges()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A click that is carried along by the other points of its object."""
+"""An object whose points are found again carries a click along."""
 
 from __future__ import annotations
 
@@ -7,182 +7,181 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
-import torch
 
-from tack_perception.camera import CameraIntrinsics
-from tack_perception.crops import Crop
+from hills import CAMERA, dome, view, window
+
 from tack_perception.detectors.constellation import (
     ANCHORS,
-    Anchors,
+    FACTS,
+    FLOOR,
+    Posed,
     choose_anchors,
-    meet,
     points_of,
+    pose,
     predict,
+    propose,
     surface_at,
 )
-from tack_perception.detectors.scene import Window
-from tack_perception.frame import RGBDFrame
+from tack_perception.similarity import Similarities
 
-CAMERA = CameraIntrinsics(320, 240, 300, 300, 159.5, 119.5)
-MOVED = np.array([0.06, -0.03, 0.1])
-
-
-def bump(x, y):
-    """A smooth hill towards the camera, m."""
-    return 0.7 - 0.1 * np.exp(-(x**2 + 2 * y**2) / 0.004) + 0.1 * x
-
-
-def frame(camera_at, bump=bump):
-    """What a camera at a place, looking along z, sees of the hill."""
-    u, v = np.meshgrid(np.arange(320), np.arange(240))
-    rays = CAMERA.rays(np.stack([u, v], -1).astype(float))
-    depth = np.full(u.shape, 0.6)
-    for _ in range(60):
-        x, y, _ = np.moveaxis(rays * depth[..., None], 2, 0) + camera_at[:, None, None]
-        depth = 0.5 * depth + 0.5 * (bump(x, y) - camera_at[2])
-    color = np.zeros((240, 320, 3), np.uint8)
-    return RGBDFrame(color, depth.astype(np.float32), CAMERA, 1, "cam")
-
-
-def window(frame, u, v, side=160.0):
-    shown = np.zeros((32, 32), np.float32)
-    shown[8:24, 8:24] = 1
-    crop = Crop(u, v, side, 64)
-    return Window(crop, torch.zeros(1, 32, 32), torch.zeros(1), True, frame, shown)
+TURN = Rotation.from_euler("zyx", [40, 12, -8], degrees=True).as_matrix()
+SHIFT = np.array([0.02, -0.01, 0.04])
+FOOT = np.array([0, 0, 0.6])
+TRUTH = Similarities(np.ones(1), TURN[None], (SHIFT + FOOT - TURN @ FOOT)[None])
+CLICKS = np.array([[31.5, 31.5], [22.0, 30.0], [38.0, 36.0], [25.0, 40.0]])
 
 
 @pytest.fixture(scope="module")
 def first():
-    return window(frame(np.zeros(3)), 159.5, 119.5)
+    return window(view())
 
 
 @pytest.fixture(scope="module")
 def second():
-    u, v = CAMERA.project(np.array([0, 0, 0.6]) - MOVED)
-    return window(frame(MOVED), u, v, 200.0)
+    u, v = CAMERA.project(TRUTH.apply(FOOT[None])[0, 0])
+    return window(view(turn=TURN, shift=SHIFT), u, v)
 
 
-def found_in(anchors, other, moved=MOVED):
-    return other.crop.to_crop(CAMERA.project(anchors.points - moved))
+@pytest.fixture(scope="module")
+def anchors(first):
+    return choose_anchors(first, 2)
 
 
-def click(window, u, v):
-    return surface_at(window.frame, *window.crop.to_image([u, v]))[None]
+def maps(anchors, other, truth=TRUTH, wrong=0, sigma=1.0):
+    """Logarithms of the probability of each anchor's place; some of them are somewhere else."""
+    cells = other.crop.to_crop(CAMERA.project(truth.apply(anchors.points)[0])) / 2 - 0.25
+    cells[:wrong] = np.random.default_rng(0).uniform(8, 24, (wrong, 2))
+    at = np.arange(32)
+    across, down = (at - cells[:, axis, None] for axis in (0, 1))
+    squared = across[:, None] ** 2 + down[:, :, None] ** 2
+    heat = np.exp(-squared / (2 * sigma**2)) + 1e-4
+    return np.log(heat / heat.sum((1, 2), keepdims=True)).astype(np.float32)
 
 
-def test_anchors_lie_all_over_the_object_and_stay_the_same(first):
-    anchors = choose_anchors(first, 2)
-    assert anchors is not None
+def truth_of(first, anchors, truth=TRUTH):
+    return CAMERA.project(truth.apply(surface_at(first, anchors.relief, CLICKS)[:, 0])[0])
+
+
+def test_anchors_lie_all_over_the_object_and_stay_the_same(first, anchors):
     assert anchors.pixels.shape == (ANCHORS, 2)
-    assert (np.abs(anchors.pixels - 31.5) < 15).all()
+    assert (np.abs(anchors.pixels - 31.5) < 20).all()
     assert anchors.pixels.std(axis=0).min() > 5
     np.testing.assert_allclose(
         first.crop.to_crop(CAMERA.project(anchors.points)), anchors.pixels, atol=1e-6
     )
-    again = choose_anchors(first, 2)
-    np.testing.assert_array_equal(again.pixels, anchors.pixels)
+    np.testing.assert_array_equal(choose_anchors(first, 2).pixels, anchors.pixels)
 
 
 def test_without_depth_or_object_there_are_none(first):
     blind = dataclasses.replace(first.frame, depth=np.full((240, 320), np.nan, np.float32))
     assert choose_anchors(dataclasses.replace(first, frame=blind), 2) is None
-    assert (
-        choose_anchors(dataclasses.replace(first, shown=np.zeros((32, 32), np.float32)), 2) is None
-    )
-
-
-def test_around_an_unknown_thing_its_surroundings_are_taken(first):
-    strange = dataclasses.replace(first, found=False, shown=np.zeros((32, 32), np.float32))
-    anchors = choose_anchors(strange, 2)
-    middle = surface_at(first.frame, 159.5, 119.5)[0]
-    reach = np.linalg.norm(anchors.points - middle, axis=1)
-    assert 0.05 < reach.max() < 0.25 * 160 * 0.6 / 300
-    depth = first.frame.depth.copy()
-    depth[100:140, 140:180] = np.nan
-    blind = dataclasses.replace(first.frame, depth=depth)
-    assert choose_anchors(dataclasses.replace(strange, frame=blind), 2) is None
+    empty = np.zeros((32, 32), np.float32)
+    assert choose_anchors(dataclasses.replace(first, shown=empty), 2) is None
+    assert choose_anchors(dataclasses.replace(first, found=False), 2) is None
 
 
 @pytest.mark.parametrize("wrong", [0, 30])
-def test_a_click_is_carried_by_anchors_some_of_them_wrong(first, second, wrong):
-    anchors = choose_anchors(first, 2)
-    found = found_in(anchors, second)
-    found[:wrong] = np.random.default_rng(0).uniform(10, 54, (wrong, 2))
-    agreed = meet(anchors, second, found)
-    assert agreed.share == pytest.approx(1 - wrong / ANCHORS, abs=0.12)
-    clicks = np.concatenate([click(first, u, v) for u, v in ((28, 30), (40, 36), (31.5, 31.5))])
-    said = predict(anchors, second, found, agreed, clicks)
-    truth = second.crop.to_crop(CAMERA.project(clicks[:, 0] - MOVED))
-    assert np.linalg.norm(said.pixels - truth, axis=1).max() < 1.0
-    assert said.sigma_px < 2
-    assert said.share == agreed.share
-    assert (said.facing > 0.5).all()
-    assert said.covered.max() < 0.1
-    assert said.beyond.max() < 0.1
+def test_clicks_are_carried_though_some_anchors_are_wrong(first, second, anchors, wrong):
+    proposals = propose(anchors, second, maps(anchors, second, wrong=wrong))
+    posed = pose(anchors, second, proposals)
+    said = predict(anchors, second, posed, surface_at(first, anchors.relief, CLICKS))
+    expected = truth_of(first, anchors)
+    found = second.crop.to_image(said.pixels[0])
+    assert np.linalg.norm(found - expected, axis=1).max() < 2.0
+    assert said.weights[0].min() > 0.5
+    coarse = predict(
+        anchors, second, Posed(proposals.poses, np.ones(len(proposals.poses))),
+        surface_at(first, anchors.relief, CLICKS),
+    )  # fmt: skip
+    off = np.linalg.norm(second.crop.to_image(coarse.pixels[0]) - expected, axis=1)
+    assert np.linalg.norm(found - expected, axis=1).mean() < off.mean()
 
 
-def test_what_lies_before_or_behind_a_prediction_is_told(first, second):
-    anchors = choose_anchors(first, 2)
-    found = found_in(anchors, second)
-    agreed = meet(anchors, second, found)
-    clicks = click(first, 31.5, 31.5)
-    u, v = np.rint(CAMERA.project(clicks[0, 0] - MOVED)).astype(int)
-    for change, covered, beyond in ((-0.1, 1.0, 0.0), (0.1, 0.0, 1.0), (np.nan, 0.0, 0.0)):
+def test_the_better_the_anchors_are_found_the_surer_is_the_pose(first, second, anchors):
+    heats, sure = [], []
+    for wrong in (0, 30, ANCHORS):
+        proposals = propose(anchors, second, maps(anchors, second, wrong=wrong))
+        heats.append(proposals.heat.max())
+        sure.append(pose(anchors, second, proposals).weights.sum())
+        assert (np.diff(proposals.heat) <= 0).all()
+        assert 1 - 1e-9 >= sure[-1] >= 0
+    assert heats[0] > heats[1] > heats[2] >= FLOOR
+    assert sure[0] > sure[1] > sure[2]
+
+
+def test_a_map_with_two_peaks_speaks_for_both(first, anchors):
+    """A thing that looks the same from behind: both ways are proposed."""
+    other = window(view(dome))
+    ways = [
+        Similarities(np.ones(1), turn[None], (FOOT - turn @ FOOT)[None])
+        for turn in Rotation.from_rotvec([[0, 0, 0.2], [0, 0, 0.2 + np.pi]]).as_matrix()
+    ]
+    both = np.logaddexp(*(maps(anchors, other, way) for way in ways)) - np.float32(np.log(2))
+    proposals = propose(anchors, other, both)
+    for way in ways:
+        turned = np.einsum("kij,ij->k", proposals.poses.rotation, way.rotation[0])
+        assert turned.max() > 1 + 2 * np.cos(np.radians(20))
+
+
+def test_nothing_is_proposed_where_depth_is_missing(second, anchors):
+    frame = second.frame
+    blind = dataclasses.replace(frame, depth=np.full_like(frame.depth, np.nan))
+    other = dataclasses.replace(second, frame=blind)
+    assert propose(anchors, other, maps(anchors, second)) is None
+
+
+def posed(share=0.8):
+    return Posed(TRUTH, np.array([share]))
+
+
+def test_what_lies_before_or_behind_a_point_is_told(first, second, anchors):
+    surfaces = surface_at(first, anchors.relief, CLICKS[:1])
+    u, v = np.rint(truth_of(first, anchors)[0]).astype(int)
+    seen = predict(anchors, second, posed(), surfaces).facts
+    assert set(seen) == set(FACTS)
+    assert seen["posed"][0] == pytest.approx(0.8)
+    assert seen["exposed"][0] == pytest.approx(0.8)
+    assert 0.4 < seen["facing"][0] <= 0.8
+    assert seen["covered"][0] < 0.05
+    assert seen["beyond"][0] < 0.05
+    for change, covered, beyond in ((-0.1, 0.8, 0.0), (0.1, 0.0, 0.8), (np.nan, 0.0, 0.0)):
         depth = second.frame.depth.copy()
         depth[v - 2 : v + 3, u - 2 : u + 3] += change
         other = dataclasses.replace(second, frame=dataclasses.replace(second.frame, depth=depth))
-        said = predict(anchors, other, found, agreed, clicks)
-        assert said.covered[0] == pytest.approx(covered, abs=0.1)
-        assert said.beyond[0] == pytest.approx(beyond, abs=0.1)
+        said = predict(anchors, other, posed(), surfaces).facts
+        assert said["covered"][0] == pytest.approx(covered, abs=0.05)
+        assert said["beyond"][0] == pytest.approx(beyond, abs=0.05)
+        assert (said["exposed"][0] > 0.5) == bool(np.isnan(change))
 
 
-def test_a_point_on_the_far_side_faces_away(first, second):
-    anchors = choose_anchors(first, 2)
-    agreed = meet(anchors, second, found_in(anchors, second))
-    clicks = click(first, 31.5, 31.5) * np.array([1, -1])[:, None]
-    clicks = np.concatenate([clicks, clicks * np.array([1, np.nan])[:, None]])
-    said = predict(anchors, second, found_in(anchors, second), agreed, clicks)
-    assert said.facing[0] < -0.5
-    assert said.facing[1] == 0  # not known
+def test_a_point_on_the_far_side_is_not_exposed(first, second, anchors):
+    surfaces = surface_at(first, anchors.relief, CLICKS[:1]) * np.array([1, -1])[:, None]
+    said = predict(anchors, second, posed(), surfaces).facts
+    assert said["facing"][0] < -0.4
+    assert said["exposed"][0] == 0
 
 
-def test_anchors_without_depth_agree_with_nothing(first, second):
-    anchors = choose_anchors(first, 2)
-    found = found_in(anchors, second)
-    found[: ANCHORS // 2] = -500
-    agreed = meet(anchors, second, found)
-    assert (agreed.weights[: ANCHORS // 2] == 0).all()
-    assert agreed.share == pytest.approx(0.5, abs=0.1)
-    assert meet(anchors, second, np.full((ANCHORS, 2), -500.0)) is None
+def test_a_click_without_depth_is_carried_nowhere(second, anchors):
+    said = predict(anchors, second, posed(), np.full((2, 2, 3), np.nan))
+    assert not said.weights.any()
+    assert np.isfinite(said.pixels).all()
+    for fact in said.facts.values():
+        assert fact.tolist() == [0, 0]
 
 
-def test_an_instance_of_another_shape_is_followed(first):
-    """A hill one and a half times as wide: the click lies between what its neighbours say."""
-    wide = window(
-        frame(np.zeros(3), lambda x, y: bump(x / 1.5, y) + 0.1 * (x - x / 1.5)), 159.5, 119.5, 200.0
-    )
-    anchors = choose_anchors(first, 2)
-    stretched = anchors.points.copy()
-    stretched[:, 0] *= 1.5
-    stretched[:, 2] += 0.1 * (stretched[:, 0] - anchors.points[:, 0])
-    found = wide.crop.to_crop(CAMERA.project(stretched))
-    agreed = meet(anchors, wide, found)
-    clicks = click(first, 42, 33)
-    truth = clicks[0, 0] * (1.5, 1, 1)
-    truth[2] += 0.1 * (truth[0] - clicks[0, 0, 0])
-    truth = wide.crop.to_crop(CAMERA.project(truth))
-    rigid = Anchors(anchors.pixels, anchors.points, anchors.size)
-    said = predict(rigid, wide, found, agreed, clicks)
-    plain = wide.crop.to_crop(CAMERA.project(agreed.similarity.apply(clicks[0, 0])))
-    assert np.linalg.norm(said.pixels[0] - truth) < 0.5 * np.linalg.norm(plain - truth)
-
-
-def test_depth_and_normal_of_a_click(first):
-    point, normal = surface_at(first.frame, 159.5, 119.5)
-    assert point[2] == pytest.approx(0.6, abs=0.01)
-    assert normal[2] < -0.9
+def test_depth_and_normal_of_clicks(first, anchors):
+    point, normal = surface_at(first, anchors.relief, CLICKS[:1])[0]
+    assert point[2] == pytest.approx(0.56, abs=0.03)
+    assert normal[2] < -0.5
     assert np.linalg.norm(normal) == pytest.approx(1)
-    assert np.isnan(surface_at(first.frame, -400, 20)).all()
+    assert np.isnan(surface_at(first, anchors.relief, np.array([[-400.0, 20]]))).all()
     assert np.isnan(points_of(first.frame, np.array([[1e9, 0.0]]))).all()
+    # A hole of a pixel, as along outlines: the cell knows the surface around it.
+    depth = first.frame.depth.copy()
+    column, row = np.rint(first.crop.to_image(CLICKS[0])).astype(int)
+    depth[row, column] = np.nan
+    holed = dataclasses.replace(first, frame=dataclasses.replace(first.frame, depth=depth))
+    assert surface_at(holed, anchors.relief, CLICKS[:1])[0, 0] == pytest.approx(point, abs=0.005)

@@ -158,7 +158,7 @@ def test_an_affine_map_is_followed_past_outliers_and_a_hidden_click():
 
 
 def test_detectors_are_made_by_name():
-    assert DETECTORS == ("dense", "fused", "tack", "don")
+    assert DETECTORS == ("dense", "fused", "tack", "don", "combined")
     detector = make_detector("dense", {"step_px": 8})
     assert detector.labels == ()
     with pytest.raises(ConfigurationError, match="'densest': known are dense"):

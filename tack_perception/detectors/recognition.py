@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which windows were looked at for which clicked objects, and how these lie there: done once each.
+
+What the networks read is asked for through two functions, so that this needs no torch.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_perception.detectors.constellation import (
+    FLOOR,
+    Anchors,
+    Posed,
+    Prediction,
+    Proposals,
+    choose_anchors,
+    pose,
+    predict,
+    propose,
+    surface_at,
+)
+
+if TYPE_CHECKING:
+    from tack_perception.detectors.scene import Window
+
+FloatArray = NDArray[np.float64]
+LIKELY = 4
+"""Poses that a point is carried along with, at the most."""
+_MOST_MET = 4  # windows in which a clicked object is looked for
+_T = TypeVar("_T")
+
+
+class Recogniser:
+    """Finds clicked objects, as wholes, in windows.
+
+    Args:
+        look_for: (W, M, h, w) logarithms of the probability of places of the M anchors of the first
+            window's object in W others.
+        stride: of the heat maps, px.
+    """
+
+    def __init__(
+        self,
+        look_for: Callable[[Window, Anchors, Sequence[Window]], NDArray[np.float32]],
+        stride: int,
+    ) -> None:
+        self._look_for, self._stride = look_for, stride
+        self._anchors: weakref.WeakKeyDictionary[Window, Anchors | None] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._met: _ByWindows[Proposals] = _ByWindows()
+        self._posed: _ByWindows[Posed] = _ByWindows()
+
+    def heats(self, clicked: Window, windows: Sequence[Window]) -> FloatArray:
+        """(W,) how well the points of a clicked object are found in windows, `FLOOR` to 0."""
+        if clicked not in self._anchors:
+            self._anchors[clicked] = choose_anchors(clicked, self._stride)
+        anchors, met = self._anchors[clicked], self._met.of(clicked)
+        unmet = [window for window in _likest(clicked, windows) if window not in met]
+        if unmet and anchors is not None:
+            for window, maps in zip(unmet, self._look_for(clicked, anchors, unmet), strict=True):
+                met[window] = propose(anchors, window, maps)
+        known = [met.get(window) for window in windows]
+        return np.array([FLOOR if one is None else one.heat.max() for one in known])
+
+    def predict(self, clicked: Window, window: Window, pixels: FloatArray) -> Prediction | None:
+        """Where points of a clicked object are in a window that was asked about in `heats`.
+
+        Args:
+            clicked: the window of the clicks.
+            window: the other window.
+            pixels: (L, 2) of the clicks, px of their window's picture.
+
+        Returns:
+            What the likeliest poses say; None where the object was not found.
+        """
+        anchors, met = self._anchors.get(clicked), self._met.of(clicked).get(window)
+        if anchors is None or met is None:
+            return None
+        posed = self._posed.of(clicked)
+        known = posed.get(window)
+        if known is None:
+            known = posed[window] = pose(anchors, window, met).likeliest(LIKELY)
+        return predict(anchors, window, known, surface_at(clicked, anchors.relief, pixels))
+
+
+class _ByWindows(Generic[_T]):
+    """What is known of pairs of windows, for as long as both are in use."""
+
+    def __init__(self) -> None:
+        self._known: weakref.WeakKeyDictionary[
+            Window, weakref.WeakKeyDictionary[Window, _T | None]
+        ] = weakref.WeakKeyDictionary()
+
+    def of(self, window: Window) -> weakref.WeakKeyDictionary[Window, _T | None]:
+        """By the second window."""
+        return self._known.setdefault(window, weakref.WeakKeyDictionary())
+
+
+def _likest(clicked: Window, windows: Sequence[Window]) -> list[Window]:
+    """The windows whose objects may be the clicked one: looking for it in all takes long."""
+    found = [window for window in windows if window.found]
+    return sorted(found, key=lambda one: -float(clicked.embedding @ one.embedding))[:_MOST_MET]

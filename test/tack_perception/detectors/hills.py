@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scene for tests of geometry: a hill of a known shape and colour, seen from above."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tack_perception.camera import CameraIntrinsics
+from tack_perception.crops import Crop
+from tack_perception.detectors.scene import Window
+from tack_perception.frame import RGBDFrame
+
+FloatArray = NDArray[np.float64]
+CAMERA = CameraIntrinsics(320, 240, 300, 300, 159.5, 119.5)
+
+
+def hill(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Distance along z of a smooth hill towards the camera that lies like no other, m."""
+    ridge = np.exp(-((x - 0.01) ** 2 + 3 * (y - 0.3 * x) ** 2) / 0.002)
+    knob = np.exp(-((x + 0.03) ** 2 + (y - 0.02) ** 2) / 0.0002)
+    return 0.6 - 0.06 * ridge - 0.02 * knob
+
+
+def dome(x: FloatArray, y: FloatArray) -> FloatArray:
+    """A hill that is the same from all sides."""
+    return 0.6 - 0.08 * np.exp(-(x**2 + y**2) / 0.003)
+
+
+def stripes(x: FloatArray, y: FloatArray) -> FloatArray:
+    """(..., 3) colours, 0 to 1, that tell directions apart."""
+    red, blue = (0.5 + 0.4 * np.sin(70 * axis) for axis in (x, y))
+    return np.stack([red, np.full_like(red, 0.3), blue], -1)
+
+
+def view(
+    shape: Callable[[FloatArray, FloatArray], FloatArray] = hill,
+    *,
+    turn: FloatArray | None = None,
+    shift: FloatArray | None = None,
+    scale: float = 1.0,
+) -> RGBDFrame:
+    """What the camera sees of a hill that was scaled, turned (3, 3) about its foot and shifted."""
+    turn = np.eye(3) if turn is None else turn
+    shift = np.zeros(3) if shift is None else shift
+    foot = np.array([0, 0, 0.6])
+    u, v = np.meshgrid(np.arange(320), np.arange(240))
+    rays = CAMERA.rays(np.stack([u, v], -1).astype(float))
+    depth = np.full(u.shape, 0.6)
+    for _ in range(80):
+        local = ((rays * depth[..., None] - shift - foot) @ turn) / scale + foot
+        missed = shape(local[..., 0], local[..., 1]) - local[..., 2]
+        depth = depth + 0.5 * missed * scale
+    colors = stripes(local[..., 0], local[..., 1])
+    return RGBDFrame((255 * colors).astype(np.uint8), depth.astype(np.float32), CAMERA, 1, "cam")
+
+
+def window(frame: RGBDFrame, u: float = 159.5, v: float = 119.5, side: float = 160.0) -> Window:
+    """Around the hill, as if a network had found it there."""
+    shown = np.zeros((32, 32), np.float32)
+    shown[6:26, 6:26] = 1
+    crop = Crop(u, v, side, 64)
+    return Window(crop, torch.zeros(1, 32, 32), torch.zeros(1), True, frame, shown)
