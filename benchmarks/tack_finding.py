@@ -3,7 +3,8 @@
 
 Everything at equal trunk, data, number of steps and pictures per step, on one class: TACK with task
 adaptation only, with the auto-encoder only and with both, code sizes 1 to 16, Dense Object Nets,
-and a fixed set of named points (the limit that TACK is to approach). All learn beside the object
+both with a teacher (which is ours), and a fixed set of named points (the limit that TACK is to
+approach). All learn beside the object
 head, whose places on the surface teach the trunk. All are asked for the named points of held-out
 instances, after one click in another picture; the fixed set needs no click.
 
@@ -54,6 +55,12 @@ class Run:
     code: int = 4
     adaptation: float = 1.0
     autoencoder: float = 1.0
+    taught: bool = False
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The object head, the teacher if there is one, and what is compared."""
+        return ("objects", "places", self.head) if self.taught else ("objects", self.head)
 
 
 RUNS = (
@@ -64,7 +71,9 @@ RUNS = (
     Run("TACK, code of 2", "tack", 2),
     Run("TACK, code of 8", "tack", 8),
     Run("TACK, code of 16", "tack", 16),
+    Run("TACK, taught", "tack", autoencoder=0.5, taught=True),
     Run("DON, 16 numbers", "don"),
+    Run("DON, taught", "don", taught=True),
     Run("fixed set", "sparse"),
 )
 
@@ -98,7 +107,8 @@ def main() -> None:
 
 def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[np.float64]]:
     """Train one row and measure its errors, in pixels of the picture, by column."""
-    folder = args.output / f"{run.head}-{run.code}-{run.adaptation:g}-{run.autoencoder:g}-{seed}"
+    kind = f"{run.head}-taught" if run.taught else run.head
+    folder = args.output / f"{kind}-{run.code}-{run.adaptation:g}-{run.autoencoder:g}-{seed}"
     result = folder / "errors.json"
     if result.is_file():
         return {name: np.array(e) for name, e in json.loads(result.read_text()).items()}
@@ -113,13 +123,13 @@ def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[
     torch.manual_seed(seed)
     model = KeypointModel(
         ModelConfig(
-            trunk=args.trunk, heads=("objects", run.head), width=args.width, code=run.code,
+            trunk=args.trunk, heads=run.heads, width=args.width, code=run.code,
             crop_px=args.px, classes=data.classes, points=sampler.named,
         )
     )  # fmt: skip
     begin_pretrained(model)
     method = Heads(
-        run.name, ("objects", run.head), don=DonLossConfig(),
+        run.name, run.heads, don=DonLossConfig(),
         tack=TackLossConfig(
             adaptation=run.adaptation, autoencoder=run.autoencoder, depth=0.0, judge=0.0
         ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two detectors of which, for each label, the surer one counts."""
+"""Two detectors: the second one counts for a label where it believes to see it, and is surer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CombinedDetector:
                 self.second.enroll([shot])
 
     def detect(self, frame: RGBDFrame) -> list[Keypoint]:
-        """Find every enrolled label in one frame: where the surer detector says that it is."""
+        """Find every enrolled label in one frame, by the one or the other detector."""
         others = {one.label: one for one in self.second.detect(frame)}
         return [_surer(one, others.get(one.label)) for one in self.first.detect(frame)]
 
@@ -61,4 +61,6 @@ class CombinedDetector:
 
 
 def _surer(one: Keypoint, other: Keypoint | None) -> Keypoint:
-    return one if other is None or other.confidence <= one.confidence else other
+    # Unsure answers are not compared: where nothing is like the click, the second one guesses.
+    believed = other is not None and other.visible and other.confidence > one.confidence
+    return other if other is not None and believed else one

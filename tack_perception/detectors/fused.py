@@ -21,7 +21,7 @@ from tack_perception.detectors.recognition import LIKELY, Recogniser
 from tack_perception.detectors.scene import Window
 from tack_perception.detectors.tack import TackReader
 from tack_perception.networks.model import KeypointModel
-from tack_perception.networks.sampling import to_cells
+from tack_perception.networks.sampling import peaks, to_cells
 
 FloatArray = NDArray[np.float64]
 _SIGMA = 0.5  # cells: how far off a right pose carries a point
@@ -77,6 +77,8 @@ class FusedReader:
             like = own.evidence["nearness"]
             heat = heat + (self.weight * like)[..., None, None] * log_probabilities(own.heat)
             evidence["likeness"] = like
+        # How sure the networks are by themselves: with poses the heat is narrow even when wrong.
+        evidence["focus"] = peaks(heat)[2]
         if self.constellation:
             clicks = _Clicks.of(shots)
             evidence["met"] = self._recognised(clicks, windows)

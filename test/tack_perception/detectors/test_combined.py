@@ -18,8 +18,10 @@ from tack_perception.keypoint import Keypoint
 class Sure:
     """Finds every label at one place, with confidence."""
 
-    def __init__(self, u: float, confidence: float, refused: str = "") -> None:
-        self.u, self.confidence, self.refused = u, confidence, refused
+    def __init__(
+        self, u: float, confidence: float, refused: str = "", *, visible: bool = True
+    ) -> None:
+        self.u, self.confidence, self.refused, self.visible = u, confidence, refused, visible
         self.labels: tuple[str, ...] = ()
 
     def enroll(self, shots):
@@ -28,7 +30,10 @@ class Sure:
         self.labels += tuple(shot.label for shot in shots if shot.label not in self.labels)
 
     def detect(self, frame):
-        return [Keypoint(one, self.u, 5.0, self.confidence, True, np.eye(2)) for one in self.labels]
+        return [
+            Keypoint(one, self.u, 5.0, self.confidence, self.visible, np.eye(2))
+            for one in self.labels
+        ]
 
     def forget(self, label=None):
         self.labels = tuple(one for one in self.labels if label is not None and one != label)
@@ -54,6 +59,12 @@ def test_the_surer_one_counts(one, other, u):
     found = both.detect(frame())
     assert [point.label for point in found] == list(both.labels) == ["a", "b"]
     assert {point.u for point in found} == {u}
+
+
+def test_what_the_second_one_does_not_believe_to_see_does_not_count():
+    both = CombinedDetector(Sure(10.0, 0.1), Sure(20.0, 0.4, visible=False))
+    both.enroll(shots("a"))
+    assert both.detect(frame())[0].u == 10
 
 
 def test_a_shot_that_the_second_refuses_is_left_to_the_first():
