@@ -14,7 +14,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_perception.detectors.relief import Relief, nearest
+from tack_perception.detectors.relief import Relief, facing, nearest
 from tack_perception.similarity import Similarities
 
 FloatArray = NDArray[np.float64]
@@ -33,6 +33,7 @@ _ALIKE = 0.5  # cosine between normals of surfaces that may be the same
 _COARSE, _FINE = 8, 6  # iterations without and with colours
 _SAMPLES = 160
 _NEAR = 0.06  # distance at which a surface counts as met
+_SLANTED = 0.1  # cosine to the camera below which it cannot be
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,12 +138,8 @@ def _add_surface(
     normals = poses.rotate(first.normals[cells])
     places = second.places(points)
     at, usable = _partners(second, places, normals)
-    across = second.normals[at]
     apart = np.where(usable[..., None], points - second.points[at], 0)
-    missed = (apart * across).sum(-1)
-    usable &= np.linalg.norm(apart, axis=-1) < 3 * reach
-    weights = usable * np.maximum(1 - (missed / reach) ** 2, 0) ** 2
-    system.add(points, across, missed, weights / (len(cells) * (_SURFACE * system.size) ** 2))
+    missed, usable = _add_planes(system, points, second.normals[at], apart, usable, reach)
     if not colored:
         return
     usable &= np.abs(missed) < 2 * reach
@@ -177,10 +174,20 @@ def _add_surface_back(
     partners = np.where(usable[..., None], first.points[at], 0)
     points, across = poses.apply(partners), poses.rotate(first.normals[at])
     apart = np.where(usable[..., None], points - targets, 0)
+    _add_planes(system, points, across, apart, usable, reach)
+
+
+def _add_planes(
+    system: _Normal, points: FloatArray, across: FloatArray, apart: FloatArray, usable: Mask,
+    reach: float,
+) -> tuple[FloatArray, Mask]:  # fmt: skip
+    """Distances (H, N) along normals; returned with whether the partners are near enough."""
     missed = (apart * across).sum(-1)
-    usable &= np.linalg.norm(apart, axis=-1) < 3 * reach
+    usable = usable & (np.linalg.norm(apart, axis=-1) < 3 * reach)
     weights = usable * np.maximum(1 - (missed / reach) ** 2, 0) ** 2
-    system.add(points, across, missed, weights / (len(cells) * (_SURFACE * system.size) ** 2))
+    count = points.shape[1]
+    system.add(points, across, missed, weights / (count * (_SURFACE * system.size) ** 2))
+    return missed, usable
 
 
 def _add_pairs(system: _Normal, poses: Similarities, pairs: Pairs) -> None:
@@ -229,9 +236,7 @@ def _overlap(
     known = inside & relief.known[at]
     apart = np.where(known[..., None], relief.points[at] - points, 0) / size[:, None, None]
     behind, missed = apart[..., 2], np.abs((apart * relief.normals[at]).sum(-1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        facing = -(normals * points).sum(-1) / np.linalg.norm(points, axis=-1) > 0.1
     alike = (normals * relief.normals[at]).sum(-1) > _ALIKE
-    near = known & facing & alike & relief.object[at]
+    near = known & (facing(points, normals) > _SLANTED) & alike & relief.object[at]
     met = (near * np.maximum(1 - missed / _NEAR, 0)).mean(1)
     return met, (known & (behind > _NEAR)).mean(1)

@@ -62,5 +62,6 @@ class CombinedDetector:
 
 def _surer(one: Keypoint, other: Keypoint | None) -> Keypoint:
     # Unsure answers are not compared: where nothing is like the click, the second one guesses.
-    believed = other is not None and other.visible and other.confidence > one.confidence
-    return other if other is not None and believed else one
+    if other is None or not other.visible or other.confidence <= one.confidence:
+        return one
+    return other

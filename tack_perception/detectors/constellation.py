@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_perception.detectors.alignment import SCALES, Pairs, align, fit_of
-from tack_perception.detectors.relief import GRID, Relief, nearest, relief_of
+from tack_perception.detectors.relief import GRID, Relief, facing, nearest, relief_of
 from tack_perception.frame import RGBDFrame
 from tack_perception.similarity import Similarities, distinct, from_triples
 
@@ -190,10 +190,7 @@ def propose(anchors: Anchors, window: Window, maps: FloatMaps) -> Proposals | No
     chance = np.exp(maps.reshape(count, -1)).cumsum(axis=1)
     draws = np.stack([np.searchsorted(one, rng.random(_DRAWS) * one[-1]) for one in chance])
     cells = draws[triples, rng.integers(0, _DRAWS, triples.shape)].clip(0, height * width - 1)
-    stride = window.crop.size / width
-    at = np.stack([cells % width, cells // width], -1).reshape(-1, 2)
-    targets = points_of(window.frame, window.crop.to_image((at + 0.5) * stride - 0.5))
-    targets = targets.reshape(-1, 3, 3)
+    targets = _lifted(window, cells, width)
     known = np.isfinite(targets).all(axis=(1, 2))
     poses = from_triples(anchors.points[triples[known]], targets[known], SCALES)
     if not len(poses):
@@ -204,6 +201,13 @@ def propose(anchors: Anchors, window: Window, maps: FloatMaps) -> Proposals | No
         most=_PROPOSALS,
     )  # fmt: skip
     return Proposals(poses[best], heat[best], maps)
+
+
+def _lifted(window: Window, cells: NDArray[np.intp], width: int) -> FloatArray:
+    """(..., 3) what cells of a window's heat maps show, by their numbers (...); NaN: unknown."""
+    places = np.stack([cells % width, cells // width], -1).reshape(-1, 2)
+    pixels = (places + 0.5) * (window.crop.size / width) - 0.5
+    return points_of(window.frame, window.crop.to_image(pixels)).reshape(*cells.shape, 3)
 
 
 def heat_of(anchors: Anchors, window: Window, maps: FloatMaps, poses: Similarities) -> FloatArray:
@@ -238,9 +242,7 @@ def aligned(anchors: Anchors, window: Window, relief: Relief, proposals: Proposa
     """Poses brought to where the surfaces of both windows meet; `relief` is the window's."""
     width = proposals.maps.shape[2]
     top = proposals.maps.reshape(len(proposals.maps), -1).argmax(axis=1)
-    peaks = np.stack([top % width, top // width], -1)
-    stride = window.crop.size / width
-    targets = points_of(window.frame, window.crop.to_image((peaks + 0.5) * stride - 0.5))
+    targets = _lifted(window, top, width)
     known = np.isfinite(targets).all(axis=1)
     if not known.any():
         return proposals.poses
@@ -265,9 +267,7 @@ def predict(anchors: Anchors, window: Window, posed: Posed, surfaces: FloatArray
     size = anchors.size * poses.scale
     gap = (surface[:, 2].reshape(known.shape) - carried[..., 2]) / size[:, None]
     gap = np.clip(np.nan_to_num(gap), -1, 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        away = -(poses.rotate(surfaces[:, 1]) * carried).sum(-1) / np.linalg.norm(carried, axis=-1)
-    away = np.nan_to_num(away)
+    away = np.nan_to_num(facing(carried, poses.rotate(surfaces[:, 1])))
     seen = (away > _FACING) & (np.abs(gap) < _LEVEL)
     weights = posed.weights[:, None] * known
     each = (known, seen, away, np.maximum(-gap, 0), np.maximum(gap, 0))

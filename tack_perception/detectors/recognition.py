@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which windows were looked at for which clicked objects, and how these lie there: done once each.
 
-What the networks read is asked for through two functions, so that this needs no torch.
+What the networks read is asked for through a function, so that this needs no torch.
 """
 
 from __future__ import annotations

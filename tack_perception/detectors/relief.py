@@ -65,9 +65,8 @@ class Relief:
 
     def seen(self, count: int) -> NDArray[np.intp]:
         """Numbers of up to so many cells that show the object's surface; always the same ones."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            facing = -(self.normals * self.points).sum(1) / np.linalg.norm(self.points, axis=1)
-            usable = np.flatnonzero(self.known & self.object & (facing > _FLATTEST))
+        slanted = facing(self.points, self.normals)
+        usable = np.flatnonzero(self.known & self.object & (slanted > _FLATTEST))
         return np.asarray(np.random.default_rng(0).permutation(usable)[:count], np.intp)
 
 
@@ -77,6 +76,13 @@ def nearest(places: FloatArray) -> tuple[NDArray[np.intp], Mask]:
         inside: Mask = np.all((places > -0.5) & (places < GRID - 0.5), axis=-1)
     at = np.rint(np.where(inside[..., None], places, 0)).astype(np.intp)
     return at[..., 1] * GRID + at[..., 0], inside
+
+
+def facing(points: FloatArray, normals: FloatArray) -> FloatArray:
+    """(...) cosine between normals (..., 3) and the way from points to the camera; or NaN."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine: FloatArray = -(normals * points).sum(-1) / np.linalg.norm(points, axis=-1)
+    return cosine
 
 
 def relief_of(window: Window) -> Relief:
