@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 
 from moveit_msgs.msg import PlanningScene as SceneMessage
@@ -22,6 +23,7 @@ from tack_sim.planning.scene import PlanningScene
 
 _STALE_S = 1.0
 _WAIT_S = 1.0  # for a joint state of the moment of a request
+_FIRST_S = 10.0  # for the first one since this node came up: its publisher has yet to be found
 
 
 class SceneKeeper:
@@ -37,6 +39,7 @@ class SceneKeeper:
         self._joints = frozenset(planner.robot.profile.joints)
         self._scene = PlanningScene.empty(planner.robot)
         self._stamp_ns: int | None = None
+        self._came_up = time.monotonic()
         self._changed = threading.Condition()
         node.create_subscription(JointState, "/joint_states", self._on_joints, qos.RESULT)
         node.create_subscription(SceneMessage, "planning_scene", self._on_scene, qos.RESULT)
@@ -81,7 +84,8 @@ class SceneKeeper:
         """The scene with the robot where it is now.
 
         Waits, as move_group does, for a joint state of this moment: the newest may be of the time
-        before the end of the last motion.
+        before the end of the last motion. Right after its start the node waits longer, until it has
+        found who publishes them.
 
         Raises:
             MoveItError: ROBOT_STATE_STALE no joint state has come lately.
@@ -89,6 +93,10 @@ class SceneKeeper:
         clock = self._node.get_clock()
         asked_ns = clock.now().nanoseconds
         with self._changed:
+            self._changed.wait_for(
+                lambda: self._stamp_ns is not None,
+                self._came_up + _FIRST_S - time.monotonic(),
+            )
             self._changed.wait_for(
                 lambda: self._stamp_ns is not None and self._stamp_ns >= asked_ns,
                 _WAIT_S,

@@ -62,7 +62,8 @@ def test_ctrl_c_during_a_motion(graph, calls, nodes):
     graph.wait(lambda: images, "an image", 60.0)
     goal = requests.joint_goal(profile, wanted, config)
     sent = calls.send(MoveGroup, "/move_action", goal, wait_s=60.0)
-    graph.wait(lambda: states[-1].velocity[0] > 0.02, "the arm to move", 30.0)
+    graph.wait(lambda: sent.over or states[-1].velocity[0] > 0.02, "the arm to move", 30.0)
+    assert not sent.over, sent.result(0.0).error_code
     for process in nodes:
         process.send_signal(signal.SIGINT)
     with pytest.raises(CallError, match="gone"):
