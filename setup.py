@@ -76,6 +76,7 @@ setup(
             "viser>=1.1",
         ],
         "learn": ["torch>=2.2", "safetensors>=0.4", "lightning-fabric>=2.4", "matplotlib>=3.5"],
+        "record": ["open3d>=0.19"],
         "test": ["pytest>=7,<9", "pytest-xdist>=3", "hypothesis>=6"],
     },
     entry_points={

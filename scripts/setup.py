@@ -188,6 +188,17 @@ def install_learning() -> None:
     pip(*pinned, "-r", "requirements/learn.txt")
 
 
+def install_recording() -> None:
+    """What `tack record` needs; all else works without it."""
+    pinned = (word for name in ("core", "sim", "test", "torch", "learn", "record")
+              for word in ("-c", f"requirements/{name}.txt"))  # fmt: skip
+    try:
+        pip(*pinned, "-r", "requirements/record.txt")
+    except SetupError as error:
+        say(f"    {str(error).strip().splitlines()[-1].strip()}")
+        say("    Open3D has no build for this machine: `tack record` will not work here.")
+
+
 def install_tack() -> None:
     """This checkout, editable; what it needs is already there."""
     pip("--no-deps", "--no-build-isolation", "-e", ".")
@@ -215,6 +226,7 @@ def steps(python: str, version: tuple[int, ...]) -> list[tuple[str, str, str, Ca
     pins = [ROOT / "requirements" / f"{name}.txt" for name in ("core", "sim", "test", "ros")]
     torch = digest(TORCH, str(gpu), ROOT / "requirements" / "torch.txt")
     learning = digest(torch, ROOT / "requirements" / "learn.txt")
+    record = ROOT / "requirements" / "record.txt"
     recipe = [ROOT / name for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml")]
     build = "with CUDA" if gpu else "for CPU"
     listed = [
@@ -222,6 +234,7 @@ def steps(python: str, version: tuple[int, ...]) -> list[tuple[str, str, str, Ca
         ("packages", "pinned packages", digest(*pins), lambda: install_packages(with_ros)),
         ("torch", f"torch {TORCH} {build}", torch, lambda: install_torch(gpu)),
         ("learning", "training", learning, install_learning),
+        ("recording", "recordings", digest(learning, record), install_recording),
         ("tack", "tack itself", digest(*recipe), install_tack),
     ]
     if with_ros and BUILDER.exists():

@@ -20,7 +20,17 @@ from typing import Protocol, cast
 
 from tack_perception.errors import TackError
 
-COMMANDS = ("demo", "replay", "annotate", "render", "train", "evaluate", "launch", "doctor")
+COMMANDS = (
+    "demo",
+    "replay",
+    "annotate",
+    "record",
+    "render",
+    "train",
+    "evaluate",
+    "launch",
+    "doctor",
+)
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXAMPLES = """\

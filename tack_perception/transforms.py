@@ -141,6 +141,11 @@ class TransformBuffer:
         with self._lock:
             return self._frames()
 
+    def root(self, frame: str) -> str:
+        """The frame at the top of a frame's tree: itself where nothing is known of it."""
+        with self._lock:
+            return self._chain(_frame(frame))[-1]
+
     def edges(self) -> tuple[tuple[str, str, bool], ...]:
         """(parent, child, static) of every known transform, sorted by child."""
         with self._lock:

@@ -25,6 +25,7 @@ from tack_perception.detectors.scene import (
     instance_at,
     look,
     see,
+    whole,
     window_around,
     window_of,
 )
@@ -189,7 +190,9 @@ class LearnedDetector:
         scene, windows = self._seen(shot.frame)
         size = self.model.config.crop_px
         number = instance_at(scene, shot.u, shot.v, 6 * scene.scale)
-        if number is None:
+        if self.model.config.focal_px:
+            window = windows[0]
+        elif number is None:
             crop = window_around(shot.frame, shot.u, shot.v, size, self.config.reach_m)
             window = self._look(shot.frame, [crop], [False])[0]
         elif number < len(windows):
@@ -207,10 +210,13 @@ class LearnedDetector:
         last = self._last  # one read: another thread may look at another frame meanwhile
         if last is not None and last[0] is frame:
             return last[1], last[2]
-        scene = see(self.model, frame, self.config.scene_px, bfloat16=self._bfloat16)
-        several = scene.instances[: self.config.most_windows]
-        size = self.model.config.crop_px
-        crops = [window_of(one, scene.scale, size) for one in several]
+        size, focal_px = self.model.config.crop_px, self.model.config.focal_px
+        if focal_px:
+            scene, crops = Scene(1.0, ()), [whole(frame, focal_px)]
+        else:
+            scene = see(self.model, frame, self.config.scene_px, bfloat16=self._bfloat16)
+            several = scene.instances[: self.config.most_windows]
+            crops = [window_of(one, scene.scale, size) for one in several]
         windows = self._look(frame, crops, [True] * len(crops))
         self._last = (frame, scene, windows)
         return scene, windows

@@ -27,6 +27,7 @@ ZOOM = 1.6
 """Side of a window in sides of its object's box: the middle of what networks are trained on."""
 
 
+_MULTIPLE = 32  # px, of a side that every trunk takes
 _STEEPEST = 1.25  # slope of a surface against the picture that still counts as one surface
 
 
@@ -160,6 +161,14 @@ def pictures(images: Sequence[NDArray[np.uint8]], model: KeypointModel) -> Tenso
     stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     device = next(model.parameters()).device
     return stacked.to(device, torch.float32).div_(255).contiguous(memory_format=torch.channels_last)
+
+
+def whole(frame: RGBDFrame, focal_px: float) -> Crop:
+    """All of a frame, as a camera of another focal length (px) would picture it."""
+    height, width = frame.color.shape[:2]
+    scale = frame.intrinsics.fx / focal_px
+    size = math.ceil(max(height, width) / scale / _MULTIPLE) * _MULTIPLE
+    return Crop((width - 1) / 2, (height - 1) / 2, size * scale, size)
 
 
 def window_of(instance: Instance, scale: float, size: int) -> Crop:

@@ -28,7 +28,7 @@ from tack_perception.learning.device_pictures import (
 )
 from tack_perception.learning.device_tables import Tables
 from tack_perception.learning.episode import Episodes
-from tack_perception.learning.pack import POINTS, Pack
+from tack_perception.learning.pack import Pack
 from tack_perception.learning.sampler import STRIDE, EpisodeSampler, SamplerConfig
 
 _SPARE = 2  # times as many pairs are tried as are taken: some share no point
@@ -183,9 +183,11 @@ def why_not(packs: Sequence[Pack]) -> str:
     """Why episodes of these packs cannot be drawn on a device; empty if they can."""
     if len({pack.color.shape[1:] for pack in packs}) > 1:
         return "the data sets have pictures of several sizes"
+    if len({pack.things["point_face"].shape[1] for pack in packs}) > 1:
+        return "recordings and rendered views are among the data"
     for pack in packs:
         things = pack.things
-        filled = np.arange(POINTS) < things["count"][:, None]
+        filled = np.arange(things["point_face"].shape[1]) < things["count"][:, None]
         if not things["posed"].all() or (things["point_face"][filled] < 0).any():
             return "objects without a pose or without canonical coordinates are among the data"
         if any(pack.shapes[int(i)] is None for i in np.unique(things["instance"])):

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tack_perception.learning.pack import POINTS, Pack, Shape
+from tack_perception.learning.pack import Pack, Shape
 
 _CHUNK = 256  # views that are copied at once
 
@@ -93,7 +93,9 @@ class Tables:
             point_pixel=put(things["point_pixel"]),
             point_face=put(np.maximum(things["point_face"], 0), np.int64),
             point_weights=put(things["point_weights"]),
-            filled=put(np.arange(POINTS) < things["count"][:, None], np.bool_),
+            filled=put(
+                np.arange(things["point_face"].shape[1]) < things["count"][:, None], np.bool_
+            ),
             middle=put([_middle(shape) for shape in shapes]),
             half=put([_half(shape) for shape in shapes]),
             **{name: put(values, kind) for name, (values, kind) in _surfaces(shapes).items()},

@@ -31,26 +31,34 @@ from tack_perception.files import write_atomically
 FORMAT = 2
 POINTS = 256
 """Surface points kept of each object in each view."""
+_MORE_POINTS = 2048  # of a recording, which has few views
 _DEPTH_UNIT = 1e-4  # m
 _FEWEST_PIXELS = 60  # an object with fewer is not looked for
 
-THING = np.dtype(
-    [
-        ("view", np.int32),
-        ("object", np.int32),
-        ("instance", np.int32),
-        ("category", np.int32),
-        ("pixels", np.int32),
-        ("box", np.float32, 4),  # u0, v0, u1, v1 of what is seen of it
-        ("camera_from_object", np.float64, (4, 4)),
-        ("posed", np.bool_),
-        ("count", np.int32),  # of its points that are filled
-        ("point_pixel", np.uint16, (POINTS, 2)),
-        ("point_face", np.int32, POINTS),
-        ("point_weights", np.float32, (POINTS, 3)),
-    ]
-)
-"""One object seen in one view."""
+_THING = [
+    ("view", np.int32),
+    ("object", np.int32),
+    ("instance", np.int32),
+    ("category", np.int32),
+    ("pixels", np.int32),
+    ("box", np.float32, 4),  # u0, v0, u1, v1 of what is seen of it
+    ("camera_from_object", np.float64, (4, 4)),
+    ("posed", np.bool_),
+    ("count", np.int32),  # of its points that are filled
+]
+
+
+def thing_type(points: int) -> np.dtype[Any]:
+    """One object seen in one view, with so many points of its surface."""
+    return np.dtype(
+        [
+            *_THING,
+            ("point_pixel", np.uint16, (points, 2)),
+            ("point_face", np.int32, points),
+            ("point_weights", np.float32, (points, 3)),
+        ]
+    )
+
 
 VIEW = np.dtype(
     [
@@ -72,7 +80,7 @@ class Pack:
         depth: (V, H, W) uint16, 0.1 mm; 0 where unknown.
         instance: (V, H, W) uint8: 0, or 1 + index of the object in the view; 255 where not known.
         views: (V,) of `VIEW`.
-        things: (T,) of `THING`, those that are seen.
+        things: (T,) of `thing_type`, those that are seen.
         named: (T, K, 3) float32: u, v, visible (0 or 1) of the named points of each thing's class,
             NaN where there is none.
         middles: (V, 255, 2) float32 px, where the middle of each object of a view is.
@@ -176,7 +184,7 @@ def _write(data: CorrespondenceSet, cache: Path, stamp: str, progress: bool) -> 
     most = _most_points(data)
     np.save(cache / "views.npy", views)
     np.save(cache / "middles.npy", middles)
-    np.save(cache / "things.npy", np.array(things, THING))
+    np.save(cache / "things.npy", np.array(things, thing_type(_points_of(data))))
     np.save(cache / "named.npy", np.array(named, np.float32).reshape(len(named), most, 3))
     write_atomically(cache / "pack.json", json.dumps({"stamp": stamp}))
 
@@ -248,6 +256,10 @@ def _write_part(data: CorrespondenceSet, cache: Path, numbers: range) -> _Part:
     return _Part(views, middles, things, named)
 
 
+def _points_of(data: CorrespondenceSet) -> int:
+    return _MORE_POINTS if data.manifest.seed is None else POINTS
+
+
 def _most_points(data: CorrespondenceSet) -> int:
     return max((len(info.points) for info in data.manifest.classes.values()), default=0)
 
@@ -306,7 +318,8 @@ def _view_record(view: View) -> NDArray[Any]:
 def _thing_record(
     data: CorrespondenceSet, view: View, number: int, index: int, instance: int
 ) -> NDArray[Any]:
-    record = np.zeros((), THING)
+    points = _points_of(data)
+    record = np.zeros((), thing_type(points))
     record["view"], record["object"], record["instance"] = number, index, instance
     record["camera_from_object"] = np.eye(4)
     thing = view.objects[index]
@@ -322,7 +335,7 @@ def _thing_record(
         return record
     record["box"] = columns.min(), rows.min(), columns.max(), rows.max()
     # The seed does not depend on the order of work, so that a pack is always the same.
-    drawn = np.random.default_rng([number, index]).permutation(len(rows))[:POINTS]
+    drawn = np.random.default_rng([number, index]).permutation(len(rows))[:points]
     count = len(drawn)
     record["count"] = count
     record["point_pixel"][:count] = np.column_stack([columns[drawn], rows[drawn]])

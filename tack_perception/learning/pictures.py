@@ -88,7 +88,7 @@ def answers(model: KeypointModel, episodes: Episodes) -> list[Answer]:
         Answer(name, _share(logits[rows, chosen]), truth, known, visible)
         for name, logits in heat.items()
     ]
-    if model.sparse is not None:
+    if model.sparse is not None and episodes.named_index.shape[1]:
         there, seen = episodes.named_known[..., 1], episodes.named_visible[..., 1]
         named = _first(there & seen, there)
         number = episodes.named_index[rows, named]

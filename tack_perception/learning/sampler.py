@@ -24,6 +24,7 @@ from tack_perception.learning.pack import Pack
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 STRIDE = 2
+AROUND = ("object", "point")
 _ATTEMPTS = 20
 
 
@@ -40,8 +41,15 @@ class SamplerConfig(Configuration):
     hidden_share: float = setting(
         0.3, "share of the points that may be hidden in the query", low=0, high=0.9
     )
+    around: str = setting(
+        "object", "what a window is cut around: the whole object, or one of the points that both"
+        " pictures show, as in scenes that fill the picture", choices=AROUND,
+    )  # fmt: skip
     zoom: tuple[float, ...] = setting(
         (1.15, 2.4), "side of the window, in sides of the object's box", low=0.5, high=8
+    )
+    scale: tuple[float, ...] = setting(
+        (1.0, 2.0), "px of the view in a px of the window, around a point", low=0.25, high=8
     )
     shift: float = setting(
         0.15, "largest shift of the window, in its sides", low=0, high=0.5
@@ -199,8 +207,9 @@ class EpisodeSampler:
         rng: np.random.Generator,
     ) -> dict[str, Any]:
         config = self.config
-        support = _Side(self.packs[first[0]], first[1], self._window(first, rng))
-        query = _Side(self.packs[second[0]], second[1], self._window(second, rng))
+        middles = self._middles(first, second, carried, rng)
+        support = _Side(self.packs[first[0]], first[1], self._window(first, middles[0], rng))
+        query = _Side(self.packs[second[0]], second[1], self._window(second, middles[1], rng))
         if rng.random() < config.occluded_share:
             query.hide(self._texture(rng), rng, (config.occlusion[0], config.occlusion[-1]))
         pixels = query.crop.to_crop(carried.pixels)
@@ -238,15 +247,36 @@ class EpisodeSampler:
             "instance": np.array(support.instance + 1_000_000 * first[0], np.int64),
         }  # fmt: skip
 
-    def _window(self, place: tuple[int, int], rng: np.random.Generator) -> Crop:
+    def _middles(
+        self,
+        first: tuple[int, int],
+        second: tuple[int, int],
+        carried: Carried,
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """(2, 2) px, what the two windows are cut around."""
+        shared = np.flatnonzero(carried.known & carried.visible)
+        if self.config.around == "point" and len(shared):
+            one = shared[int(rng.integers(len(shared)))]
+            return np.stack([carried.source[one], carried.pixels[one]])
+        boxes = np.stack([self._box(first), self._box(second)])
+        return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2)
+
+    def _box(self, place: tuple[int, int]) -> FloatArray:
+        return np.asarray(self.packs[place[0]].things[place[1]]["box"], np.float64)
+
+    def _window(self, place: tuple[int, int], middle: FloatArray, rng: np.random.Generator) -> Crop:
         config = self.config
-        u0, v0, u1, v1 = self.packs[place[0]].things[place[1]]["box"].tolist()
-        low, high = math.log(config.zoom[0]), math.log(config.zoom[-1])
-        side = max(u1 - u0, v1 - v0, 8.0) * math.exp(rng.uniform(low, high))
+        if config.around == "point":
+            size, (low, *_, high) = float(config.crop_px), config.scale
+        else:
+            u0, v0, u1, v1 = self._box(place)
+            size, (low, *_, high) = max(u1 - u0, v1 - v0, 8.0), config.zoom
+        side = size * math.exp(rng.uniform(math.log(low), math.log(high)))
         shift = side * rng.uniform(-config.shift, config.shift, 2)
         limit = math.pi if rng.random() < config.turn_share else math.radians(config.turn_deg)
         angle = float(rng.uniform(-limit, limit))
-        u, v = (u0 + u1) / 2 + float(shift[0]), (v0 + v1) / 2 + float(shift[1])
+        u, v = (middle + shift).tolist()
         return Crop(u, v, side, config.crop_px, angle)
 
     def _texture(self, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -52,6 +52,10 @@ class ModelConfig(Configuration):
     code: int = setting(4, "numbers in a code of TACK", low=1, high=64)
     descriptor: int = setting(16, "numbers in a dense descriptor", low=2, high=512)
     crop_px: int = setting(128, "side of the pictures it is made for", unit="px", low=32, high=512)
+    focal_px: float = setting(
+        0.0, "focal length of the pictures of a model that looks at frames as a whole; 0: it looks"
+        " for objects, and at windows around them", unit="px", low=0, high=4000,
+    )  # fmt: skip
     classes: tuple[str, ...] = setting((), "classes that it has learned from")
     points: tuple[str, ...] = setting((), "named points of the sparse head, class/point")
 

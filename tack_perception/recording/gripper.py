@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a robot-mounted camera sees of its own gripper: what stays the same while all else moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_perception.frame import RGBDFrame
+
+Mask = NDArray[np.bool_]
+_MOST = 24  # frames that are compared
+_FEWEST = 6
+_GREY = 14.0  # levels, by which what stays the same may differ from its median
+_DEPTH = 0.03  # share of the depth, by which it may
+_UNLIKE = 2.5  # so many times more the rest of the picture must differ
+_AREA = 0.004  # of the picture; smaller patches are chance
+_GROW = 9  # px, for the blurred edge
+
+
+def moving_with_camera(frames: Sequence[RGBDFrame]) -> Mask:
+    """(H, W) pixels that show the same in all frames though the camera moves.
+
+    Such pixels keep their colour, and their depth where there is one; patches of them count that
+    touch the border of the picture, as a gripper does. None where the frames tell nothing.
+    """
+    shape = frames[0].color.shape[:2]
+    nothing = np.zeros(shape, np.bool_)
+    if len(frames) < _FEWEST:
+        return nothing
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(_MOST, len(frames))).astype(int))
+    some = [frames[int(i)] for i in chosen]
+    grey = np.stack([cv2.GaussianBlur(_grey(one), (5, 5), 0) for one in some])
+    spread = np.median(np.abs(grey - np.median(grey, axis=0)), axis=0)
+    if np.median(spread) < _UNLIKE * 2:
+        return nothing  # the camera stands still, or the scene has no texture
+    depth = np.stack([one.depth for one in some])
+    steady = (spread < _GREY / 2) & _steady_depth(depth)
+    clean = cv2.morphologyEx(steady.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(clean)
+    mask = nothing.copy()
+    height, width = shape
+    for n in range(1, count):
+        left, top, w, h, area = stats[n].tolist()
+        at_border = left == 0 or top == 0 or left + w == width or top + h == height
+        if at_border and area >= _AREA * height * width:
+            mask |= labels == n
+    grown = cv2.dilate(mask.astype(np.uint8), np.ones((_GROW, _GROW), np.uint8))
+    return np.asarray(grown, np.bool_)
+
+
+def _grey(frame: RGBDFrame) -> NDArray[np.float32]:
+    return np.asarray(cv2.cvtColor(frame.color, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _steady_depth(depth: NDArray[np.float32]) -> Mask:
+    """(H, W) whether a pixel has the same depth in all frames, or none in most."""
+    known = np.isfinite(depth)
+    filled = np.where(known, depth, 0).astype(np.float32)
+    count = known.sum(axis=0)
+    mean = filled.sum(axis=0) / np.maximum(count, 1)
+    away = np.where(known, np.abs(depth - mean), 0).sum(axis=0) / np.maximum(count, 1)
+    steady: Mask = (count < 0.5 * len(depth)) | (away < _DEPTH * np.maximum(mean, 1e-6))
+    return steady
