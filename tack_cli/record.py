@@ -8,13 +8,13 @@ views are kept back, to see later what training has brought.
 SOURCE is a rosbag2, a RealSense recording, a folder of pictures, realsense: for the camera (stop
 with Ctrl-C), or cell:CLASS[:SEED] for the simulated cell (with its true poses).
 
-Where the camera was comes from TF, if the recording has it: then the robot may be slow and the thing
-plain. Else it comes from the pictures and their depth: then move slowly, with things around that
-have texture. Or from a printed board in view (--board).
+Where the camera was comes from TF, if the recording has it: then the thing may be plain. Else it
+comes from the pictures and their depth: then move slowly, with texture around the thing. Or it comes
+from a printed board in view (--board).
 
 OUTPUT holds the data set (docs/datasets.md), views.jpg (what was kept, with outlines), surface.jpg
-and surface.ply (what was made of it), and quality.json. A poor recording is refused with the reason;
-its pictures are written all the same.
+and surface.ply (what was made of it), and quality.json. A poor recording is refused with the
+reason; its pictures are written all the same.
 
 Examples:
   a thing on a table, robot-mounted camera, TF in the bag
@@ -143,10 +143,12 @@ def _tell(args: argparse.Namespace, recorded: Any, seconds: float, quality_file:
     quality, out = recorded.quality, args.output
     left_out = ", ".join(f"{n} {why}" for why, n in quality.rejected.most_common())
     kept_back = int(recorded.held_out.sum())
-    print(f"{quality.views} views of {quality.looked_at} frames in {seconds:.0f} s"
-          f"{f' (left out: {left_out})' if left_out else ''}; {kept_back} of them are kept back")  # fmt: skip
+    missed = f" (left out: {left_out})" if left_out else ""
+    print(f"{quality.views} views of {quality.looked_at} frames in {seconds:.0f} s{missed};"
+          f" {kept_back} of them are kept back")  # fmt: skip
+    off = float(np.nanmedian(quality.depth_mm))
     print(f"  poses from {quality.poses}: {quality.pose_px:.1f} px against the pictures;"
-          f" depth {np.nanmedian(quality.depth_mm):.1f} mm from the surface")  # fmt: skip
+          f" depth {off:.1f} mm from the surface")  # fmt: skip
     print(f"  seen from {quality.angle_deg:.0f}° around; {100 * quality.seen:.0f} % of the surface"
           " by three views or more")  # fmt: skip
     print(f"  look at {out / 'views.jpg'} and {out / 'surface.jpg'}; more in {quality_file}")
@@ -182,13 +184,17 @@ def _cell(name: str) -> FrameSource:
     from tack_sim.cell.layout import sample_layout
     from tack_sim.cell.orbit import CellOrbit, OrbitConfig
 
-    family, *numbers = name.removeprefix(_CELL).split(":")
+    family, *words = name.removeprefix(_CELL).split(":")
     try:
-        seed, instance, *more = (*(int(word) for word in numbers), None, None)[:2]
+        numbers = [int(word) for word in words]
     except ValueError:
-        raise InvalidInputError(f"{name!r}: cell:CLASS[:SEED[:INSTANCE]] is expected") from None
-    layout = sample_layout(load_profile("panda_2f85"), family, seed or 0, instance=instance)
-    return CellOrbit(layout, OrbitConfig(seed=seed or 0))
+        numbers = [0] * 3
+    if len(numbers) > 2:
+        raise InvalidInputError(f"{name!r}: cell:CLASS[:SEED[:INSTANCE]] is expected")
+    seed = numbers[0] if numbers else 0
+    instance = numbers[1] if len(numbers) == 2 else None
+    layout = sample_layout(load_profile("panda_2f85"), family, seed, instance=instance)
+    return CellOrbit(layout, OrbitConfig(seed=seed))
 
 
 def _until_stopped(source: FrameSource) -> Iterator[RGBDFrame]:

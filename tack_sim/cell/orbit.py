@@ -29,7 +29,8 @@ WRIST = "wrist"
 _SETTLE_S = 0.6
 _PERIOD_NS = 100_000_000
 _START_NS = 1_000_000_000
-_ATTEMPTS = 4  # to find how the arm holds the camera
+_ATTEMPTS = 3  # to find how the arm holds the camera
+_TURNS = (0.0, math.pi / 2, -math.pi / 2, math.pi)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,16 +115,15 @@ class CellOrbit:
                 geometry.inverse(kinematics.forward(world.arm_motion()[0]))
                 @ camera.world_from_color()
             )
-            positions, stamp_ns = profile.home, _START_NS
+            positions, turn, stamp_ns = profile.home, 0.0, _START_NS
             for pose in self._places(middle):
-                tip = pose @ geometry.inverse(tip_from_camera)
-                found = kinematics.inverse(tip, positions, attempts=_ATTEMPTS)
-                if found is None:
+                held = _held(kinematics, pose, tip_from_camera, positions, turn)
+                if held is None:
                     self.drops["places that the arm does not reach"] += 1
                     continue
-                positions = found
+                positions, turn = held
                 with world.lock:
-                    set_joints(world.model, world.data, profile, found)
+                    set_joints(world.model, world.data, profile, positions)
                     taken = camera.shoot(world.snapshot())
                 if self.transforms is not None:
                     self.transforms.add(
@@ -138,13 +138,13 @@ class CellOrbit:
         """(4, 4) poses of the camera in the base frame, one after the other along its way."""
         config = self.config
         rng = np.random.default_rng(config.seed)
-        # It begins on the robot's own side, from where all around is nearest to its home.
+        # The middle of its way is on the robot's own side, where the arm reaches most.
         start = math.atan2(-middle[1], -middle[0])
         half = math.radians(config.sweep_deg) / 2
         low, high = (math.radians(angle) for angle in
                      (config.elevation_deg[0], config.elevation_deg[-1]))  # fmt: skip
         for share in np.linspace(0.0, 1.0, config.views):
-            azimuth = start + half * (2 * share - 1) + math.pi
+            azimuth = start + half * (2 * share - 1)
             height = 0.5 - 0.5 * math.cos(2 * math.pi * config.rounds * share)
             elevation = low + (high - low) * height
             distance = rng.uniform(config.distance_m[0], config.distance_m[-1])
@@ -157,6 +157,26 @@ class CellOrbit:
             yield _looking(middle + distance * away, middle, roll)
 
 
+def _held(
+    kinematics: Kinematics,
+    pose: FloatArray,
+    tip_from_camera: FloatArray,
+    positions: FloatArray,
+    turn: float,
+) -> tuple[FloatArray, float] | None:
+    """Joint positions (n,) that bring the camera to a pose, and its turn about its axis, rad.
+
+    A wrist may hold the camera turned where it cannot hold it upright; it goes on as it was.
+    """
+    for angle in (turn, *_TURNS):
+        turned = pose @ geometry.make_transform(_about_z(angle), (0.0, 0.0, 0.0))
+        tip = turned @ geometry.inverse(tip_from_camera)
+        found = kinematics.inverse(tip, positions, attempts=_ATTEMPTS)
+        if found is not None:
+            return found, angle
+    return None
+
+
 def _looking(eye: FloatArray, target: FloatArray, roll: float) -> FloatArray:
     """(4, 4) pose of a camera at `eye` that looks at `target`, upright but for a roll (rad)."""
     forward = (target - eye) / np.linalg.norm(target - eye)
@@ -164,6 +184,9 @@ def _looking(eye: FloatArray, target: FloatArray, roll: float) -> FloatArray:
     right /= max(float(np.linalg.norm(right)), 1e-9)
     down = np.cross(forward, right)
     upright = np.column_stack([right, down, forward])
-    cosine, sine = math.cos(roll), math.sin(roll)
-    turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-    return geometry.make_transform(upright @ turn, eye)
+    return geometry.make_transform(upright @ _about_z(roll), eye)
+
+
+def _about_z(angle: float) -> FloatArray:
+    cosine, sine = math.cos(angle), math.sin(angle)
+    return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
