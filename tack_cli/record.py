@@ -9,8 +9,8 @@ SOURCE is a rosbag2, a RealSense recording, a folder of pictures, realsense: for
 with Ctrl-C), or cell:CLASS[:SEED] for the simulated cell (with its true poses).
 
 Where the camera was comes from TF, if the recording has it: then the thing may be plain. Else it
-comes from the pictures and their depth: then move slowly, with texture around the thing. Or it comes
-from a printed board in view (--board).
+comes from the pictures and their depth: then move slowly, with texture around the thing. Or it
+comes from a printed board in view (--board).
 
 OUTPUT holds the data set (docs/datasets.md), views.jpg (what was kept, with outlines), surface.jpg
 and surface.ply (what was made of it), and quality.json. A poor recording is refused with the

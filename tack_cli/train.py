@@ -34,6 +34,7 @@ docs/training.md says more: how to read the plot, several machines, all settings
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 from pathlib import Path
@@ -98,21 +99,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do `tack train`."""
-    sections = read_sections(args.config)
-    config = train_config(args, sections)
     # Several processes expect weights without a gradient, and torch would warn if there are none.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # Here and not above: `tack train --help` needs no torch.
-    from tack_perception.learning.job import run_job
+    from tack_perception.learning import recordings
+    from tack_perception.learning.job import VERDICT, run_job
     from tack_perception.learning.release import MODEL, Job
 
+    given = read_sections(args.config)
+    kind, sections = recordings.recorded(args.data), given
+    if kind is not None:
+        sections = recordings.preset(kind, given)
+        _complete(args)
+    config = train_config(args, sections)
     outcome = run_job(
         Job(
             method=args.method, data=tuple(args.data), output=args.output, train=config,
             sections={name: values for name, values in sections.items() if name != "train"},
             classes=tuple(dict.fromkeys(filter(None, args.classes.split(",")))),
             start=args.start, validation=args.validation, command=command(args),
-            made_by=render_command, settings=sections, licence=args.licence,
+            made_by=render_command, settings=given, licence=args.licence, recorded=kind,
         ),
         progress=not args.quiet,
     )  # fmt: skip
@@ -122,7 +128,36 @@ def run(args: argparse.Namespace) -> int:
         print(f"{outcome.step} steps in {outcome.seconds:.0f} s; {_losses(outcome.rows[-1])}")
         print(f"  the model, {size:.1f} MB: {folder}")
         print(f"  look at {args.output / 'loss.png'} and {args.output / 'samples.png'}")
+        if kind is not None:
+            _tell_verdict(args.output / VERDICT)
     return 0
+
+
+def _complete(args: argparse.Namespace) -> None:
+    """What a recording brings with it: a model to begin with, and views that were kept back."""
+    from tack_perception.detectors.shipped import model_path
+    from tack_perception.learning.recordings import HELD_OUT
+
+    if args.start is None:
+        args.start = model_path()
+    kept_back = args.data[0] / HELD_OUT
+    if args.validation is None and kept_back.is_dir():
+        args.validation = kept_back
+
+
+def _tell_verdict(path: Path) -> None:
+    """Whether the training on a recording has brought something."""
+    if not path.is_file():
+        print("  no views were kept back: nothing tells whether it is better than before")
+        return
+    verdict = json.loads(path.read_text(encoding="utf-8"))
+    print(f"on views that were kept back, {verdict['after']['trials']} clicks on others:")
+    for name in ("before", "after"):
+        told = verdict[name]
+        shares = " / ".join(f"{100 * told[f'within_{limit}_px']:.0f}" for limit in (5, 10, 20))
+        print(f"  {name:6}  {told['median_px']:5.1f} px median; {shares} % within 5 / 10 / 20 px")
+    if not verdict["kept"]:
+        print("  it became no better: the model is the one that it began with")
 
 
 def train_config(args: argparse.Namespace, sections: dict[str, dict[str, Any]]) -> TrainConfig:

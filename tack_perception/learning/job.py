@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,22 @@ from tack_perception.configuration import Configuration
 from tack_perception.correspondence import CorrespondenceSet
 from tack_perception.detectors.shipped import models_folder
 from tack_perception.errors import ConfigurationError, InvalidInputError
+from tack_perception.files import write_atomically
+from tack_perception.learning.card import CARD
 from tack_perception.learning.device_sampler import DeviceSampler, bytes_needed, why_not
 from tack_perception.learning.hardware import launch
 from tack_perception.learning.loop import Outcome, train
 from tack_perception.learning.methods import Heads, make_method
 from tack_perception.learning.pack import Pack, make_pack
 from tack_perception.learning.pictures import draw_samples
-from tack_perception.learning.release import Job, calibration_config, loss_settings, release
+from tack_perception.learning.recordings import SCALE, Recorded, detector_of, judge, kind_of
+from tack_perception.learning.release import (
+    MODEL,
+    Job,
+    calibration_config,
+    loss_settings,
+    release,
+)
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.learning.settings import TrainConfig
 from tack_perception.networks.efficientnet import EfficientNetLite0
@@ -35,11 +45,15 @@ from tack_perception.networks.model import (
     KeypointModel,
     ModelConfig,
     load_model,
+    save_model,
 )
 
 _MEMORY_SHARE = 0.5  # of the device's free memory that data may take
 SECTIONS = ("train", "model", "episodes", "calibration")
 """Sections of a settings file, beside one for each head's losses."""
+
+VERDICT = "verdict.json"
+"""What a training on recordings has brought, on the views that were kept back."""
 
 
 def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None:
@@ -57,6 +71,12 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
         TackError: as `train`.
     """
     method = with_settings(make_method(job.method), job.sections)
+    if job.recorded is not None:
+        kind_of(job.method)
+        # A recording names no points.
+        method = dataclasses.replace(
+            method, heads=tuple(name for name in method.heads if name != "sparse")
+        )
     episodes = SamplerConfig.from_mapping(job.sections.get("episodes", {}), "section episodes")
     calibration_config(job)  # a mistake in it is better found now than after the training
     fabric = launch(job.train)
@@ -78,6 +98,8 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
     if not fabric.is_global_zero:
         return None
     release(job, outcome, method, episodes, fabric, progress=progress)
+    if job.recorded is not None and job.validation is not None:
+        _judge(job, progress)
     return outcome
 
 
@@ -135,9 +157,41 @@ def first_model(
         old, heads=heads, classes=tuple(dict.fromkeys((*old.classes, *classes))),
         points=old.points or points, crop_px=episodes.crop_px,
     )  # fmt: skip
+    if job.recorded is not None:
+        # Heads that do not learn with the trunk would read what it no longer says.
+        config = dataclasses.replace(
+            config, heads=method.heads, points=(), focal_px=_focal_px(job.recorded)
+        )
     model = KeypointModel(config)
     adopt(model, known)
     return model
+
+
+def _focal_px(kind: Recorded) -> float:
+    """Focal length of the pictures of a model for these recordings; 0 for objects."""
+    return kind.focal_px / SCALE if kind.scene else 0.0
+
+
+def _judge(job: Job, progress: bool) -> None:
+    """See on the views that were kept back whether the model is better, and keep the better one."""
+    assert job.recorded is not None
+    assert job.validation is not None
+    folder, kind = job.output / MODEL, kind_of(job.method)
+    after, notes = load_model(folder)
+    packs = [make_pack(path, classes=job.classes or None) for path in (job.data[0], job.validation)]
+    if job.start is None:
+        return
+    before, old_notes = load_model(job.start)
+    before.config = dataclasses.replace(before.config, focal_px=_focal_px(job.recorded))
+    verdict = judge(
+        detector_of(before, kind, old_notes), detector_of(after, kind, notes), *packs,
+        progress=progress,
+    )  # fmt: skip
+    write_atomically(job.output / VERDICT, json.dumps(verdict.as_dict(), indent=1) + "\n")
+    if not verdict.kept:
+        save_model(folder, before, old_notes, half=True)
+        if (job.start / CARD).is_file():
+            write_atomically(folder / CARD, (job.start / CARD).read_bytes())
 
 
 def begin_pretrained(model: KeypointModel) -> None:

@@ -23,9 +23,10 @@ from tack_perception.learning.log import LOSS, NOT_LOSSES, VALIDATION
 from tack_perception.learning.loop import Outcome
 from tack_perception.learning.methods import Heads
 from tack_perception.learning.pack import make_pack
+from tack_perception.learning.recordings import Recorded
 from tack_perception.learning.sampler import SamplerConfig
 from tack_perception.learning.settings import TrainConfig
-from tack_perception.networks.model import KeypointModel, ModelConfig, save_model
+from tack_perception.networks.model import KeypointModel, ModelConfig, rounded, save_model
 
 MODEL = "model"
 
@@ -47,6 +48,7 @@ class Job:
         made_by: the command that makes a data set, from its manifest and folder; "" if unknown.
         settings: the file that the command names.
         licence: of the weights; empty: the card says that nobody has said it.
+        recorded: what the data have in common if they are recordings.
     """
 
     method: str
@@ -61,6 +63,7 @@ class Job:
     made_by: Callable[[Manifest, Path], str] = lambda manifest, folder: ""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     licence: str = ""
+    recorded: Recorded | None = None
 
 
 def release(
@@ -86,7 +89,7 @@ def release(
         TackError: a file cannot be written.
     """
     # Rounded first, so that what is judged is what is kept.
-    model, folder = outcome.model.to("cpu").half().float(), job.output / MODEL
+    model, folder = rounded(outcome.model.to("cpu")), job.output / MODEL
     recipe = {
         **job.train.recipe(),
         "precision": precision(job.train, fabric.device.type),

@@ -164,6 +164,16 @@ def save_model(
     )
 
 
+def rounded(model: KeypointModel) -> KeypointModel:
+    """The same model, its weights as `save_model` keeps them in half precision."""
+    state = {
+        name: value.half().float() if _fits_half(value) else value
+        for name, value in model.state_dict().items()
+    }
+    model.load_state_dict(state)
+    return model
+
+
 def _fits_half(value: Tensor) -> bool:
     limit = torch.finfo(torch.float16).max
     return value.is_floating_point() and bool((value.abs() <= limit).all())
