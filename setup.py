@@ -46,7 +46,7 @@ setup(
     maintainer_email="tack@example.org",
     python_requires=">=3.10",
     packages=find_packages(str(HERE), include=["tack_*"]),
-    package_data={"": ["py.typed", "*.html", "*.css"]},
+    package_data={"": ["py.typed", "*.html", "*.css", "*.js"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

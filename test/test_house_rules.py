@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a floor imports only from those before it, and from itself.
 FLOORS = ("tack_perception", "tack_grasping", "tack_sim", "tack_ros", "tack_cli")
 FOLDERS = (*FLOORS, "test", "benchmarks", "scripts", "launch", "config", "requirements", "docs")
-SOURCES = {".py", ".txt", ".xml", ".yaml", ".yml", ".toml", ".cfg", ".css", ".html", ".rviz", ".in"}
+SOURCES = {".py", ".txt", ".xml", ".yaml", ".yml", ".toml", ".cfg", ".css", ".html", ".js", ".rviz", ".in"}
 LONGEST = 400
 
 IMPORT_ALL = """
@@ -54,7 +54,8 @@ for package in packages:
 # Only these parts may need torch and what it brings: networks, how they learn, how they are used.
 LEARNED = ("torch", "safetensors", "lightning_fabric")
 LEARNED_ROOMS = (
-    "tack_perception.networks.", "tack_perception.learning.",
+    "tack_perception.networks.", "tack_perception.learning.", "tack_perception.inspection.",
+    "tack_cli.inspection.",
     *(f"tack_perception.detectors.{name}" for name in
       ("don", "fused", "learned", "scene", "shipped", "tack")),
 )  # fmt: skip

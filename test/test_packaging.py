@@ -59,7 +59,7 @@ def test_the_wheel_holds_all_share_files(source: Path, wheel: Path) -> None:
 
 
 def test_the_wheel_holds_all_code_and_no_tests(source: Path, wheel: Path) -> None:
-    suffixes = {".py", ".html", ".css", ".typed"}
+    suffixes = {".py", ".html", ".css", ".js", ".typed"}
     code = {
         str(path.relative_to(source))
         for path in source.glob("tack_*/**/*")

@@ -77,12 +77,17 @@ def filled_page(
     return Template(_resource("page.html")).substitute(
         brand=escape(brand),
         title=escape(title),
-        style=Template(_resource("style.css")).substitute(light=_colors(0.72), dark=_colors(1.0)),
+        style=style_sheet(),
         lead=lead,
         tiles="".join(f"<li><b>{value}</b><span>{name}</span></li>" for value, name in tiles),
         sections="\n".join(parts),
         footer=footer,
     )
+
+
+def style_sheet() -> str:
+    """The house's look as CSS, with the labels' colours for light and dark pages."""
+    return Template(_resource("style.css")).substitute(light=_colors(0.72), dark=_colors(1.0))
 
 
 def links(files: Sequence[str]) -> str:
