@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--class", dest="classes", metavar="NAME[,NAME…]", default="",
-        help="classes of the set (default: all; the page opens with the first)",
+        help="classes of the set (default: all of them)",
     )  # fmt: skip
     parser.add_argument(
         "--instances", metavar="N", type=int, default=4,
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         files = write_files(shelf, args.output, args.point, args.trials, progress=not args.quiet)
         print(f"{len(files)} files; look at {args.output / files[0]}")
         return 0
-    shelf.look(shelf.names[0])  # what cannot be shown is told before a page is offered
+    shelf.look(shelf.first)  # what cannot be shown is told before a page is offered
     with Server(Api(shelf), args.port) as server:
         print(f"Look at {server.address} (Ctrl-C ends it)", flush=True)
         if args.open:

@@ -15,7 +15,20 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a floor imports only from those before it, and from itself.
 FLOORS = ("tack_perception", "tack_grasping", "tack_sim", "tack_ros", "tack_cli")
 FOLDERS = (*FLOORS, "test", "benchmarks", "scripts", "launch", "config", "requirements", "docs")
-SOURCES = {".py", ".txt", ".xml", ".yaml", ".yml", ".toml", ".cfg", ".css", ".html", ".js", ".rviz", ".in"}
+SOURCES = {
+    ".py",
+    ".txt",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".cfg",
+    ".css",
+    ".html",
+    ".js",
+    ".rviz",
+    ".in",
+}
 LONGEST = 400
 
 IMPORT_ALL = """

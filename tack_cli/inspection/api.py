@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import json
 import math
+import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from tack_perception.errors import InvalidInputError
 from tack_perception.inspection.album import SHARP, FloatArray
 from tack_perception.inspection.embedding import embedding_map
 from tack_perception.inspection.interpolation import BOUND, between, measure
-from tack_perception.inspection.look import Look
+from tack_perception.inspection.look import Look, glow
 from tack_perception.inspection.saliency import saliency, shown
 from tack_perception.inspection.suggest import suggested
 
@@ -45,6 +46,7 @@ class Api:
         config = self.shelf.model.config
         return {
             "model": self.shelf.title, "data": self.shelf.source.resolve().name,
+            "first": self.shelf.first,
             "truth": self.shelf.truth, "classes": list(self.shelf.names), "code": config.code,
             "descriptor": config.descriptor, "heads": list(config.heads), "bound": BOUND,
         }  # fmt: skip
@@ -54,10 +56,11 @@ class Api:
         look = self._look(asked)
         album, model = look.album, look.model
         start, ends = suggested(album)
-        far = look.far if "don" in look.heads else None
+        dense = "don" in look.heads
         return {
             "name": album.name, "size": model.config.crop_px, "stride": model.stride,
-            "sharp": SHARP, "heads": list(look.heads), "far": far,
+            "sharp": SHARP, "heads": list(look.heads), "far": look.far if dense else None,
+            "unit": dense and look.don.normalise,
             "known": album.box is not None, "symmetric": album.symmetric,
             "instances": list(album.instances),
             "pictures": [
@@ -76,7 +79,7 @@ class Api:
         truth = look.album.truth(number, pixel)
         return {
             "code": _rounded(code[0].cpu().numpy(), 3),
-            "heat": _packed(np.rint(answers.heat[:, 0] * 255), "u1"),
+            "heat": _packed(np.rint(255 * glow(answers.heat[:, 0])), "u1"),
             "shape": list(answers.heat.shape[-2:]),
             "pixels": _rounded(answers.pixels[:, 0]),
             "share": _rounded(answers.share[:, 0], 3), "seen": _rounded(answers.seen[:, 0], 3),
@@ -102,7 +105,8 @@ class Api:
         steps = _whole(asked, "steps", 9)
         if not 2 <= steps <= MOST_STEPS:
             raise InvalidInputError(f"steps = {steps}: 2 to {MOST_STEPS} are expected")
-        answers = look.find(between(*look.codes(number, [first, last]), steps))
+        first_code, last_code = look.codes(number, [first, last])
+        answers = look.find(between(first_code, last_code, steps))
         return {"pixels": _rounded(answers.pixels), "seen": _rounded(answers.seen, 3)}
 
     def spread(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,18 +115,20 @@ class Api:
         if not 1 <= trials <= MOST_TRIALS:
             raise InvalidInputError(f"trials = {trials}: 1 to {MOST_TRIALS} are expected")
         found = measure(self._look(asked, wide=True), trials)
-        return finite(dataclasses.asdict(found))
+        figures: dict[str, Any] = finite(dataclasses.asdict(found))
+        return figures
 
     def map(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The map of the space of a head."""
         look = self._look(asked)
         found = embedding_map(look, str(asked.get("head", "tack")))
-        return finite({
+        drawn: dict[str, Any] = finite({
             "head": found.head, "axes": _rounded(found.axes, 4),
             "explained": _rounded(found.explained, 3), "picture": found.picture.tolist(),
             "pixels": _rounded(found.pixels), "colors": look.album.colors(found.places).tolist(),
             "neighbour": found.neighbour, "nearest": found.nearest, "chance": found.chance,
         })  # fmt: skip
+        return drawn
 
     def picture(self, asked: Mapping[str, Any]) -> bytes:
         """JPEG of a picture."""
@@ -141,10 +147,14 @@ class Api:
         return bytes(data)
 
     def descriptors(self, asked: Mapping[str, Any]) -> bytes:
-        """Of all pictures: float32 step of a level, then (N, h, w, D) int16 levels, little-endian."""
+        """Of all pictures: float32 step of a level, then (N, h, w, D) int16 levels.
+
+        Both little-endian.
+        """
         maps = self._look(asked).descriptors.permute(0, 2, 3, 1).float().cpu().numpy()
         step = max(float(np.abs(maps).max()), 1e-12) / _LEVELS
-        return np.float32(step).astype("<f4").tobytes() + np.rint(maps / step).astype("<i2").tobytes()
+        levels: bytes = np.rint(maps / step).astype("<i2").tobytes()
+        return struct.pack("<f", step) + levels
 
     def _look(self, asked: Mapping[str, Any], *, wide: bool = False) -> Look:
         return self.shelf.look(str(asked.get("class", "")), wide=wide)
@@ -161,7 +171,7 @@ def read_body(content: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"the request is not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise InvalidInputError("the request must be a JSON object, such as {\"class\": \"shoe\"}")
+        raise InvalidInputError('the request must be a JSON object, such as {"class": "shoe"}')
     return value
 
 

@@ -176,7 +176,7 @@ const PAINTERS = {
   heat(tile, { number, here, near, answer, hover }) {
     tile.base(Boolean(answer));
     if (answer) {
-      tile.over(painted(answer.maps[number], answer.shape[1], answer.shape[0], HOT, (value) => 0.92 * Math.sqrt(value)));
+      tile.over(painted(answer.maps[number], answer.shape[1], answer.shape[0], HOT, (value) => 0.9 * value ** 0.7));
       if (here) tile.cross(state.click.pixel);
       if (answer.truth[number] && !here) tile.dot(answer.truth[number], TRUTH, 6);
       tile.ring(answer.pixels[number], ANSWER, answer.seen[number] >= 0.5);
@@ -239,5 +239,5 @@ cloud = new Cloud(element("flat"), element("solid"), (number) => {
 });
 safely(async () => {
   state.about = await json("/api/about");
-  await load(state.about.classes[0]);
+  await load(state.about.first);
 })();

@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _QUIET_S
     server: Server
 
-    def do_GET(self) -> None:  # noqa: N802 (the name is the library's)
+    def do_GET(self) -> None:
         parts = urlsplit(self.path)
         api = self.server.api
         if parts.path in self.server.files:
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self._answer(known, parts.path, lambda: dict(parse_qsl(parts.query)))
 
-    def do_POST(self) -> None:  # noqa: N802 (the name is the library's)
+    def do_POST(self) -> None:
         api = self.server.api
         known: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
             "/api/point": (_JSON, api.point),

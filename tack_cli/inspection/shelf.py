@@ -87,6 +87,14 @@ class Shelf:
         """Whether the pictures come from a data set, of which more is known than of a recording."""
         return self._data is not None
 
+    @property
+    def first(self) -> str:
+        """The album to begin with: of objects that look different from every side, if there are."""
+        if self._data is None:
+            return self.names[0]
+        classes = self._data.manifest.classes
+        return next((name for name in self.names if not classes[name].symmetries), self.names[0])
+
     def look(self, name: str, *, wide: bool = False, progress: Progress | None = None) -> Look:
         """An album as the network sees it.
 

@@ -54,7 +54,7 @@ class Tile {
     this.image = image;
     this.grey = new OffscreenCanvas(this.side, this.side);
     const context = this.grey.getContext("2d");
-    context.filter = "grayscale(1) brightness(0.62)";
+    context.filter = "grayscale(0.85) brightness(0.72)";
     context.drawImage(image, 0, 0, this.side, this.side);
   }
 
@@ -129,7 +129,7 @@ class Descriptors {
     const count = album.pictures.length, side = Math.round(album.size / album.stride);
     const step = new DataView(buffer).getFloat32(0, true), levels = new Int16Array(buffer, 4);
     this.side = side; this.depth = levels.length / (count * side * side); this.stride = album.stride;
-    this.unit = Math.abs(album.far - Math.SQRT2) < 1e-6;
+    this.unit = album.unit;
     this.values = Float32Array.from(levels, (level) => level * step);
   }
 

@@ -7,8 +7,8 @@ const element = (name) => document.getElementById(name);
 const percent = (share) => `${Math.round(100 * share)} %`;
 const MODES = {
   heat: { head: "tack", name: "Click", what: "where TACK finds it", title: "Click a point on any picture",
-    words: "From that one click TACK makes a code of a few numbers. Bright on the other pictures is where it believes the same point to be: same object from other sides, and other objects of the class. Hover to see what DON's descriptors say.",
-    colors: INFERNO, low: "no belief", high: "highest in the picture",
+    words: "TACK turns the click into a code of a few numbers and looks for it everywhere: on the same object from other sides, and on other objects of the class. Bright is where it believes the point to be.",
+    colors: INFERNO, low: "a ten-thousandth of it", high: "highest belief",
     marks: ["click", "answer", "hidden", "truth", "like"] },
   distance: { head: "don", name: "Hover", what: "what looks alike to DON", title: "Move the mouse over a picture",
     words: "Each spot has a descriptor. Colours tell how far every other spot's descriptor is from the one under the mouse; the nearest on each picture is marked, with its distance.",
@@ -29,7 +29,7 @@ const MARKS = {
   hidden: [`<circle cx="12" cy="12" r="6.5" fill="none" stroke="${ANSWER}" stroke-width="2" stroke-dasharray="3 3.5"/>`, "its answer, believed hidden"],
   truth: [`<circle cx="12" cy="12" r="4" fill="${TRUTH}"/>`, "the true place, where it is seen"],
   here: [`<path d="M12 2v6M12 16v6M2 12h6M16 12h6" stroke="${LIKE}" stroke-width="2.2"/>`, "under the mouse"],
-  like: [`<path d="M12 5l7 7-7 7-7-7z" fill="none" stroke="${LIKE}" stroke-width="2.2"/>`, "DON's nearest descriptor"],
+  like: [`<path d="M12 5l7 7-7 7-7-7z" fill="none" stroke="${LIKE}" stroke-width="2.2"/>`, "nearest descriptor of DON to what is under the mouse"],
   half: [`<circle cx="12" cy="12" r="9" fill="none" stroke="#fff" stroke-width="1.6" stroke-dasharray="2 3"/>`, "half of the influence is inside"],
   first: [`<circle cx="12" cy="12" r="5" fill="${along(0)}"/>`, "first click, and its code's answer"],
   last: [`<circle cx="12" cy="12" r="5" fill="${along(1)}"/>`, "second click; between them the mixed codes"],
@@ -71,7 +71,7 @@ function guide() {
     table(colors).forEach((rgb, i) => image.data.set([...rgb, 255], 4 * i));
     context.putImageData(image, 0, 0);
     element("low").textContent = low;
-    element("high").textContent = state.mode === "distance" && state.album.far ? `${state.album.far.toFixed(2)}: nothing in common` : high;
+    element("high").textContent = state.mode === "distance" && state.album.far ? `${state.album.far.toFixed(2)} and more: unlike` : high;
   }
   const shown = marks.filter((mark) => (mark !== "like" || state.album.heads.includes("don")) && (mark !== "truth" || state.album.known));
   element("marks").innerHTML = shown.map((mark) => `<li><svg viewBox="0 0 24 24" aria-hidden="true">${MARKS[mark][0]}</svg>${MARKS[mark][1]}</li>`).join("");
@@ -86,7 +86,7 @@ function readout() {
     lines.push(`The code of your click: <b>${answer.code.map((one) => one.toFixed(2)).join(", ")}</b>`);
     const errors = answer.truth.map((place, i) => place && i !== click.picture ? Math.hypot(place[0] - answer.pixels[i][0], place[1] - answer.pixels[i][1]) / album.size : null).filter((one) => one !== null);
     if (errors.length) lines.push(`Answer to true place: <b>${(100 * middle(errors)).toFixed(1)} %</b> of a picture's side (median of ${errors.length} where it is seen)`);
-    lines.push("<i>seen</i>: how sure the head is that the point is in view. <i>focus</i>: share of its belief near the answer.");
+    lines.push("<i>Seen</i>: how sure it is that the point is in view. <i>Focus</i>: share of its belief near the answer.");
   }
   if (mode === "distance" && state.nearest) {
     const others = state.nearest.filter((one, i) => one !== null && i !== state.hover.picture);
@@ -108,7 +108,7 @@ function spreadBox(box) {
   if (box.dataset.box === stamp) return;
   box.dataset.box = stamp;
   box.innerHTML = "<p>Do mixed codes mean one place on all instances? Their answers on the instances, carried to one shape, spread so many times as widely as those of clicked points:</p>";
-  if (found) box.innerHTML += `<p><b class="big">${found.ratio.toFixed(2)} ×</b>wanted: at most ${state.about.bound} × (95 %: ${found.low.toFixed(2)} to ${found.high.toFixed(2)}; ${found.trials} pairs of clicks, ${found.instances} instances). Mixed codes <b>${found.between_mm.toFixed(0)} mm</b>, clicked points <b>${found.clicked_mm.toFixed(0)} mm</b>, chance ${found.chance_mm.toFixed(0)} mm, on a shape of ${found.diagonal_mm.toFixed(0)} mm.</p>`;
+  if (found) box.innerHTML += `<p><b class="big">${found.ratio.toFixed(2)} ×</b>wanted: at most ${state.about.bound} × (95 %: ${found.low.toFixed(2)} to ${found.high.toFixed(2)}; ${found.trials} pairs of clicks, ${found.instances} instances). Mixed codes <b>${found.between_mm.toFixed(0)} mm</b>, clicked points <b>${found.clicked_mm.toFixed(0)} mm</b>, chance ${found.chance_mm.toFixed(0)} mm, on a shape of ${found.diagonal_mm.toFixed(0)} mm.</p><p>But look how they get across: the largest of ${Math.round(1 / found.even)} steps is <b>${percent(found.jump)}</b> of the way (even steps: ${percent(found.even)}).</p>`;
   else if (state.album.known) button(box, state.measuring ? "measuring …" : "Measure it", null, safely(measure), state.measuring);
   else box.innerHTML = "";
 }

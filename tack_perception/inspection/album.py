@@ -77,7 +77,7 @@ class Picture:
         u, v = np.asarray(pixel, np.float64)
         column, row = (int(np.clip(np.rint(x), 0, self.size - 1)) for x in (u, v))
         if np.isfinite(self.places[row, column]).all():
-            return self.places[row, column].astype(np.float64)
+            return np.asarray(self.places[row, column], np.float64)
         rows, columns = np.nonzero(self.known)
         if not (reach > 0 and len(rows)):
             return None
@@ -85,12 +85,12 @@ class Picture:
         nearest = int(distance.argmin())
         if distance[nearest] > reach:
             return None
-        return self.places[rows[nearest], columns[nearest]].astype(np.float64)
+        return np.asarray(self.places[rows[nearest], columns[nearest]], np.float64)
 
     @property
     def known(self) -> NDArray[np.bool_]:
         """(S, S) whether the surface point that a pixel shows is known."""
-        return np.isfinite(self.places).all(axis=-1)
+        return np.asarray(np.isfinite(self.places).all(axis=-1))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -117,7 +117,9 @@ class Album:
     @property
     def diagonal(self) -> float:
         """Of the reference instance's box, m; NaN where none is known."""
-        return float("nan") if self.box is None else float(np.linalg.norm(self.box[1] - self.box[0]))
+        return (
+            float("nan") if self.box is None else float(np.linalg.norm(self.box[1] - self.box[0]))
+        )
 
     def picture(self, number: int) -> Picture:
         """One of them.

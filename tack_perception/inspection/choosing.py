@@ -213,7 +213,7 @@ def _grid(
     v, u = np.mgrid[0 : crop.size, 0 : crop.size].astype(np.float64)
     at = np.rint(crop.to_image(np.stack([u, v], axis=-1))).astype(np.int64)
     limit = np.array([shape[1] - 1, shape[0] - 1])
-    inside = ((at >= 0) & (at <= limit)).all(axis=-1)
+    inside = np.asarray(((at >= 0) & (at <= limit)).all(axis=-1))
     at = np.clip(at, 0, limit)
     return at[..., 1], at[..., 0], inside
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A map of the space of codes or descriptors: its principal components, and who lies beside whom."""
+"""A map of the space of codes or descriptors: its main directions, and who lies beside whom."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _beside(
     places: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> tuple[float, float, float]:
-    """Median surface distance to the neighbour in the space, the nearest place, and a random one."""
+    """Median distance on the surface to the neighbour, the nearest place, and a random one."""
     album = look.album
     owner = np.array([album.instances.index(album.pictures[n].instance) for n in picture])
     known = np.isfinite(places).all(axis=1)

@@ -58,6 +58,11 @@ class Spread:
         same_place_ratio: between over clicks at the same places.
         chance_mm: of places drawn at random from the pictures.
         clicked_on, between_on: share of answers that lie on the object.
+        jump: largest step between the answers for neighbouring codes of a trial, as a share of the
+            distance between the first and the last; the median. Steps of one size would be
+            1 / (steps - 1). Codes that fall where the ends are make the ratio look good and this
+            bad.
+        even: that 1 / (steps - 1).
         diagonal_mm: of the reference instance's box.
     """
 
@@ -74,6 +79,8 @@ class Spread:
     chance_mm: float
     clicked_on: float
     between_on: float
+    jump: float
+    even: float
     diagonal_mm: float
 
 
@@ -112,19 +119,22 @@ def measure(
         raise InvalidInputError(f"trials = {trials}, steps = {steps}: at least 1 and 3")
     rng = np.random.default_rng(seed)
     usable = [n for n, picture in enumerate(album.pictures) if picture.known.any()]
-    parts: dict[str, list[FloatArray]] = {"clicked": [], "between": [], "same": []}
+    names = ("clicked", "between", "same", "jump", "clicked_on", "between_on")
+    parts: dict[str, list[FloatArray]] = {name: [] for name in names}
     for _ in range(trials):
         number = int(rng.choice(usable))
         ends = _two_points(look, number, rng)
-        codes = between(*look.codes(number, ends), steps)
+        first, last = look.codes(number, ends)
+        codes = between(first, last, steps)
         places = _places(look, codes, number)
         spreads = _spreads(places)
         parts["clicked"].append(spreads[[0, -1]])
         parts["between"].append(spreads[1:-1])
         inner = look.find(codes[1:-1]).pixels[number]
+        parts["jump"].append(_jumps(places))
         parts["same"].append(_spreads(_places(look, look.codes(number, inner), number)))
-        parts.setdefault("clicked_on", []).append(_on(places[:, [0, -1]], number, look))
-        parts.setdefault("between_on", []).append(_on(places[:, 1:-1], number, look))
+        parts["clicked_on"].append(_on(places[:, [0, -1]], number, look))
+        parts["between_on"].append(_on(places[:, 1:-1], number, look))
         if progress is not None:
             progress(1)
     clicked, middle, same = (np.array(parts[name]) for name in ("clicked", "between", "same"))
@@ -136,7 +146,8 @@ def measure(
         1e3 * _median(clicked), 1e3 * _median(middle), 1e3 * _median(same),
         _median(middle) / _median(clicked), low, high, _median(middle) / _median(same),
         1e3 * _chance(look, rng), float(np.mean(parts["clicked_on"])),
-        float(np.mean(parts["between_on"])), 1e3 * album.diagonal,
+        float(np.mean(parts["between_on"])), _median(np.concatenate(parts["jump"])),
+        1 / (steps - 1), 1e3 * album.diagonal,
     )  # fmt: skip
 
 
@@ -172,7 +183,7 @@ def _places(look: Look, codes: Tensor, number: int) -> FloatArray:
 
 def _spreads(places: FloatArray) -> FloatArray:
     """(M,) root mean square distance of (I, M, 3) places from their middle, m."""
-    known = np.isfinite(places).all(axis=-1)
+    known = np.asarray(np.isfinite(places).all(axis=-1))
     count = known.sum(axis=0)
     filled = np.where(known[..., None], places, 0)
     middle = filled.sum(axis=0) / np.maximum(count, 1)[:, None]
@@ -180,13 +191,21 @@ def _spreads(places: FloatArray) -> FloatArray:
     return np.where(count >= _FEWEST, np.sqrt(squared / np.maximum(count, 1)), np.nan)
 
 
-def _on(places: FloatArray, number: int, look: Look) -> float:
+def _jumps(places: FloatArray) -> FloatArray:
+    """(I,) largest step of (I, M, 3) places along M, over the distance of the ends; or NaN."""
+    steps = np.linalg.norm(np.diff(places, axis=1), axis=2).max(axis=1)  # NaN where one is missing
+    whole = np.linalg.norm(places[:, -1] - places[:, 0], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.where(whole > 0, steps / whole, np.nan))
+
+
+def _on(places: FloatArray, number: int, look: Look) -> FloatArray:
     """Share of answers that lie on the object, the clicked instance left out."""
     album = look.album
     others = [
         i for i, name in enumerate(album.instances) if name != album.pictures[number].instance
     ]
-    return float(np.isfinite(places[others]).all(axis=-1).mean())
+    return np.asarray(np.isfinite(places[others]).all(axis=-1).mean())
 
 
 def _chance(look: Look, rng: np.random.Generator) -> float:

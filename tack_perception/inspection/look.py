@@ -21,6 +21,7 @@ from tack_perception.networks.tack import TackHead
 
 HEADS = ("tack", "don")
 _AT_ONCE = 32  # pictures in one pass of the trunk
+_DECADES = 4  # of heat that are shown
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,7 +29,8 @@ class Answers:
     """What TACK says of M codes on N pictures.
 
     Attributes:
-        heat: (N, M, h, w) float32, probability of each cell as a share of the picture's highest.
+        heat: (N, M, h, w) float32, natural logarithm of the probability of each cell as a share
+            of the picture's highest; 0 at the peak.
         pixels: (N, M, 2) where the points are, px of the pictures.
         share: (N, M) of the probability that lies near there, 0 to 1.
         seen: (N, M) how sure the head is that the point is seen there, 0 to 1: its judge's raw
@@ -134,7 +136,7 @@ class Look:
             seen, _ = self.tack.evidence(self.features, every, heat)
             cells, _, share = peaks(heat)
             pixels = to_pixels(cells, self.model.stride)
-            relative = (heat - heat.amax((-2, -1), keepdim=True)).exp()
+            relative = heat - heat.amax((-2, -1), keepdim=True)
         return Answers(
             relative.float().cpu().numpy(),
             pixels.cpu().numpy().astype(np.float64),
@@ -152,22 +154,31 @@ class Look:
 
     @property
     def far(self) -> float:
-        """The distance of descriptors that have nothing to do with each other.
+        """The distance from which on two descriptors count as unlike.
 
-        Of unit vectors that of two at right angles, √2; else what 95 % of random pairs keep below.
+        Of unit vectors 1: 60 degrees between them; else half of what 95 % of random pairs keep
+        below.
         """
         if self.don.normalise:
-            return float(np.sqrt(2))
+            return 1.0
         flat = self.descriptors.permute(0, 2, 3, 1).flatten(0, 2)
         order = torch.randperm(len(flat), generator=torch.Generator().manual_seed(0))
         mixed = flat[order.to(flat.device)]
         away = (flat - mixed).norm(dim=1)[:100_000]
-        return max(float(torch.quantile(away, 0.95)), 1e-6)
+        return max(float(torch.quantile(away, 0.95)) / 2, 1e-6)
 
     def _points(self, pixels: ArrayLike) -> Tensor:
         return torch.as_tensor(
             np.asarray(pixels, np.float32).reshape(1, -1, 2), device=self.features.device
         )
+
+
+def glow(heat: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Heat for eyes: 1 at the peak, and 0 where it is less than a ten-thousandth of it.
+
+    Evenly in its logarithm: peaks are so sharp that of a linear picture only a dot would be left.
+    """
+    return np.asarray(np.clip(1 + heat / (_DECADES * np.log(10)), 0, 1), np.float32)
 
 
 def best_cells(distances: NDArray[np.floating], stride: int) -> tuple[FloatArray, FloatArray]:
