@@ -4,7 +4,7 @@
 
 const INFERNO = ["000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4"];
 const VIRIDIS = ["440154", "482878", "3e4989", "31688e", "26828e", "1f9e89", "35b779", "6ece58", "b5de2b", "fde725"];
-const ANSWER = "#ffb020", TRUTH = "#4cd98c", LIKE = "#54beff", CLICKED = "#ffffff", RIM = "#10131a";
+const ANSWER = "#ffffff", TRUTH = "#4cd98c", LIKE = "#54beff", CLICKED = "#ffffff", RIM = "#10131a";
 
 /** 256 × [r, g, b] between a few colours. */
 function table(stops) {

@@ -108,7 +108,9 @@ function spreadBox(box) {
   if (box.dataset.box === stamp) return;
   box.dataset.box = stamp;
   box.innerHTML = "<p>Do mixed codes mean one place on all instances? Their answers on the instances, carried to one shape, spread so many times as widely as those of clicked points:</p>";
-  if (found) box.innerHTML += `<p><b class="big">${found.ratio.toFixed(2)} ×</b>wanted: at most ${state.about.bound} × (95 %: ${found.low.toFixed(2)} to ${found.high.toFixed(2)}; ${found.trials} pairs of clicks, ${found.instances} instances). Mixed codes <b>${found.between_mm.toFixed(0)} mm</b>, clicked points <b>${found.clicked_mm.toFixed(0)} mm</b>, chance ${found.chance_mm.toFixed(0)} mm, on a shape of ${found.diagonal_mm.toFixed(0)} mm.</p><p>But look how they get across: the largest of ${Math.round(1 / found.even)} steps is <b>${percent(found.jump)}</b> of the way (even steps: ${percent(found.even)}).</p>`;
+  const times = (value) => (value === null ? "–" : value.toFixed(2)), mm = (value) => (value === null ? "–" : `${value.toFixed(0)} mm`);
+  if (found) box.innerHTML += `<p><b class="big">${times(found.ratio)} ×</b>wanted: at most ${state.about.bound} × (95 %: ${times(found.low)} to ${times(found.high)}; ${found.trials} pairs of clicks, ${found.instances} instances). Mixed codes <b>${mm(found.between_mm)}</b>, clicked points <b>${mm(found.clicked_mm)}</b>, chance ${mm(found.chance_mm)}, on a shape of ${mm(found.diagonal_mm)}.</p>`
+    + (found.jump === null ? "" : `<p>How they get across: the largest of ${Math.round(1 / found.even)} steps is <b>${percent(found.jump)}</b> of the way (even steps: ${percent(found.even)}).</p>`);
   else if (state.album.known) button(box, state.measuring ? "measuring …" : "Measure it", null, safely(measure), state.measuring);
   else box.innerHTML = "";
 }

@@ -58,6 +58,8 @@ def sightings(data: CorrespondenceSet) -> list[Sighting]:
         try:
             record = codec.read_record(path.read_bytes())
             found += _sightings(number, record)
+        except FileFormatError as error:
+            raise FileFormatError(f"{path.parent}/{error}") from error
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise FileFormatError(f"{path}: cannot be read: {error}") from error
     if not found:

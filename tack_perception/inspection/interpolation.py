@@ -44,7 +44,7 @@ class Spread:
     """How far apart the answers for one code are on different instances.
 
     Lengths are on the reference instance, mm: medians over codes of the root mean square distance
-    of a code's places from their middle.
+    of a code's places from their middle. NaN where too few answers lie on the objects.
 
     Attributes:
         category: the class.
@@ -140,7 +140,8 @@ def measure(
     clicked, middle, same = (np.array(parts[name]) for name in ("clicked", "between", "same"))
     drawn = rng.integers(0, trials, (_DRAWS, trials))
     ratios = [_median(middle[rows]) / _median(clicked[rows]) for rows in drawn]
-    low, high = np.nanquantile(ratios, (0.025, 0.975)).tolist()
+    known = [ratio for ratio in ratios if np.isfinite(ratio)]
+    low, high = np.quantile(known, (0.025, 0.975)).tolist() if known else (float("nan"),) * 2
     return Spread(
         album.name, trials, len(album.instances),
         1e3 * _median(clicked), 1e3 * _median(middle), 1e3 * _median(same),

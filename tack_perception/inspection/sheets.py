@@ -24,7 +24,7 @@ from tack_perception.overlay import draw_click
 _TILE = 300
 _GAP, _TITLE = 8, 24
 _MOST_COLUMNS = 6
-_ANSWER: Color = (255, 176, 32)
+_ANSWER: Color = (255, 255, 255)
 _TRUTH: Color = (76, 217, 140)
 _LIKE: Color = (84, 190, 255)
 _CLICK: Color = (255, 255, 255)
@@ -32,7 +32,7 @@ _WAY = ((255, 214, 64), (255, 120, 72), (226, 72, 150), (130, 96, 240), (64, 190
 
 
 def heat_sheet(look: Look, number: int, pixel: ArrayLike) -> Image:
-    """Of a click: TACK's heat and answer on every picture (orange), and the true place (green).
+    """Of a click: TACK's heat and answer (white) on every picture, and the true place (green).
 
     Args:
         look: the album as the network sees it.

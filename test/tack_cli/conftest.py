@@ -169,6 +169,10 @@ class Browser:
         own = (address, address.replace("http", "ws"), "data:", "blob:", "about:")
         return [asked for asked in self.requests if not asked.startswith(own)]
 
+    def hover(self, x: float, y: float) -> None:
+        """Move the mouse to a place of the page, px."""
+        self._mouse("mouseMoved", (x, y))
+
     def click(self, x: float, y: float) -> None:
         """Press and release the left button at a place of the page, px."""
         self.drag((x, y), (x, y))
