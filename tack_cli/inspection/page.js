@@ -188,7 +188,7 @@ const PAINTERS = {
     tile.base(Boolean(near));
     if (!near) return;
     const side = state.descriptors.side, far = state.album.far;
-    tile.over(painted(near.away.map((value) => 1 - value / far), side, side, NEAR, () => 0.8));
+    tile.over(painted(near.away.map((value) => bright(1 - value / far)), side, side, NEAR, () => 0.8));
     if (hover.picture === number) { tile.cross(hover.pixel, LIKE); tile.note.innerHTML = "<span>under the mouse</span>"; return; }
     tile.diamond(near.pixel, LIKE);
     tile.note.innerHTML = `<span>nearest <b>${near.nearest.toFixed(2)}</b></span>`;

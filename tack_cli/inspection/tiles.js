@@ -15,6 +15,8 @@ function table(stops) {
   });
 }
 const HOT = table(INFERNO), NEAR = table(VIRIDIS);
+/** Likeness as a colour's place: more of the colours for what is near. */
+const bright = (likeness) => Math.max(0, likeness) ** 0.7;
 
 /** A colour on the way from the first to the last clicked point. */
 function along(share) {

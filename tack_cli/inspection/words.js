@@ -12,7 +12,7 @@ const MODES = {
     marks: ["click", "answer", "hidden", "truth", "like"] },
   distance: { head: "don", name: "Hover", what: "what looks alike to DON", title: "Move the mouse over a picture",
     words: "Each spot has a descriptor. Colours tell how far every other spot's descriptor is from the one under the mouse; the nearest on each picture is marked, with its distance.",
-    colors: [...VIRIDIS].reverse(), low: "0: the same", high: "", marks: ["here", "like"] },
+    colors: VIRIDIS, low: "0: the same", high: "", marks: ["here", "like"] },
   saliency: { head: "tack", name: "Why", what: "where the answer comes from", title: "What the answer hangs on",
     words: "Bright pixels change the answer most: the gradient of the logarithm of the heat at its peak with respect to the picture, averaged over 16 noisy copies (SmoothGrad). The circle around the answer holds half of it: a large one means that the network looks at the whole object, and not just at the spot.",
     colors: INFERNO, low: "no influence", high: "most in the picture", marks: ["click", "answer", "half"] },
@@ -68,7 +68,8 @@ function guide() {
   element("scale").hidden = !colors;
   if (colors) {
     const context = element("ramp").getContext("2d"), image = context.createImageData(256, 1);
-    table(colors).forEach((rgb, i) => image.data.set([...rgb, 255], 4 * i));
+    const hues = table(colors), dense = state.mode === "distance";
+    for (let i = 0; i < 256; i++) image.data.set([...hues[dense ? Math.round(255 * bright(1 - i / 255)) : i], 255], 4 * i);
     context.putImageData(image, 0, 0);
     element("low").textContent = low;
     element("high").textContent = state.mode === "distance" && state.album.far ? `${state.album.far.toFixed(2)} and more: unlike` : high;
@@ -83,7 +84,7 @@ const middle = (values) => { const sorted = [...values].sort((a, b) => a - b); r
 function readout() {
   const box = element("readout"), { mode, answer, click, album } = state, lines = [];
   if (mode === "heat" && answer) {
-    lines.push(`The code of your click: <b>${answer.code.map((one) => one.toFixed(2)).join(", ")}</b>`);
+    lines.push(`The code of the click: <b>${answer.code.map((one) => one.toFixed(2)).join(", ")}</b>`);
     const errors = answer.truth.map((place, i) => place && i !== click.picture ? Math.hypot(place[0] - answer.pixels[i][0], place[1] - answer.pixels[i][1]) / album.size : null).filter((one) => one !== null);
     if (errors.length) lines.push(`Answer to true place: <b>${(100 * middle(errors)).toFixed(1)} %</b> of a picture's side (median of ${errors.length} where it is seen)`);
     lines.push("<i>Seen</i>: how sure it is that the point is in view. <i>Focus</i>: share of its belief near the answer.");

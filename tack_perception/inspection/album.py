@@ -102,12 +102,14 @@ class Album:
         pictures: those of one instance stand together.
         box: (2, 3) low and high corner of the reference instance, m; None where none is known.
         symmetric: whether turned places of the class look the same.
+        anchors: names of points that look like no other all the same, as a mug's handle.
     """
 
     name: str
     pictures: tuple[Picture, ...]
     box: FloatArray | None = None
     symmetric: bool = False
+    anchors: frozenset[str] = frozenset()
 
     @property
     def instances(self) -> tuple[str, ...]:

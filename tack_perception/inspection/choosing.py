@@ -134,7 +134,9 @@ def choose(
     if reference is not None:
         corners = data.vertices(reference)
         box = np.stack([corners.min(axis=0), corners.max(axis=0)])
-    return Album(category, tuple(pictures), box, bool(classes[category].symmetries))
+    breaks = [frozenset(one["breaks"]) for one in classes[category].symmetries]
+    anchors = frozenset.intersection(*breaks) if breaks else frozenset()
+    return Album(category, tuple(pictures), box, bool(breaks), anchors)
 
 
 def _reference(data: CorrespondenceSet, names: Sequence[str]) -> str | None:

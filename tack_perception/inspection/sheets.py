@@ -24,6 +24,7 @@ from tack_perception.overlay import draw_click
 _TILE = 300
 _GAP, _TITLE = 8, 24
 _MOST_COLUMNS = 6
+_BRIGHT = 0.7  # more of the colours for what is near
 _ANSWER: Color = (255, 255, 255)
 _TRUTH: Color = (76, 217, 140)
 _LIKE: Color = (84, 190, 255)
@@ -65,7 +66,7 @@ def distance_sheet(look: Look, number: int, pixel: ArrayLike) -> Image:
     places, nearest = best_cells(distances, look.model.stride)
     tiles, notes = [], []
     for n, picture in enumerate(album.pictures):
-        near = np.clip(1 - distances[n] / look.far, 0, 1).astype(np.float32)
+        near = np.clip(1 - distances[n] / look.far, 0, 1).astype(np.float32) ** _BRIGHT
         tile = _under(picture, near, cv2.COLORMAP_VIRIDIS, 0.0)
         if n == number:
             _cross(tile, picture, pixel, _LIKE)

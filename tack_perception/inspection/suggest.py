@@ -14,23 +14,25 @@ from tack_perception.inspection.album import Album, FloatArray, Picture
 def suggested(album: Album) -> tuple[int, FloatArray]:
     """A picture, and two points of it that are well apart.
 
-    Named points that most of the other pictures show too, where there are such; else the point
-    deepest inside the object and the one farthest from it.
+    Named points that most of the other pictures show too, where there are such, and of symmetric
+    objects one that looks like no other; else the point deepest inside the object and the one
+    farthest from it.
 
     Returns:
         Number of the picture; (2, 2) px.
     """
     shown = Counter(name for picture in album.pictures for name in picture.named)
-    most, best = -1.0, 0
+    most, best = (-1, -1), 0
     for number, picture in enumerate(album.pictures):
-        worth = sum(shown[name] for name in _inside(picture))
+        inside = _inside(picture)
+        worth = (len(album.anchors & set(inside)), sum(shown[name] for name in inside))
         if worth > most:
-            most, best = float(worth), number
+            most, best = worth, number
     picture = album.pictures[best]
     named = _inside(picture)
     if len(named) < 2:
         return best, _plain(picture)
-    first = max(named, key=lambda name: shown[name])
+    first = max(named, key=lambda name: (name in album.anchors, shown[name]))
     # Far away and often shown: the way between the two crosses the object.
     away = {
         name: float(np.linalg.norm(place - named[first])) * shown[name]

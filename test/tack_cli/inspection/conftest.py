@@ -12,11 +12,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tack_perception" / "inspection"))
 
-from tiny_inspection import write_model, write_tiles  # noqa: E402
+from tiny_inspection import write_model, write_tiles
 
-from tack_cli.inspection.api import Api  # noqa: E402
-from tack_cli.inspection.server import Server  # noqa: E402
-from tack_cli.inspection.shelf import Extent, Shelf  # noqa: E402
+from tack_cli.inspection.api import Api
+from tack_cli.inspection.server import Server
+from tack_cli.inspection.shelf import Extent, Shelf
 
 
 @pytest.fixture(scope="session")

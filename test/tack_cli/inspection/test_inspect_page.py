@@ -124,8 +124,9 @@ def test_the_map_points_back_at_the_pictures(page: Any) -> None:
         )
         assert count > 50, canvas
     x, y = page.evaluate(
-        "((c) => { const b = c.getBoundingClientRect(), p = cloud.placed(c)[7], k = b.width /"
-        " c.width; return [b.left + p[0] * k, b.top + p[1] * k]; })(document.getElementById('flat'))"
+        "((c) => { const b = c.getBoundingClientRect(), p = cloud.placed(c)[7];"
+        " const k = b.width / c.width; return [b.left + p[0] * k, b.top + p[1] * k]; })"
+        "(document.getElementById('flat'))"
     )
     page.hover(x, y)
     page.until("state.pointed && state.pointed.picture >= 0")

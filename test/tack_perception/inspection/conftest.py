@@ -10,10 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tiny_inspection import make_model, tile_album, write_tiles  # noqa: E402
+from tiny_inspection import make_model, tile_album, write_tiles
 
-from tack_perception.inspection.album import Album  # noqa: E402
-from tack_perception.inspection.look import Look  # noqa: E402
+from tack_perception.inspection.album import Album
+from tack_perception.inspection.look import Look
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def test_views_from_different_sides_come_first(tmp_path) -> None:
 
 
 def test_what_is_not_there_is_refused(data, tmp_path) -> None:
-    with pytest.raises(InvalidInputError, match="'spoon'.*tile"):
+    with pytest.raises(InvalidInputError, match=r"'spoon'.*tile"):
         choose(data, sightings(data), "spoon", SIZE, instances=1, views=1)
     with pytest.raises(InvalidInputError, match="no tile is seen"):
         choose(data, [], "tile", SIZE, instances=1, views=1)

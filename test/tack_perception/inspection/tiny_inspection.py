@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A set of tiles whose truth follows from arithmetic, a network of a moment, and one that knows all.
+"""Tiles whose truth follows from arithmetic, a network of a moment, and one that knows all.
 
 The tiles are those of the tests of correspondences, with more instances.
 """
@@ -65,7 +65,7 @@ def tile_album(data: CorrespondenceSet, *, instances: int = 5, views: int = 2) -
 
 
 class Oracle(Look):
-    """Its code of a click is the place that is clicked, and it finds that place on every picture."""
+    """The code of a click is the place that is clicked; it finds that on every picture."""
 
     def codes(self, number, pixels):
         picture = self.album.picture(number)
