@@ -24,6 +24,8 @@ import argparse
 import webbrowser
 from pathlib import Path
 
+from tqdm import tqdm
+
 from tack_cli.report.click_arguments import click_argument
 
 _PORT = 8010
@@ -89,7 +91,9 @@ def run(args: argparse.Namespace) -> int:
         files = write_files(shelf, args.output, args.point, args.trials, progress=not args.quiet)
         print(f"{len(files)} files; look at {args.output / files[0]}")
         return 0
-    shelf.look(shelf.first)  # what cannot be shown is told before a page is offered
+    # What cannot be shown is told before a page is offered.
+    with tqdm(desc="looking", unit="picture", leave=False, disable=args.quiet) as bar:
+        shelf.look(shelf.first, progress=bar.update)
     with Server(Api(shelf), args.port) as server:
         print(f"Look at {server.address} (Ctrl-C ends it)", flush=True)
         if args.open:

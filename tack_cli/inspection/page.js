@@ -4,6 +4,7 @@
 
 const state = { about: null, album: null, tiles: [], mode: "heat", click: null, ends: [], hover: null, answer: null,
   salient: [], path: null, descriptors: null, space: {}, head: "tack", paint: "place", serial: 0, spread: {}, measuring: false };
+const ACROSS = 6; // pictures in a row
 let cloud = null, painting = false;
 
 async function ask(path, body) {
@@ -66,11 +67,15 @@ function layTiles() {
   const album = state.album, grid = element("tiles");
   grid.replaceChildren();
   state.tiles = album.pictures.map((info, number) => new Tile(number, info, album));
+  const most = Math.max(...album.instances.map((name) => state.tiles.filter((tile) => tile.info.instance === name).length));
+  const views = Math.min(most, ACROSS);
+  for (const [name, value] of [["views", views], ["groups", Math.floor(ACROSS / views)], ["narrow", Math.max(1, Math.floor(3 / views))]])
+    grid.style.setProperty(`--${name}`, value);
   for (const [i, instance] of album.instances.entries()) {
     const mine = state.tiles.filter((tile) => tile.info.instance === instance);
     const group = document.createElement("div"), title = document.createElement("h3"), row = document.createElement("div");
     const dot = document.createElement("i"); dot.style.background = HUES[i % HUES.length];
-    group.className = "group"; row.className = mine.length > 4 ? "row many" : "row";
+    group.className = "group"; row.className = "row";
     title.append(dot, instance); row.append(...mine.map((tile) => tile.figure)); group.append(title, row); grid.append(group);
   }
   for (const tile of state.tiles) {

@@ -121,7 +121,7 @@ class Shelf:
         size = self.model.config.crop_px
         shown = Extent(MOST_INSTANCES, MEASURED_VIEWS) if wide else self._extent
         if self._data is None:
-            frames = _frames(self.source, shown.instances)
+            frames = _frames(self.source, shown.instances, progress)
             album = album_of_frames(self.model, frames, name, objects=shown.views)
         else:
             album = choose(
@@ -157,14 +157,24 @@ def _ready(path: Path) -> KeypointModel:
     return model.requires_grad_(False)
 
 
-def _frames(source: Path, count: int) -> list[tuple[int, RGBDFrame]]:
-    """Some frames, evenly from the whole recording."""
+def _frames(
+    source: Path, count: int, progress: Progress | None = None
+) -> list[tuple[int, RGBDFrame]]:
+    """Some frames, evenly from the whole recording; from its beginning if nobody knows its length.
+
+    `progress` is called with the number of frames read since the last call.
+    """
+    kept = []
     with open_source(source) as opened:
         length = len(opened)
-        if length:
-            wanted = set(np.unique(np.linspace(0, length - 1, count).round().astype(int)).tolist())
-            return [(i, frame) for i, frame in enumerate(opened) if i in wanted]
-        first = [
-            (i, frame) for i, frame in zip(range(count * _SURPLUS_FRAMES), opened, strict=False)
-        ]
-    return first[::_SURPLUS_FRAMES]
+        wanted = set(np.unique(np.linspace(0, length - 1, count).round().astype(int)).tolist())
+        if not length:
+            wanted = set(range(0, count * _SURPLUS_FRAMES, _SURPLUS_FRAMES))
+        for number, frame in enumerate(opened):
+            if number in wanted:
+                kept.append((number, frame))
+            if progress is not None:
+                progress(1)
+            if number >= max(wanted):
+                break
+    return kept

@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from tack_perception.errors import InvalidInputError
 from tack_perception.inspection.album import FloatArray
@@ -14,6 +15,8 @@ from tack_perception.inspection.look import HEADS, Look
 
 POINTS = 120
 """Of each picture."""
+
+_MOST = 3000  # in all: each is compared with each
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,7 +54,7 @@ def embedding_map(look: Look, head: str, *, points: int = POINTS, seed: int = 0)
     Args:
         look: the album as the network sees it.
         head: tack or don.
-        points: of each picture, at most, drawn at random on the object.
+        points: of each picture, at most, drawn at random on the object; fewer of many pictures.
         seed: of the draw.
 
     Raises:
@@ -61,6 +64,7 @@ def embedding_map(look: Look, head: str, *, points: int = POINTS, seed: int = 0)
         raise InvalidInputError(f"head {head!r}: {' or '.join(HEADS)}")
     rng = np.random.default_rng(seed)
     vectors, numbers, pixels, places = [], [], [], []
+    points = min(points, _MOST // len(look.album.pictures))
     for number, picture in enumerate(look.album.pictures):
         rows, columns = np.nonzero(picture.known if picture.known.any() else picture.mask)
         some = rng.permutation(len(rows))[:points]
@@ -112,8 +116,7 @@ def _beside(
         return (float("nan"),) * 3
     vectors, places, owner = vectors[known], places[known].astype(np.float64), owner[known]
     other = owner[:, None] != owner
-    apart = np.linalg.norm(places[:, None] - places, axis=2)
-    away = ((vectors[:, None] - vectors) ** 2).sum(axis=2)
+    apart, away = cdist(places, places), cdist(vectors, vectors)
     rows = np.arange(len(vectors))
     beside = np.where(other, away, np.inf).argmin(axis=1)
     anyone = np.where(other, rng.random(other.shape), np.inf).argmin(axis=1)

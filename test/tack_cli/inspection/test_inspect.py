@@ -135,6 +135,7 @@ def test_a_taken_port_is_one_sentence(tiles_folder, model_folder, capsys) -> Non
 
 def test_the_command_serves_until_ctrl_c(tiles_folder, model_folder) -> None:
     words = ["inspect", "--data", str(tiles_folder), "--model", str(model_folder), "--port", "0"]
+    words.append("--quiet")
     with subprocess.Popen(
         [sys.executable, "-m", "tack_cli.main", *words],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

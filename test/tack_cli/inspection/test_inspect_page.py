@@ -21,7 +21,8 @@ def page(browser: Any, server: Server) -> Any:
 
 
 def middle(page: Any, number: int, share: tuple[float, float] = (0.5, 0.5)) -> tuple[float, float]:
-    """A place of a picture on the page, px."""
+    """A place of a picture on the page, px; the page is scrolled so that it can be reached."""
+    page.evaluate(f"state.tiles[{number}].canvas.scrollIntoView({{block: 'center'}})")
     box = page.evaluate(
         f"(({{left, top, width, height}}) => [left, top, width, height])"
         f"(state.tiles[{number}].canvas.getBoundingClientRect())"
