@@ -128,5 +128,5 @@ function sayOfSpace(map) {
   const share = (count) => `${percent(map.explained.slice(0, count).reduce((a, b) => a + b, 0))} of the variance`;
   element("explained2").textContent = share(2); element("explained3").textContent = share(3);
   element("keyWords").textContent = state.paint === "place" ? "What the colours mean: the place on the object." : "Colours: the instances, as in the headings above.";
-  element("spaceNumbers").innerHTML = map.neighbour === null ? "" : `A dot's nearest neighbour on another instance is <b class="big">${(100 * map.neighbour).toFixed(0)} %</b> of the object's diagonal away from it on the surface (median). Chance: ${(100 * map.chance).toFixed(0)} %; the nearest dot there is: ${(100 * map.nearest).toFixed(0)} %.`;
+  element("spaceNumbers").innerHTML = map.neighbour === null ? "" : `A dot's nearest neighbour on another instance is <b class="big">${(100 * map.neighbour).toFixed(0)} %</b> of the object's diagonal away from it on the object (median). Chance: ${(100 * map.chance).toFixed(0)} %; the nearest dot there is: ${(100 * map.nearest).toFixed(0)} %.`;
 }

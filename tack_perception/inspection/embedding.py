@@ -30,7 +30,7 @@ class EmbeddingMap:
         picture: (M,) int, number of the picture that a point was taken from.
         pixels: (M, 2) px there.
         places: (M, 3) float32 on the reference instance, m; NaN where it is not known.
-        neighbour: median distance on the surface between a point and its nearest neighbour in the
+        neighbour: median distance on the object (a straight line) of a point and its nearest neighbour in the
             space among the points of other instances, as a share of the box's diagonal; NaN where
             nothing is known.
         nearest: the same for the neighbour that a perfect space would give: the nearest there is.
@@ -108,7 +108,7 @@ def _beside(
     places: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> tuple[float, float, float]:
-    """Median distance on the surface to the neighbour, the nearest place, and a random one."""
+    """Median distance on the object to the neighbour, the nearest place, and a random one."""
     album = look.album
     owner = np.array([album.instances.index(album.pictures[n].instance) for n in picture])
     known = np.isfinite(places).all(axis=1)

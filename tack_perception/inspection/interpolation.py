@@ -60,8 +60,8 @@ class Spread:
         clicked_on, between_on: share of answers that lie on the object.
         jump: largest step between the answers for neighbouring codes of a trial, as a share of the
             distance between the first and the last; the median. Steps of one size would be
-            1 / (steps - 1). Codes that fall where the ends are make the ratio look good and this
-            bad.
+            1 / (steps - 1). Codes that name one end and then the other have a good ratio all the
+            same; this tells.
         even: that 1 / (steps - 1).
         diagonal_mm: of the reference instance's box.
     """
