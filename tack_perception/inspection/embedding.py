@@ -30,9 +30,9 @@ class EmbeddingMap:
         picture: (M,) int, number of the picture that a point was taken from.
         pixels: (M, 2) px there.
         places: (M, 3) float32 on the reference instance, m; NaN where it is not known.
-        neighbour: median distance on the object (a straight line) of a point and its nearest neighbour in the
-            space among the points of other instances, as a share of the box's diagonal; NaN where
-            nothing is known.
+        neighbour: median distance on the object, in a straight line, from a point to its nearest
+            neighbour in the space among the points of other instances, as a share of the box's
+            diagonal; NaN where nothing is known.
         nearest: the same for the neighbour that a perfect space would give: the nearest there is.
         chance: the same for a random point of another instance.
     """
