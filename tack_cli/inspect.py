@@ -27,6 +27,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tack_cli.report.click_arguments import click_argument
+from tack_perception.errors import InvalidInputError
 
 _PORT = 8010
 
@@ -83,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
     from tack_cli.inspection.server import Server
     from tack_cli.inspection.shelf import Extent, Shelf
 
+    if args.point and args.output is None:
+        raise InvalidInputError("--point: goes with --output; on the page, click")
     extent = Extent(args.instances, args.views)
     shelf = Shelf(args.model, args.data, extent, tuple(filter(None, args.classes.split(","))))
     if args.output is not None:

@@ -125,6 +125,12 @@ def test_an_empty_set_and_an_unfit_model_are_refused(
     assert "not a model that can be used" in capsys.readouterr().err
 
 
+def test_a_click_on_the_command_line_needs_an_output(tiles_folder, model_folder, capsys) -> None:
+    words = ("--data", tiles_folder, "--model", model_folder, "--point", "0:3,3")
+    assert run(*words) == EXIT_ERROR
+    assert "goes with --output" in capsys.readouterr().err
+
+
 def test_a_taken_port_is_one_sentence(tiles_folder, model_folder, capsys) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
