@@ -29,7 +29,8 @@ from tack_perception.learning.device_pictures import (
 from tack_perception.learning.device_tables import Tables
 from tack_perception.learning.episode import Episodes
 from tack_perception.learning.pack import Pack
-from tack_perception.learning.sampler import STRIDE, EpisodeSampler, SamplerConfig
+from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
+from tack_perception.learning.side import STRIDE
 
 _SPARE = 2  # times as many pairs are tried as are taken: some share no point
 _FEWEST = 4  # points that both pictures show
