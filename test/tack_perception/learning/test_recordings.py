@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training on a recording, and the verdict on what it has brought."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("torch", reason="PyTorch is not installed")
+pytest.importorskip("open3d", reason="Open3D is not installed")
+import torch
+
+from tack_cli import main
+from tack_perception import geometry
+from tack_perception.correspondence import CorrespondenceWriter, Manifest
+from tack_perception.errors import ConfigurationError, InvalidInputError
+from tack_perception.keypoint import Keypoint
+from tack_perception.learning.pack import make_pack
+from tack_perception.learning.recordings import (
+    HELD_OUT,
+    Recorded,
+    Trials,
+    kind_of,
+    one_click,
+    preset,
+    recorded,
+)
+from tack_perception.networks.model import load_model
+from tack_perception.recording import RecordConfig, record, write
+from test.tack_perception.recording import scenes
+
+TINY = {
+    "model": {"width": 4},
+    "episodes": {"crop_px": 32, "points": 4, "fewest_pixels": 20},
+    "calibration": {"pairs": 20, "points": 2},
+}
+
+
+def made(folder, things="object"):
+    frames, poses = scenes.film(12)
+    known = {frame.stamp_ns: pose for frame, pose in zip(frames, poses, strict=True)}
+    config = RecordConfig(voxel_m=0.005, held_out=0.3, things=things)
+    one = record(frames, "thing", config, pose_of=lambda frame: (known[frame.stamp_ns], ""))
+    write(one, folder, "thing", {"things": things})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("recording") / "box")
+
+
+@pytest.fixture(scope="module")
+def packs(recording):
+    return make_pack(recording), make_pack(recording / HELD_OUT)
+
+
+@pytest.fixture(scope="module")
+def start(recording, tmp_path_factory):
+    """A tiny model that has learned nothing."""
+    folder = tmp_path_factory.mktemp("start")
+    settings = folder / "tiny.yaml"
+    settings.write_text(yaml.safe_dump(TINY))
+    rendered = folder / "set"
+    words = ["--class", "mug", "--instances", "1", "--views", "4", "--size", "96x72", "--quiet"]
+    assert main.main(["render", *words, "--output", str(rendered)]) == 0
+    words = ["--data", str(rendered), "--output", str(folder / "run"), "--config", str(settings)]
+    more = ["--method", "don", "--steps", "1", "--batch", "2", "--device", "cpu", "--quiet"]
+    assert main.main(["train", *words, *more]) == 0
+    return folder / "run" / "model"
+
+
+class Told:
+    """A detector that is told the truth, and moves it by an offset."""
+
+    def __init__(self, offset=(0.0, 0.0), visible=True):
+        self._offset, self._visible = offset, visible
+        self._shots = []
+
+    def forget(self, label=None):
+        self._shots = []
+
+    def enroll(self, shots):
+        self._shots += shots
+
+    def detect(self, frame):
+        found = []
+        for shot in self._shots:
+            before, after = (self._pose(f) for f in (shot.frame, frame))
+            local = shot.frame.intrinsics.deproject(
+                np.array([shot.u, shot.v]), shot.frame.depth[round(shot.v), round(shot.u)]
+            )
+            there = geometry.apply(geometry.inverse(after) @ before, local)
+            u, v = frame.intrinsics.project(there) + self._offset
+            found.append(Keypoint(shot.label, float(u), float(v), 1.0, self._visible))
+        return found
+
+    def _pose(self, frame):
+        return self.poses[frame.color.tobytes()]
+
+
+def told(packs, **options):
+    detector = Told(**options)
+    detector.poses = {
+        pack.color[n].tobytes(): pack.views[n]["world_from_camera"]
+        for pack in packs
+        for n in range(len(pack.color))
+    }
+    return detector
+
+
+def test_what_is_a_recording(recording, tmp_path):
+    kind = recorded([recording])
+    assert kind == Recorded(scene=False, focal_px=scenes.CAMERA.fx)
+    assert recorded([made(tmp_path / "scene", "scene")]).scene
+    CorrespondenceWriter(tmp_path / "other", Manifest(views=0))
+    assert recorded([tmp_path / "other"]) is None
+    with pytest.raises(InvalidInputError, match="cannot be mixed"):
+        recorded([recording, tmp_path / "other"])
+    with pytest.raises(InvalidInputError, match="of objects and of scenes"):
+        recorded([recording, tmp_path / "scene"])
+
+
+def test_the_preset_gives_way_to_what_is_asked():
+    asked = {"episodes": {"points": 5}, "tack": {"autoencoder": 0.5}}
+    sections = preset(Recorded(scene=False, focal_px=600.0), asked)
+    assert sections["episodes"]["points"] == 5
+    assert sections["episodes"]["same_share"] == 1.0
+    assert sections["tack"] == {"autoencoder": 0.5}
+    scene = preset(Recorded(scene=True, focal_px=600.0), {})
+    assert scene["episodes"]["around"] == "point"
+
+
+def test_methods_that_need_no_names():
+    assert kind_of("joint") == "fused"
+    with pytest.raises(ConfigurationError, match="tack, don, joint"):
+        kind_of("sparse")
+
+
+def test_one_who_knows_all_makes_no_error(packs):
+    trials = one_click(told(packs), *packs, pairs=10)
+    assert len(trials.error_px) > 50
+    assert trials.median_px < 0.3  # the fused surface is not quite the table's
+    assert trials.within(5) > 0.98
+    assert trials.believed.all()
+
+
+def test_an_offset_is_the_error(packs):
+    trials = one_click(told(packs, offset=(3.0, 4.0), visible=False), *packs, pairs=10)
+    assert trials.median_px == pytest.approx(5.0, abs=0.5)
+    assert not trials.believed.any()
+
+
+def test_points_that_are_hidden_are_told_apart(packs):
+    trials = one_click(told(packs), *packs, pairs=30)
+    assert len(trials.hidden_believed) > 10  # the box hides its other sides
+
+
+def test_which_trials_are_no_worse():
+    def some(*errors):
+        return Trials(np.array(errors, float), np.ones(len(errors), bool), np.zeros(0, bool))
+
+    assert some(1, 2, 30).no_worse_than(some(1, 3, 30))
+    assert not some(1, 4, 30).no_worse_than(some(1, 3, 30))
+    assert not some(1, 2, 30, 30).no_worse_than(some(8, 9, 9, 9))
+    assert some(2, 2).no_worse_than(some(2, 2))
+
+
+def train(recording, start, output, *more):
+    settings = output.parent / "tiny.yaml"
+    settings.write_text(yaml.safe_dump({k: v for k, v in TINY.items() if k != "model"}))
+    words = ["--data", str(recording), "--from", str(start), "--output", str(output)]
+    words += ["--config", str(settings), "--batch", "2", "--device", "cpu"]
+    return main.main(["train", "--method", "don", *words, *more])
+
+
+def test_a_run_on_a_recording_says_what_it_has_brought(recording, start, tmp_path, capsys):
+    assert train(recording, start, tmp_path / "run", "--steps", "2") == 0
+    said = capsys.readouterr().out
+    assert "on views that were kept back" in said
+    assert "before" in said
+    verdict = json.loads((tmp_path / "run" / "verdict.json").read_text())
+    assert verdict["after"]["trials"] > 20
+    model, _ = load_model(tmp_path / "run" / "model")
+    assert model.config.heads == ("objects", "places", "don")
+    assert model.config.focal_px == 0
+
+
+def test_weights_that_became_worse_are_not_kept(recording, start, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Trials, "no_worse_than", lambda self, other: False)
+    assert train(recording, start, tmp_path / "run", "--steps", "2") == 0
+    assert "the model is the one that it began with" in capsys.readouterr().out
+    kept, _ = load_model(tmp_path / "run" / "model")
+    old, _ = load_model(start)
+    for name, value in old.state_dict().items():
+        assert torch.equal(kept.state_dict()[name], value), name
+
+
+def test_a_scene_is_looked_at_as_a_whole(start, tmp_path):
+    scene = made(tmp_path / "scene", "scene")
+    assert train(scene, start, tmp_path / "run", "--steps", "1", "--quiet") == 0
+    model, _ = load_model(tmp_path / "run" / "model")
+    assert model.config.focal_px == pytest.approx(scenes.CAMERA.fx * 0.75)
+
+
+def test_a_method_that_needs_names_is_refused(recording, start, tmp_path, capsys):
+    words = ["--data", str(recording), "--from", str(start), "--output", str(tmp_path / "run")]
+    assert main.main(["train", "--method", "sparse", *words]) == 2
+    assert "from a recording learn tack, don, joint" in capsys.readouterr().err
