@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """One click, all other views of a real recording: how near does each detector come?
 
-    python benchmarks/real_views.py [--detectors fixed-sift dense] [--data FOLDER]
+    python benchmarks/real_views.py [--detectors fixed-sift dense don=out/shelf/model]
+                                    [--data FOLDER] [--clicked 0:10] [--searched 10:15]
                                     [--json FILE] [--output FOLDER]
 
 For every ordered pair of views, each point seen in the first is clicked there and looked
 for in the second. Pixel figures are over the pairs in which the point is seen in both.
+A learned detector may name its model. Views that a model has learned from should be clicked in
+only: --clicked and --searched are ranges of views.
 """
 
 from __future__ import annotations
@@ -89,14 +92,19 @@ class FixedSift:
 
 
 def maker(name: str) -> KeypointDetector:
-    return FixedSift() if name == FIXED_SIFT else make_detector(name)
+    kind, _, model = name.partition("=")
+    return (
+        FixedSift()
+        if kind == FIXED_SIFT
+        else make_detector(kind, {"model": model} if model else {})
+    )
 
 
-def run(views: Views, name: str) -> list[Trial]:
+def run(views: Views, name: str, clicked: range, searched: range) -> list[Trial]:
     config = LiftingConfig(depth_unit_m=1e-4)
-    pairs = len(views.frames) * (len(views.frames) - 1)
+    pairs = sum(shot != view for shot in clicked for view in searched)
     trials: list[Trial] = []
-    batches = one_click_trials(views, lambda: maker(name), config)
+    batches = one_click_trials(views, lambda: maker(name), config, shots=clicked, searched=searched)
     for batch in tqdm(batches, total=pairs, desc=name, unit="pair", leave=False):
         trials.extend(batch)
     return trials
@@ -209,11 +217,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--detectors", nargs="+", default=[FIXED_SIFT, *DETECTORS])
     parser.add_argument("--data", type=Path, default=DATA / "apc_shelf")
+    parser.add_argument("--clicked", default=":", metavar="A:B", help="views that are clicked in")
+    parser.add_argument("--searched", default=":", metavar="A:B", help="views that are searched")
     parser.add_argument("--json", type=Path, help="write every figure there")
     parser.add_argument("--output", type=Path, help="write pictures of the worst answers there")
     args = parser.parse_args()
     views = load_views(args.data)
-    results = {name: run(views, name) for name in args.detectors}
+    spans = [span(text, len(views.frames)) for text in (args.clicked, args.searched)]
+    results = {name: run(views, name, *spans) for name in args.detectors}
     summaries = {name: summarise(trials) for name, trials in results.items()}
     print(table(summaries))
     last = args.detectors[-1]
@@ -224,7 +235,13 @@ def main() -> None:
         write_atomically(args.json, json.dumps(content, indent=1))
     if args.output:
         for name, trials in results.items():
-            gallery(views, trials, args.output / name)
+            gallery(views, trials, args.output / name.replace("/", "_"))
+
+
+def span(text: str, count: int) -> range:
+    """A range of views, as a:b, where both may be missing."""
+    low, _, high = text.partition(":")
+    return range(count)[slice(int(low) if low else None, int(high) if high else None)]
 
 
 def finite(value: object) -> object:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +114,9 @@ def one_click_trials(
     views: Views,
     make_detector: Callable[[], KeypointDetector],
     lifting: LiftingConfig | None = None,
+    *,
+    shots: Sequence[int] | None = None,
+    searched: Sequence[int] | None = None,
 ) -> Iterator[list[Trial]]:
     """Click every visible point of one view, look for all of them in every other view.
 
@@ -121,12 +124,16 @@ def one_click_trials(
         views: the recording.
         make_detector: a detector without shots, as often as called.
         lifting: settings of the lift.
+        shots, searched: numbers of the views that are clicked in, and of those that are searched;
+            None: all.
 
     Yields:
         For each ordered pair of views the trials of its labels.
     """
     at_truth: dict[tuple[int, int], float] = {}  # by point and view: the same for every shot
-    for shot, frame in enumerate(views.frames):
+    every = range(len(views.frames))
+    for shot in every if shots is None else shots:
+        frame = views.frames[shot]
         detector = make_detector()
         wanted = [n for n in range(len(views.labels)) if views.visible[n, shot]]
         enrolled = {}
@@ -137,7 +144,8 @@ def one_click_trials(
                 enrolled[views.labels[n]] = n
             except InvalidInputError:
                 continue
-        for view, other in enumerate(views.frames):
+        for view in every if searched is None else searched:
+            other = views.frames[view]
             if view == shot:
                 continue
             start = time.perf_counter()

@@ -147,6 +147,10 @@ def first_model(
         begin_pretrained(model)
         return model
     known, _ = load_model(job.start)
+    # One thing's surface has more detail than what a class has in common.
+    descriptor = known.config.descriptor
+    if job.recorded is not None:
+        descriptor = asked.pop("descriptor", descriptor)
     if asked:
         raise ConfigurationError(f"section model: {job.start} says already what the network is")
     old = known.config
@@ -160,8 +164,9 @@ def first_model(
     if job.recorded is not None:
         # Heads that do not learn with the trunk would read what it no longer says.
         config = dataclasses.replace(
-            config, heads=method.heads, points=(), focal_px=_focal_px(job.recorded)
-        )
+            config, heads=method.heads, points=(), focal_px=_focal_px(job.recorded),
+            descriptor=descriptor,
+        )  # fmt: skip
     model = KeypointModel(config)
     adopt(model, known)
     return model

@@ -44,25 +44,32 @@ NEAR_PX = (5.0, 10.0, 20.0)
 Sections = dict[str, dict[str, Any]]
 
 _TRAINING = {
-    "steps": 800, "batch": 16, "learning_rate": 1e-3, "pretrained_rate": 0.5, "ema_decay": 0.99,
-    "validate_every": 0, "pictures_every": 200,
+    "steps": 1000, "batch": 8, "learning_rate": 3e-3, "pretrained_rate": 1.0, "ema_decay": 0.98,
+    "validate_every": 0, "pictures_every": 250,
 }  # fmt: skip
-_OBJECT: Sections = {
-    "train": _TRAINING,
-    "episodes": {"same_share": 1.0, "points": 24, "occluded_share": 0.4, "fewest_pixels": 400},
-    "don": {"recipe": "instance", "own_picture": True},
+_EPISODES = {
+    "same_share": 1.0, "points": 64, "photometric": 0.4, "turn_share": 0.1, "occluded_share": 0.2,
+    "occlusion": [0.05, 0.4],
+}  # fmt: skip
+_SHARED: Sections = {
+    "model": {"descriptor": 64},
+    "don": {"recipe": "instance"},
     "calibration": {"pairs": 80, "same_share": 1.0},
 }
+_OBJECT: Sections = {
+    **_SHARED,
+    "train": _TRAINING,
+    "episodes": {**_EPISODES, "fewest_pixels": 400},
+}
 _SCENE: Sections = {
-    "train": {**_TRAINING, "steps": 1200, "batch": 12, "learning_rate": 2e-3},
+    **_SHARED,
+    "train": _TRAINING,
     "episodes": {
-        "same_share": 1.0, "points": 64, "crop_px": 160, "around": "point", "scale": [1.0, 1.8],
-        "turn_share": 0.1, "turn_deg": 15.0, "occluded_share": 0.3, "shift": 0.3,
+        **_EPISODES, "crop_px": 160, "around": "point", "scale": [1.0, 1.8], "turn_deg": 10.0,
+        "shift": 0.3,
     },
-    "don": {"recipe": "instance", "own_picture": True},
     # A scene fills the picture: there is no object to be found in it.
     "objects": {"foreground": 0.0, "votes": 0.0, "surface": 0.0, "likeness": 0.0},
-    "calibration": {"pairs": 80, "same_share": 1.0},
 }  # fmt: skip
 
 
