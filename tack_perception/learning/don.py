@@ -70,6 +70,12 @@ class DonLossConfig(Configuration):
         " from here on; 0 weighs all the same", unit="px", low=0, high=1000,
     )  # fmt: skip
 
+    @property
+    def weighs(self) -> bool:
+        """Whether any loss has a weight."""
+        own = (self.dense, self.nt_xent, self.distributional, self.contrastive)
+        return any((*own, self.taught, self.calibration))
+
 
 def don_losses(
     head: DonHead,

@@ -121,7 +121,7 @@ def nearest_rotation(matrices: Tensor) -> Tensor:
     Args:
         matrices: (B, 3, 3) finite, each with one nearest rotation (s'ᵢ + s'ⱼ > 0).
     """
-    rotation: Tensor = _NearestRotation.apply(matrices)
+    rotation: Tensor = _NearestRotation.apply(matrices)  # type: ignore[no-untyped-call]
     return rotation
 
 
@@ -132,7 +132,7 @@ class _NearestRotation(torch.autograd.Function):
         p, s, q_transposed = torch.linalg.svd(matrices.double())
         sign = torch.linalg.det(p @ q_transposed).sign()
         d = torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign], -1)
-        rotation = (p * d[:, None]) @ q_transposed
+        rotation: Tensor = (p * d[:, None]) @ q_transposed
         ctx.save_for_backward(rotation, q_transposed.mT, d * s)
         return rotation.to(matrices.dtype)
 
@@ -145,7 +145,8 @@ class _NearestRotation(torch.autograd.Function):
         sums = s[:, :, None] + s[:, None]
         # The diagonal of a skew matrix is 0, whatever it is divided by.
         sums = torch.where(torch.eye(3, dtype=torch.bool, device=s.device), 1, sums)
-        return (rotation @ q @ (skew / sums) @ q.mT).to(slope.dtype)
+        back: Tensor = rotation @ q @ (skew / sums) @ q.mT
+        return back.to(slope.dtype)
 
 
 def _check_shapes(source: Tensor, target: Tensor, weights: Tensor | None) -> None:

@@ -12,6 +12,11 @@ from torch import Tensor
 from tack_perception.errors import ConfigurationError
 from tack_perception.learning.don import DonLossConfig, don_losses
 from tack_perception.learning.episode import Episodes
+from tack_perception.learning.keypointnet import (
+    KeypointNetLossConfig,
+    keypointnet_losses,
+    twins_of,
+)
 from tack_perception.learning.objects import ObjectLossConfig, object_losses
 from tack_perception.learning.places import teach
 from tack_perception.learning.sparse import SparseLossConfig, sparse_losses
@@ -46,7 +51,7 @@ class Heads:
     Attributes:
         name: of the method.
         heads: names of the heads.
-        tack, don, instance, objects, sparse: settings of their losses.
+        tack, don, instance, objects, sparse, keypointnet: settings of their losses.
     """
 
     name: str
@@ -58,11 +63,36 @@ class Heads:
     )
     objects: ObjectLossConfig = dataclasses.field(default_factory=ObjectLossConfig)
     sparse: SparseLossConfig = dataclasses.field(default_factory=SparseLossConfig)
+    keypointnet: KeypointNetLossConfig = dataclasses.field(default_factory=KeypointNetLossConfig)
 
     def losses(self, model: KeypointModel, episodes: Episodes) -> dict[str, Tensor]:
         """Weighted scalars by name; their sum is to be made small."""
-        both = model.features(torch.cat([episodes.support, episodes.query]))
-        support, query = both.chunk(2)
+        pictures = [episodes.support, episodes.query] if self._compares else []
+        twins = None
+        if "keypointnet" in self.heads and model.keypointnet is not None:
+            twins = twins_of(episodes, self.keypointnet)
+            pictures += list(twins.pictures)
+        features = list(model.features(torch.cat(pictures)).chunk(len(pictures)))
+        losses: dict[str, Tensor] = {}
+        if twins is not None and model.keypointnet is not None and model.don is not None:
+            views = features[-2], features[-1]
+            losses |= keypointnet_losses(
+                model.keypointnet, model.don, views, twins, self.keypointnet
+            )
+        if self._compares:
+            losses |= self._compared(model, features[0], features[1], episodes)
+        return losses
+
+    @property
+    def _compares(self) -> bool:
+        """Whether anything is learned from support and query."""
+        others = set(self.heads) - {"places", "don", "keypointnet"}
+        return bool(others) or ("don" in self.heads and self.don.weighs)
+
+    def _compared(
+        self, model: KeypointModel, support: Tensor, query: Tensor, episodes: Episodes
+    ) -> dict[str, Tensor]:
+        """Losses of the heads that learn from the pair of pictures."""
         losses: dict[str, Tensor] = {}
         taught = None
         if "places" in self.heads and model.places is not None:
@@ -71,7 +101,7 @@ class Heads:
             losses |= object_losses(model.objects, support, query, episodes, self.objects)
         if "tack" in self.heads and model.tack is not None:
             losses |= tack_losses(model.tack, support, query, episodes, self.tack, taught=taught)
-        if "don" in self.heads and model.don is not None:
+        if "don" in self.heads and model.don is not None and self.don.weighs:
             losses |= don_losses(model.don, support, query, episodes, self.don, taught=taught)
         if "instance" in self.heads and model.instance is not None:
             own = don_losses(model.instance, support, query, episodes, self.instance)
@@ -87,6 +117,11 @@ METHODS: dict[str, Heads] = {
         Heads("tack", ("objects", "places", "tack")),
         Heads("don", ("objects", "places", "don")),
         Heads("sparse", ("objects", "sparse")),
+        Heads(
+            "mined",
+            ("objects", "don", "keypointnet"),
+            don=DonLossConfig(dense=0.0, taught=0.0, calibration=0.0),
+        ),
         Heads("joint", ("objects", "places", "tack", "don", "instance", "sparse")),
     )
 }

@@ -19,6 +19,7 @@ from tack_perception.errors import ConfigurationError, FileFormatError, InvalidI
 from tack_perception.files import write_atomically
 from tack_perception.networks.don import DonHead
 from tack_perception.networks.efficientnet import EfficientNetLite0
+from tack_perception.networks.keypointnet import KeypointNetHead
 from tack_perception.networks.objects import ObjectHead
 from tack_perception.networks.places import PlaceHead
 from tack_perception.networks.resnet import ResNet34
@@ -29,7 +30,7 @@ from tack_perception.networks.unet import UNet
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.yaml"
 FORMAT = 1
-HEADS = ("objects", "places", "tack", "don", "instance", "sparse")
+HEADS = ("objects", "places", "tack", "don", "instance", "sparse", "keypointnet")
 TRUNKS = ("unet", "resnet34", "lite0")
 
 _COLOURS = {
@@ -51,6 +52,7 @@ class ModelConfig(Configuration):
     heads: tuple[str, ...] = setting(HEADS, "what stands on the trunk", choices=HEADS)
     code: int = setting(4, "numbers in a code of TACK", low=1, high=64)
     descriptor: int = setting(16, "numbers in a dense descriptor", low=2, high=512)
+    keypoints: int = setting(16, "that the KeypointNet task looks for", low=3, high=512)
     crop_px: int = setting(128, "side of the pictures it is made for", unit="px", low=32, high=512)
     focal_px: float = setting(
         0.0, "focal length of the pictures of a model that looks at frames as a whole; 0: it looks"
@@ -69,8 +71,9 @@ class KeypointModel(nn.Module):
     Attributes:
         config: the same.
         trunk: pictures → features of `stride` 2.
-        objects, places, tack, don, instance, sparse: the heads; `instance` is a second set of dense
-            descriptors, for one instance where `don` is for a class.
+        objects, places, tack, don, instance, sparse, keypointnet: the heads; `instance` is a second
+            set of dense descriptors, for one instance where `don` is for a class; `keypointnet`
+            reads the descriptors of `don`.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -90,6 +93,11 @@ class KeypointModel(nn.Module):
             if not config.points:
                 raise ConfigurationError("the sparse head needs the names of its points")
             self.sparse = SparseHead(channels, len(config.points))
+        self.keypointnet = None
+        if "keypointnet" in heads:
+            if self.don is None:
+                raise ConfigurationError("the head keypointnet reads descriptors: it needs don")
+            self.keypointnet = KeypointNetHead(config.descriptor, config.keypoints)
 
     @property
     def stride(self) -> int:
