@@ -27,13 +27,14 @@ from tack_perception.evaluation.bootstrap import Resampler
 from tack_perception.evaluation.statistics import Share
 from tack_perception.files import write_atomically
 from tack_perception.learning import se3
+from tack_perception.learning.device_sampler import DeviceSampler
 from tack_perception.learning.hardware import launch
 from tack_perception.learning.job import begin_pretrained, make_sampler, with_settings
 from tack_perception.learning.keypointnet import twins_of
 from tack_perception.learning.loop import train
 from tack_perception.learning.methods import Heads, make_method
 from tack_perception.learning.pack import make_pack
-from tack_perception.learning.sampler import SamplerConfig
+from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.learning.settings import TrainConfig
 from tack_perception.learning.twins import lift
 from tack_perception.networks.keypointnet import expect
@@ -136,9 +137,9 @@ def sampling(args: argparse.Namespace) -> SamplerConfig:
     )  # fmt: skip
 
 
-def test_sampler(args: argparse.Namespace, device: torch.device, batch: int = 32):  # noqa: ANN201
+def held_out(args: argparse.Namespace, device: torch.device) -> EpisodeSampler | DeviceSampler:
     data = make_pack(args.test, classes=args.classes)
-    return make_sampler([data], sampling(args), TrainConfig(seed=12345), device, batch=batch)
+    return make_sampler([data], sampling(args), TrainConfig(seed=12345), device, batch=32)
 
 
 def errors_of(
@@ -146,7 +147,7 @@ def errors_of(
 ) -> Found:
     """Errors in px, and the number of the pair each is of; without a model, of random guesses."""
     device = device or torch.device("cpu")
-    sampler, generator = test_sampler(args, device), torch.Generator().manual_seed(0)
+    sampler, generator = held_out(args, device), torch.Generator().manual_seed(0)
     found: dict[str, list[Tensor]] = {f"{kind}{what}": [] for kind in KINDS for what in ("", "#")}
     with torch.inference_mode():
         for step in tqdm(range(args.batches), "measuring", leave=False):
@@ -174,7 +175,7 @@ def keypoints_of(
     """The keypoints themselves on held-out pictures: agreement, mass, separation, pose."""
     assert model.don is not None
     assert model.keypointnet is not None
-    sampler = test_sampler(args, device)
+    sampler = held_out(args, device)
     found: dict[str, list[Tensor]] = {"mvc": [], "mass": [], "separation": [], "depth": []}
     with torch.inference_mode():
         for step in range(args.batches):

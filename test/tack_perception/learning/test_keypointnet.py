@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The losses of the KeypointNet task: their values, what they leave out, and that runs are exact."""
+"""The losses of the KeypointNet task: values, what they leave out, that runs are exact."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_true_keypoints_agree_and_tell_the_true_pose() -> None:
     assert bool(told.all())
     torch.testing.assert_close(missed, torch.zeros(20), atol=1e-4, rtol=0)
     pixels = camera[0][..., :2] / camera[0][..., 2:] * matrix[0, 0] + matrix[:2, 2]
-    where, depth = on_poster(pixels, poses[0], matrix)
+    _, depth = on_poster(pixels, poses[0], matrix)
     torch.testing.assert_close(depth, camera[0][..., 2])
     lifted = se3.apply(poses[0], lift(pixels, depth, matrix))
     torch.testing.assert_close(lifted, world, atol=1e-5, rtol=0)
