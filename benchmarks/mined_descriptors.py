@@ -36,7 +36,7 @@ from tack_perception.learning.methods import Heads, make_method
 from tack_perception.learning.pack import make_pack
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.learning.settings import TrainConfig
-from tack_perception.learning.twins import lift
+from tack_perception.learning.twins import intrinsics, lift, on_poster
 from tack_perception.networks.keypointnet import expect
 from tack_perception.networks.model import TRUNKS, KeypointModel, ModelConfig
 from tack_perception.networks.sampling import peaks, to_pixels
@@ -176,20 +176,28 @@ def keypoints_of(
     assert model.don is not None
     assert model.keypointnet is not None
     sampler = held_out(args, device)
-    found: dict[str, list[Tensor]] = {"mvc": [], "mass": [], "separation": [], "depth": []}
+    found: dict[str, list[Tensor]] = {
+        name: [] for name in ("mvc", "flat", "mass", "separation", "depth")
+    }
     with torch.inference_mode():
         for step in range(args.batches):
             twins = twins_of(sampler.batch(step).to(device), method.keypointnet)
-            world, views = [], []
+            world, views, poster = [], [], []
+            size = torch.tensor(twins.scale / args.px, device=device)
+            own = intrinsics(args.px, size)
             for side in (0, 1):
                 cells = model.don(model.features(twins.pictures[side]))
                 one = expect(*model.keypointnet(cells), twins.masks[side], model.stride)
-                lifted = lift(one.pixels, one.depth, twins.intrinsics)
+                lifted = lift(one.pixels, one.depth, twins.intrinsics[side])
                 world.append(se3.apply(twins.world_from_camera[side], lifted))
                 views.append(one)
+                pose, matrix = twins.world_from_camera[side], twins.intrinsics[side]
+                poster.append(on_poster(one.pixels, pose, matrix, own)[0])
             shown = (twins.masks.flatten(2).sum(2) >= 8).all(0)
-            apart = (world[0] - world[1]).norm(dim=-1) * twins.intrinsics[0, 0]
+            apart = (world[0] - world[1]).norm(dim=-1) * twins.scale
             found["mvc"].append(apart[shown].flatten().cpu())
+            away = (poster[0] - poster[1]).norm(dim=-1)
+            found["flat"].append(away[shown].flatten().cpu())
             found["depth"].append((world[0][..., 2] - 1).abs()[shown].flatten().cpu())
             found["mass"].append(views[0].mask[shown].flatten().cpu())
             pixels = views[0].pixels[shown]
@@ -222,17 +230,19 @@ def table(rows: dict[str, Found], px: int) -> str:
 def keypoints_table(rows: dict[str, Found]) -> str:
     """Markdown: how well the KeypointNet task itself is done on held-out pictures."""
     lines = [
-        "\n| keypoints | consistency, median / mean px | mass on the object, mean / median |"
-        " smallest separation, median px | off the poster, median |",
-        "|---|---|---|---|---|",
+        "\n| keypoints | consistency in space, median / mean px | on the poster |"
+        " mass on the object, mean / median | smallest separation, median px |"
+        " off the poster, median |",
+        "|---|---|---|---|---|---|",
     ]
     for name, found in rows.items():
         if "mvc" in found:
-            mvc, mass, separation, depth = (
-                found[key] for key in ("mvc", "mass", "separation", "depth")
+            mvc, flat, mass, separation, depth = (
+                found[key] for key in ("mvc", "flat", "mass", "separation", "depth")
             )
             lines.append(
-                f"| {name} | {np.median(mvc):.2f} / {mvc.mean():.2f} | {mass.mean():.3f} /"
+                f"| {name} | {np.median(mvc):.2f} / {mvc.mean():.2f} |"
+                f" {np.median(flat):.2f} / {flat.mean():.2f} | {mass.mean():.3f} /"
                 f" {np.median(mass):.3f} | {np.median(separation):.2f} | {np.median(depth):.3f} |"
                 f" ({len(mvc)} keypoints of {len(separation)} pictures)"
             )

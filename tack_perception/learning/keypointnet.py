@@ -109,9 +109,12 @@ def keypointnet_losses(
             logits, depths = head(cells[side])
             sides.append(expect(logits, depths, twins.masks[side], stride))
         shown = (twins.masks.flatten(2).sum(2) >= _FEWEST_CELLS).all(0)
-        camera = [lift(one.pixels, one.depth, twins.intrinsics) for one in sides]
+        camera = [
+            lift(one.pixels, one.depth, matrix)
+            for one, matrix in zip(sides, twins.intrinsics, strict=True)
+        ]
         world = [se3.apply(twins.world_from_camera[side], camera[side]) for side in (0, 1)]
-        apart = (world[0] - world[1]) * twins.intrinsics[0, 0]
+        apart = (world[0] - world[1]) * twins.scale
         terms = {
             "silhouette": _both(silhouette, sides),
             "variance": _both(lambda one: one.variance.mean(1), sides),
@@ -124,7 +127,7 @@ def keypointnet_losses(
             if getattr(config, name)
         }
         if config.pose:
-            narrowest = config.narrowest_px / twins.intrinsics[0, 0].item()
+            narrowest = config.narrowest_px / twins.scale
             missed, told = relative_pose(camera[0], camera[1], twins.second_from_first, narrowest)
             losses["mined_pose"] = config.pose * masked_mean(missed, shown & told)
             if head.training:

@@ -3,9 +3,10 @@
 
 A picture tells no depth. So the world is the picture itself: a poster in the plane z = 1, upright
 and facing the camera that stands at the origin (world frame: x right, y down, z forward, its unit
-the distance to the poster). Another camera before it sees the poster turned, shifted, nearer or
-farther (an affine map of the picture) and, where it looks from the side, in perspective. All of it
-is one rigid motion, so that "world frame" and "relative pose" are exact words.
+the distance to the poster). Another camera before it sees the poster turned and shifted (an affine
+map of the picture) and, where it looks from the side, in perspective. All of it is one rigid
+motion, so that "world frame" and "relative pose" are exact words. Its lens makes things larger or
+smaller, not its distance: of a picture of unknown size nobody could tell a distance.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class ViewConfig(Configuration):
         90.0, "largest turn about the optical axis, to either side", unit="°", low=0, high=180
     )
     shift: float = setting(0.15, "largest shift, in sides of the picture", low=0, high=0.5)
-    zoom: float = setting(1.3, "most that a view is nearer or farther, as a factor", low=1, high=3)
+    zoom: float = setting(
+        1.3, "most that a view's lens makes things larger or smaller, as a factor", low=1, high=3
+    )
     perspective: float = setting(0.5, "share of the views from the side", low=0, high=1)
     tilt_deg: float = setting(30.0, "how far from the side at the most", unit="°", low=0, high=50)
     focal: float = setting(
@@ -54,13 +57,15 @@ class Twins:
         pictures: (2, B, 3, S, S) RGB, 0 to 1.
         masks: (2, B, h, w) 0 to 1, where the object is seen.
         world_from_camera: (2, B, 4, 4); the unit is the distance of the poster.
-        intrinsics: (3, 3), px of the views.
+        intrinsics: (2, B, 3, 3), px of the views.
+        scale: px of the picture in one unit of the world.
     """
 
     pictures: Tensor
     masks: Tensor
     world_from_camera: Tensor
     intrinsics: Tensor
+    scale: float
 
     @property
     def second_from_first(self) -> Tensor:
@@ -93,36 +98,40 @@ def draw_twins(
             f"(B, 3, S, S) and (B, S/k, S/k) are expected"
         )
     stride = size // grid
-    matrix = intrinsics(size, config.focal).to(pictures.device)
+    own = intrinsics(size, pictures.new_tensor(config.focal))
     poses = torch.stack([draw_poses(batch, config, generator) for _ in range(2)])
+    zoom = (uniform(generator, (2, batch), -1, 1) * math.log(config.zoom)).exp()
+    matrices = intrinsics(size, config.focal * zoom)
+    pixels = pixel_grid(size, 1.0, pictures.device).expand(batch, -1, -1)
+    cells = pixel_grid(grid, stride, pictures.device, (stride - 1) / 2).expand(batch, -1, -1)
     changed, seen = [], []
-    for pose in poses:
-        pixels = pixel_grid(size, 1.0, pictures.device).expand(batch, -1, -1)
-        cells = pixel_grid(grid, stride, pictures.device, (stride - 1) / 2).expand(batch, -1, -1)
-        mask = _look_up(masks, on_poster(pixels, pose, matrix)[0], stride, size)
+    for pose, matrix in zip(poses, matrices, strict=True):
+        where = on_poster(pixels, pose, matrix, own)[0]
+        mask = _look_up(masks, where, stride, size)
         behind = _backgrounds(pictures, generator)
         grey = pictures.new_tensor(OUTSIDE)[:, None, None] / 255
-        view = _look_up(pictures - grey, on_poster(pixels, pose, matrix)[0], 1, size) + grey
+        view = _look_up(pictures - grey, where, 1, size) + grey
         swapped = uniform(generator, (batch, 1, 1, 1), 0, 1) < config.background
         view = torch.where(swapped, view * mask + behind * (1 - mask), view)
         changed.append(photometric(view, generator, config.photometric))
-        seen.append(_look_up(masks, on_poster(cells, pose, matrix)[0], stride, grid)[:, 0])
-    return Twins(torch.stack(changed), torch.stack(seen), poses, matrix)
+        cut = on_poster(cells, pose, matrix, own)[0]
+        seen.append(_look_up(masks, cut, stride, grid)[:, 0])
+    return Twins(torch.stack(changed), torch.stack(seen), poses, matrices, config.focal * size)
 
 
-def intrinsics(size: int, focal: float) -> Tensor:
-    """(3, 3) of a pinhole camera with square pictures, px; `focal` in sides of the picture."""
-    middle = (size - 1) / 2
-    return torch.tensor([[focal * size, 0, middle], [0, focal * size, middle], [0, 0, 1.0]])
+def intrinsics(size: int, focal: Tensor) -> Tensor:
+    """(..., 3, 3) of pinhole cameras with square pictures, px; (...) `focal` in sides of them."""
+    middle, zero = torch.full_like(focal, (size - 1) / 2), torch.zeros_like(focal)
+    rows = [focal * size, zero, middle, zero, focal * size, middle, zero, zero, zero + 1]
+    return torch.stack(rows, -1).reshape(*focal.shape, 3, 3)
 
 
 def draw_poses(count: int, config: ViewConfig, generator: torch.Generator) -> Tensor:
-    """(N, 4, 4) world_from_camera of cameras that look at a place near the poster's middle."""
+    """(N, 4, 4) world_from_camera of cameras at distance 1 of a place near the poster's middle."""
     turn = uniform(generator, (count,), -1, 1) * math.radians(config.turn_deg)
     tilt = uniform(generator, (count,), 0, 1).sqrt() * math.radians(config.tilt_deg)
     tilted = uniform(generator, (count,), 0, 1) < config.perspective
     towards = uniform(generator, (count,), -math.pi, math.pi)
-    distance = (uniform(generator, (count,), -1, 1) * math.log(config.zoom)).exp()
     shift = uniform(generator, (count, 2), -1, 1) * config.shift / config.focal
     zero = torch.zeros_like(turn)
     roll = se3.exp(torch.stack([zero, zero, zero, zero, zero, turn], -1))
@@ -132,16 +141,19 @@ def draw_poses(count: int, config: ViewConfig, generator: torch.Generator) -> Te
     )
     rotation = (lean @ roll)[:, :3, :3]
     target = torch.cat([shift, torch.ones_like(shift[:, :1])], -1)
-    return se3.assemble(rotation, target - distance[:, None] * rotation[:, :, 2])
+    return se3.assemble(rotation, target - rotation[:, :, 2])
 
 
-def on_poster(pixels: Tensor, pose: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
+def on_poster(
+    pixels: Tensor, pose: Tensor, matrix: Tensor, picture: Tensor
+) -> tuple[Tensor, Tensor]:
     """What the pixels of a view show of the picture.
 
     Args:
         pixels: (B, N, 2) px of the views.
         pose: (B, 4, 4) world_from_camera.
-        matrix: (3, 3) intrinsics of the views and of the picture.
+        matrix: (B, 3, 3) intrinsics of the views.
+        picture: (3, 3) intrinsics of the picture.
 
     Returns:
         (B, N, 2) px of the picture; (B, N) depth in the view, in distances of the poster.
@@ -149,12 +161,22 @@ def on_poster(pixels: Tensor, pose: Tensor, matrix: Tensor) -> tuple[Tensor, Ten
     rays = lift(pixels, torch.ones_like(pixels[..., 0]), matrix) @ pose[:, :3, :3].mT
     depth = (1 - pose[:, None, 2, 3]) / rays[..., 2]
     world = pose[:, None, :3, 3] + depth[..., None] * rays
-    return world[..., :2] * matrix[0, 0] + matrix[:2, 2], depth
+    return world[..., :2] * picture[0, 0] + picture[:2, 2], depth
 
 
 def lift(pixels: Tensor, depth: Tensor, matrix: Tensor) -> Tensor:
-    """(..., 3) X = K⁻¹ [u, v, 1]ᵀ d in the camera's frame (Navale et al. 2023, equation 5)."""
-    level = (pixels - matrix[:2, 2]) / torch.stack([matrix[0, 0], matrix[1, 1]])
+    """X = K⁻¹ [u, v, 1]ᵀ d in the cameras' frames (Navale et al. 2023, equation 5).
+
+    Args:
+        pixels: (B, N, 2) px.
+        depth: (B, N) along the optical axis, in any unit.
+        matrix: (B, 3, 3) intrinsics, px; without skew.
+
+    Returns:
+        (B, N, 3) in the unit of the depth.
+    """
+    focal = torch.stack([matrix[:, 0, 0], matrix[:, 1, 1]], -1)[:, None]
+    level = (pixels - matrix[:, None, :2, 2]) / focal
     return torch.cat([level, torch.ones_like(level[..., :1])], -1) * depth[..., None]
 
 

@@ -86,7 +86,7 @@ def test_consistency_is_hubers() -> None:
 
 def test_true_keypoints_agree_and_tell_the_true_pose() -> None:
     """Of places of the poster that both cameras see, in both frames."""
-    matrix = intrinsics(64, 1.5)
+    own, matrix = intrinsics(64, torch.tensor(1.5)), intrinsics(64, torch.full((20,), 1.2))
     poses = draw_poses(40, KeypointNetLossConfig(), torch.Generator().manual_seed(0))
     poses = poses.reshape(2, 20, 4, 4)
     world = torch.cat([torch.rand(20, 9, 2) - 0.5, torch.ones(20, 9, 1)], -1)
@@ -95,8 +95,8 @@ def test_true_keypoints_agree_and_tell_the_true_pose() -> None:
     missed, told = relative_pose(camera[0], camera[1], truth)
     assert bool(told.all())
     torch.testing.assert_close(missed, torch.zeros(20), atol=1e-4, rtol=0)
-    pixels = camera[0][..., :2] / camera[0][..., 2:] * matrix[0, 0] + matrix[:2, 2]
-    _, depth = on_poster(pixels, poses[0], matrix)
+    pixels = camera[0][..., :2] / camera[0][..., 2:] * 76.8 + 31.5
+    _, depth = on_poster(pixels, poses[0], matrix, own)
     torch.testing.assert_close(depth, camera[0][..., 2])
     lifted = se3.apply(poses[0], lift(pixels, depth, matrix))
     torch.testing.assert_close(lifted, world, atol=1e-5, rtol=0)
@@ -159,7 +159,7 @@ def test_an_object_that_is_not_seen_does_not_count(make_episodes: Make) -> None:
     twins = twins_of(make_episodes(batch=4, size=32), KeypointNetLossConfig())
     kept = dataclasses.replace(
         twins, pictures=twins.pictures[:, :2], masks=twins.masks[:, :2],
-        world_from_camera=twins.world_from_camera[:, :2],
+        world_from_camera=twins.world_from_camera[:, :2], intrinsics=twins.intrinsics[:, :2],
     )  # fmt: skip
     hidden = dataclasses.replace(twins, masks=twins.masks.clone())
     hidden.masks[0, 2:] = 0

@@ -29,9 +29,10 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def test_a_pixel_lifted_by_its_depth_lies_on_the_poster() -> None:
-    matrix, poses = intrinsics(64, 1.5), draw_poses(50, ViewConfig(), seeded())
+    own, poses = intrinsics(64, torch.tensor(1.5)), draw_poses(50, ViewConfig(), seeded())
+    matrix = intrinsics(64, 1.2 + torch.rand(50))
     pixels = torch.rand(50, 9, 2, generator=seeded(1)) * 63
-    where, depth = on_poster(pixels, poses, matrix)
+    where, depth = on_poster(pixels, poses, matrix, own)
     world = se3.apply(poses, lift(pixels, depth, matrix))
     assert bool((depth > 0.3).all())
     torch.testing.assert_close(world[..., 2], torch.ones(50, 9), atol=1e-5, rtol=0)
@@ -60,7 +61,8 @@ def test_the_views_show_what_the_poses_say() -> None:
     twins = draw_twins(picture, mask, PLAIN, seeded())
     pixels = pixel_grid(size, 1.0, torch.device("cpu")).expand(6, -1, -1)
     for side in (0, 1):
-        where, _ = on_poster(pixels, twins.world_from_camera[side], twins.intrinsics)
+        pose, matrix = twins.world_from_camera[side], twins.intrinsics[side]
+        where, _ = on_poster(pixels, pose, matrix, intrinsics(size, torch.tensor(1.5)))
         inside = ((where > 1) & (where < size - 2)).all(-1)
         assert 0.3 < inside.float().mean().item() < 1
         shown = twins.pictures[side, :, :2].flatten(2).mT * size
