@@ -35,10 +35,10 @@ class KeypointNetLossConfig(ViewConfig):
     """How much of each loss, and how the views differ."""
 
     silhouette: float = setting(1.0, "weight of lying on the object", low=0)
-    variance: float = setting(0.01, "weight of the maps' variance, which is in px²", low=0)
+    variance: float = setting(0.02, "weight of the maps' variance, which is in px²", low=0)
     separation: float = setting(1.0, "weight of keypoints being apart", low=0)
     consistency: float = setting(
-        1.0, "weight of both views' keypoints being one place of the world", low=0
+        0.3, "weight of both views' keypoints being one place of the world", low=0
     )
     pose: float = setting(0.2, "weight of the relative pose by the keypoints being true", low=0)
     calibration: float = setting(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,17 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch is not installed")
 import torch
 
-from tack_perception.detectors.don import DonReader
+from tack_perception.annotation import Annotation
+from tack_perception.camera import CameraIntrinsics
+from tack_perception.detectors import make_detector
 from tack_perception.errors import ConfigurationError, InvalidInputError
+from tack_perception.frame import RGBDFrame
 from tack_perception.networks.keypointnet import KeypointNetHead, expect
 from tack_perception.networks.model import KeypointModel, ModelConfig, load_model, save_model
 
-MINED = ModelConfig(width=8, heads=("objects", "don", "keypointnet"), classes=("mug",), keypoints=5)
+MINED = ModelConfig(
+    width=8, heads=("objects", "don", "keypointnet"), classes=("mug",), keypoints=5, crop_px=64
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -71,18 +77,25 @@ def test_wrong_sizes_are_refused() -> None:
         KeypointModel(ModelConfig(width=8, heads=("keypointnet",)))
 
 
-def test_a_mined_model_is_read_by_the_detector_of_dense_nets(tmp_path: Path) -> None:
-    """What it finds depends on the bottleneck, and not on the keypoints that stand on it."""
-    save_model(tmp_path, KeypointModel(MINED), {"method": "mined"}, half=True)
-    model, _ = load_model(tmp_path)
-    assert model.keypointnet is not None
-    assert model.keypointnet.keypoints == 5
-    reader = DonReader(model)
-    with torch.inference_mode():
-        features = model.features(torch.rand(1, 3, 64, 64))
-        before = reader.head(features)
-        model.keypointnet = None
-        assert torch.equal(DonReader(model).head(model.features(torch.zeros(1, 3, 64, 64))),
-                           reader.head(model.features(torch.zeros(1, 3, 64, 64))))  # fmt: skip
-    assert before.shape == (1, 16, 32, 32)
-    torch.testing.assert_close(before.norm(dim=1), torch.ones(1, 32, 32))
+def frame(seed: int) -> RGBDFrame:
+    rng = np.random.default_rng(seed)
+    color = rng.integers(0, 255, (15, 20, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    depth = np.full((120, 160), 0.5, np.float32)
+    return RGBDFrame(color, depth, CameraIntrinsics(160, 120, 150, 150, 79.5, 59.5), 1, "cam")
+
+
+def test_the_detector_of_dense_nets_reads_a_mined_model(tmp_path: Path) -> None:
+    """Its answers hang on the bottleneck, and not on the keypoints that stand on it."""
+    mined = KeypointModel(MINED)
+    bare = KeypointModel(dataclasses.replace(MINED, heads=("objects", "don")))
+    bare.load_state_dict(mined.state_dict(), strict=False)
+    answers = []
+    for name, model in (("mined", mined), ("bare", bare)):
+        save_model(tmp_path / name, model, {"method": "mined"}, half=True)
+        detector = make_detector("don", {"model": str(tmp_path / name)})
+        detector.enroll([Annotation("a", 90, 70, frame(0)), Annotation("b", 30, 40, frame(0))])
+        answers.append([(one.u, one.v, one.confidence) for one in detector.detect(frame(1))])
+    assert answers[0] == answers[1]
+    loaded, _ = load_model(tmp_path / "mined")
+    assert loaded.keypointnet is not None
+    assert loaded.keypointnet.keypoints == 5
