@@ -134,7 +134,8 @@ def keypointnet_losses(
                 head.left_out += torch.stack([shown.sum(), (shown & ~told).sum()])
         if config.calibration:
             agree = shown[:, None] & (apart.detach().norm(dim=2) <= 2 * stride)
-            pairs = _agreed(don, cells, sides, agree, stride, size)
+            still = cells[0].detach(), cells[1].detach()
+            pairs = _agreed(don, still, sides, agree, stride, size)
             fitted = calibration(don, pairs, _SCALES_ONLY)
             losses["mined_calibration"] = config.calibration * fitted
     return losses
