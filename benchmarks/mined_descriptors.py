@@ -4,7 +4,9 @@
 One trunk, one data set, the same number of steps and of pictures in a step; only the losses differ.
 `mined` sees two views of one picture of each episode (docs/methods/keypointnet.md), `DON` two
 pictures and the points that both show. Asked are surface points of held-out instances: described in
-one picture, looked for in another one by the same logits; errors are distances in pixels.
+one picture, looked for in another one by the same logits; errors are distances in pixels. The other
+picture is a second view of the same one (as in the paper), another picture of the same instance, or
+one of another instance.
 
   tack render --class shoe --instances 80 --views 8 --size 480x360 --output train --workers 2
   tack render --class shoe --split held_out --instances 16 --views 8 --size 480x360 --output test
@@ -30,19 +32,19 @@ from tack_perception.learning import se3
 from tack_perception.learning.device_sampler import DeviceSampler
 from tack_perception.learning.hardware import launch
 from tack_perception.learning.job import begin_pretrained, make_sampler, with_settings
-from tack_perception.learning.keypointnet import twins_of
+from tack_perception.learning.keypointnet import KeypointNetLossConfig, twins_of
 from tack_perception.learning.loop import train
 from tack_perception.learning.methods import Heads, make_method
 from tack_perception.learning.pack import make_pack
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.learning.settings import TrainConfig
-from tack_perception.learning.twins import intrinsics, lift, on_poster
+from tack_perception.learning.twins import Twins, intrinsics, lift, on_poster
 from tack_perception.networks.keypointnet import expect
 from tack_perception.networks.model import TRUNKS, KeypointModel, ModelConfig
 from tack_perception.networks.sampling import peaks, to_pixels
 
 ROWS = ("mined", "DON", "nothing learned")
-KINDS = ("same instance", "new instance")
+KINDS = ("one picture, two views", "same instance", "new instance")
 THRESHOLDS = (2.0, 4.0, 10.0)  # px of 64
 FARTHEST = 10.0  # px of 64; the curve's end: 100 px of 640, as in the paper
 VIEWS = {"turn_deg": 30.0, "tilt_deg": 20.0, "photometric": 0.5, "background": 0.3}
@@ -59,11 +61,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--trunk", default="unet", choices=TRUNKS)
+    parser.add_argument("--trunk", default="lite0", choices=TRUNKS)
     parser.add_argument("--width", type=int, default=24, help="of the trunk unet")
     parser.add_argument("--px", type=int, default=64)
     parser.add_argument("--descriptor", type=int, default=16)
-    parser.add_argument("--keypoints", type=int, default=16)
+    parser.add_argument("--keypoints", type=int, default=64)
     parser.add_argument("--batches", type=int, default=24, help="of 32 pairs, to measure on")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0)
@@ -151,24 +153,41 @@ def errors_of(
     device = device or torch.device("cpu")
     sampler, generator = held_out(args, device), torch.Generator().manual_seed(0)
     found: dict[str, list[Tensor]] = {f"{kind}{what}": [] for kind in KINDS for what in ("", "#")}
+
+    def find(first: Tensor, second: Tensor, clicks: Tensor) -> Tensor:
+        if model is None:
+            return torch.rand(clicks.shape, generator=generator).to(device) * args.px
+        assert model.don is not None
+        known, other = model.features(torch.cat([first, second])).chunk(2)
+        codes = model.don.sample(model.don(known), clicks, model.stride)
+        return to_pixels(peaks(model.don.logits(codes, model.don(other)))[0], model.stride)
+
     with torch.inference_mode():
         for step in tqdm(range(args.batches), "measuring", leave=False):
             e = sampler.batch(step).to(device)
-            if model is None:
-                there = torch.rand(e.query_points.shape, generator=generator).to(device) * args.px
-            else:
-                assert model.don is not None
-                support, query = model.features(torch.cat([e.support, e.query])).chunk(2)
-                codes = model.don.sample(model.don(support), e.support_points, model.stride)
-                heat = model.don.logits(codes, model.don(query))
-                there = to_pixels(peaks(heat)[0], model.stride)
-            error = (there - e.query_points).norm(dim=-1)
-            number = torch.arange(len(e), device=device)[:, None].expand_as(error) + step * 32
-            for kind, mask in zip(KINDS, (e.same, ~e.same), strict=True):
-                which = e.visible & e.known & mask[:, None]
-                found[kind].append(error[which].cpu())
-                found[f"{kind}#"].append(number[which].cpu())
+            twins = twins_of(e, KeypointNetLossConfig(**VIEWS))
+            places = [shown_at(e.support_points, twins, side) for side in (0, 1)]
+            inside = torch.stack([(p > 0) & (p < args.px - 1) for p in places]).all(0).all(-1)
+            own = find(twins.pictures[0], twins.pictures[1], places[0]) - places[1]
+            other = find(e.support, e.query, e.support_points) - e.query_points
+            seen = e.visible & e.known
+            number = torch.arange(len(e), device=device)[:, None].expand_as(seen) + step * 32
+            for kind, away, mask in zip(
+                KINDS, (own, other, other),
+                (inside, seen & e.same[:, None], seen & ~e.same[:, None]), strict=True,
+            ):  # fmt: skip
+                found[kind].append(away.norm(dim=-1)[mask].cpu())
+                found[f"{kind}#"].append(number[mask].cpu())
     return {name: torch.cat(several).double().numpy() for name, several in found.items()}
+
+
+def shown_at(pixels: Tensor, twins: Twins, side: int) -> Tensor:
+    """(B, N, 2) px of a view where (B, N, 2) px of the picture are: what no loss is told."""
+    world = (pixels - (twins.pictures.shape[-1] - 1) / 2) / twins.scale
+    world = torch.cat([world, torch.ones_like(world[..., :1])], -1)
+    camera = se3.apply(se3.inverse(twins.world_from_camera[side]), world)
+    projected = camera @ twins.intrinsics[side].mT
+    return projected[..., :2] / projected[..., 2:]
 
 
 def keypoints_of(

@@ -44,7 +44,7 @@ GIB = 2**30
 def main() -> None:
     """Measure all, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--px", type=int, default=512, help="side of the pictures")
+    parser.add_argument("--px", type=int, default=256, help="side of the pictures")
     parser.add_argument("--trunk", default="unet", choices=TRUNKS)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--limit", type=float, default=6.0, help="GiB; what needs more is left out")

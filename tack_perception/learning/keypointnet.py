@@ -35,7 +35,7 @@ class KeypointNetLossConfig(ViewConfig):
     """How much of each loss, and how the views differ."""
 
     silhouette: float = setting(1.0, "weight of lying on the object", low=0)
-    variance: float = setting(0.02, "weight of the maps' variance, which is in px²", low=0)
+    variance: float = setting(0.002, "weight of the maps' variance, which is in px²", low=0)
     separation: float = setting(1.0, "weight of keypoints being apart", low=0)
     consistency: float = setting(
         0.3, "weight of both views' keypoints being one place of the world", low=0
@@ -45,7 +45,7 @@ class KeypointNetLossConfig(ViewConfig):
         0.1, "weight of fitting the scales of the head don, by keypoints that agree; the"
         " descriptors are left alone", low=0,
     )  # fmt: skip
-    separation_px: float = setting(4.0, "keypoints are this far apart", unit="px", low=0, high=64)
+    separation_px: float = setting(2.0, "keypoints are this far apart", unit="px", low=0, high=64)
     huber_px: float = setting(
         1.0, "consistency: a difference counts squared up to here, then as it is; px at the"
         " poster's distance", unit="px", low=0.01, high=100,

@@ -52,7 +52,7 @@ class ModelConfig(Configuration):
     heads: tuple[str, ...] = setting(HEADS, "what stands on the trunk", choices=HEADS)
     code: int = setting(4, "numbers in a code of TACK", low=1, high=64)
     descriptor: int = setting(16, "numbers in a dense descriptor", low=2, high=512)
-    keypoints: int = setting(16, "that the KeypointNet task looks for", low=3, high=512)
+    keypoints: int = setting(64, "that the KeypointNet task looks for", low=3, high=512)
     crop_px: int = setting(128, "side of the pictures it is made for", unit="px", low=32, high=512)
     focal_px: float = setting(
         0.0, "focal length of the pictures of a model that looks at frames as a whole; 0: it looks"
