@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What descriptors are worth that were mined without correspondences, beside those of DON.
+r"""What descriptors are worth that were mined without correspondences, beside those of DON.
 
 One trunk, one data set, the same number of steps and of pictures in a step; only the losses differ.
 `mined` sees two views of one picture of each episode (docs/methods/keypointnet.md), `DON` two
@@ -8,8 +8,10 @@ one picture, looked for in another one by the same logits; errors are distances 
 picture is a second view of the same one (as in the paper), another picture of the same instance, or
 one of another instance.
 
-  tack render --class shoe --instances 80 --views 8 --size 480x360 --output train --workers 2
-  tack render --class shoe --split held_out --instances 16 --views 8 --size 480x360 --output test
+  tack render --class mug,cap,shoe,hammer,screwdriver,wrench,bottle,box --instances 80 --views 8 \
+      --seed 1 --companions 2 --clutter 3 --occluders 1 --size 480x360 --noise none --output train
+  tack render --class mug,cap,shoe,hammer,screwdriver,wrench,bottle,box --instances 12 --views 8 \
+      --split held_out --seed 3 --companions 2 --clutter 3 --noise d435 --output test
   python benchmarks/mined_descriptors.py --data train --test test --output out/mined
 """
 
