@@ -11,7 +11,7 @@ one of another instance.
   tack render --class mug,cap,shoe,hammer,screwdriver,wrench,bottle,box --instances 80 --views 8 \
       --seed 1 --companions 2 --clutter 3 --occluders 1 --size 480x360 --noise none --output train
   tack render --class mug,cap,shoe,hammer,screwdriver,wrench,bottle,box --instances 12 --views 8 \
-      --split held_out --seed 3 --companions 2 --clutter 3 --noise d435 --output test
+      --split held_out --seed 3 --companions 2 --clutter 3 --size 640x480 --noise d435 --output test
   python benchmarks/mined_descriptors.py --data train --test test --output out/mined
 """
 
