@@ -14,7 +14,7 @@ from tack_perception.recording.volume import usable_depth
 
 FloatArray = NDArray[np.float64]
 _MOST = 1500
-_CONTRAST = 0.02
+_CONTRAST = 0.004  # faint grain of wood is what many tables have
 _RATIO = 0.8  # of the distances to the best and the second-best match
 
 
@@ -59,12 +59,15 @@ def matches(first: Features, second: Features) -> NDArray[np.int64]:
     """(M, 2) numbers of features that are each other's nearest, and clearly so."""
     if len(first.pixels) < 2 or len(second.pixels) < 2:
         return np.zeros((0, 2), np.int64)
-    matcher = cv2.BFMatcher(cv2.NORM_L2)
-    forth = [
-        one
-        for one, other in matcher.knnMatch(first.descriptors, second.descriptors, k=2)
-        if one.distance < _RATIO * other.distance
-    ]
-    back = {o.queryIdx: o.trainIdx for o in matcher.match(second.descriptors, first.descriptors)}
-    pairs = [(o.queryIdx, o.trainIdx) for o in forth if back.get(o.trainIdx) == o.queryIdx]
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    # One product of matrices: OpenCV's matcher takes five times as long.
+    one, two = first.descriptors, second.descriptors
+    away = (one**2).sum(axis=1)[:, None] + (two**2).sum(axis=1) - 2 * (one @ two.T)
+    best = away.argmin(axis=1)
+    rows = np.arange(len(one))
+    nearest = away[rows, best]
+    away[rows, best] = np.inf
+    clear = nearest < _RATIO**2 * away.min(axis=1)
+    away[rows, best] = nearest
+    mutual = away.argmin(axis=0)[best] == rows
+    kept = np.flatnonzero(clear & mutual)
+    return np.column_stack([kept, best[kept]]).astype(np.int64)
