@@ -85,6 +85,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " beside the thing",
     )  # fmt: skip
     parser.add_argument(
+        "--background", metavar="SOURCE",
+        help="a recording of the same place without the thing: what is new is learned, and no table"
+        " is needed (poses by TF or board)",
+    )  # fmt: skip
+    parser.add_argument(
         "--fixed-frame", metavar="NAME",
         help="TF frame that does not move (default: base_link or another upright one)",
     )  # fmt: skip
@@ -103,8 +108,8 @@ def run(args: argparse.Namespace) -> int:
     # Here and not above: `tack record --help` needs no Open3D.
     from tack_perception.recording import preview
     from tack_perception.recording.board import Board
-    from tack_perception.recording.job import QUALITY, check_name, record, write
-    from tack_perception.recording.volume import save_ply
+    from tack_perception.recording.job import QUALITY, Recorded, check_name, record, write
+    from tack_perception.recording.volume import Surface, save_ply
 
     began = time.perf_counter()
     config = _config(args)
@@ -112,16 +117,24 @@ def run(args: argparse.Namespace) -> int:
     _check_output(args.output)
     board = Board.parse(args.board) if args.board else None
     gripper = _mask(args.gripper_mask) if args.gripper_mask else None
-    with _opened(args.source) as source:
-        frames = iter(_until_stopped(source))
-        first = next(frames, None)
-        if first is None:
-            raise InvalidInputError(f"{args.source}: there is no frame in it")
-        recorded = record(
-            _chain(first, frames), args.name, config,
-            pose_of=_pose_of(source, first, args.fixed_frame), board=board, gripper=gripper,
-            progress=not args.quiet,
-        )  # fmt: skip
+
+    def recording(name: str, settings: RecordConfig, background: Surface | None) -> Recorded:
+        with _opened(name) as source:
+            frames = iter(_until_stopped(source))
+            first = next(frames, None)
+            if first is None:
+                raise InvalidInputError(f"{name}: there is no frame in it")
+            return record(
+                _chain(first, frames), args.name, settings,
+                pose_of=_pose_of(source, first, args.fixed_frame), board=board, gripper=gripper,
+                background=background, progress=not args.quiet,
+            )  # fmt: skip
+
+    background = None
+    if args.background:
+        empty = dataclasses.replace(config, things="scene")
+        background = recording(args.background, empty, None).surface
+    recorded = recording(args.source, config, background)
     faults = recorded.quality.faults(config)
     if not faults:
         settings = {**dataclasses.asdict(config), "source": _plain(args.source), "name": args.name}

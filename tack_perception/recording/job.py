@@ -101,6 +101,7 @@ def record(
     pose_of: PoseOf | None = None,
     board: Board | None = None,
     gripper: Mask | None = None,
+    background: Surface | None = None,
     progress: bool = False,
 ) -> Recorded:
     """Make of frames what a data set needs; nothing is written.
@@ -112,6 +113,8 @@ def record(
         pose_of: frame → world_from_camera, from TF; None where there is none.
         board: that the camera sees in every view, with `poses` = board.
         gripper: (H, W) pixels that move with the camera; None: they are found out.
+        background: the same place without what is to be learned (`surface` of another recording
+            with poses in the same frame): objects are then what is new, and no table is needed.
         progress: show progress bars.
 
     Raises:
@@ -139,8 +142,12 @@ def record(
         raise InvalidInputError(
             f"mask of the gripper: {gripper.shape}, the pictures are {shots[0].depth.shape}"
         )
+    if background is not None and source == "depth":
+        raise InvalidInputError(
+            "a background needs poses in a frame that both recordings share: by TF or by a board"
+        )
     views = _posed(taking, source, board, gripper, config, progress)
-    return _fused(views, taking, source, gripper, config, progress)
+    return _fused(views, taking, source, gripper, background, config, progress)
 
 
 def write(recorded: Recorded, folder: Path, name: str, settings: dict[str, Any]) -> None:
@@ -243,8 +250,8 @@ def _posed(
 
 
 def _fused(
-    views: Sequence[Taken], taking: Taking, source: str, gripper: Mask, config: RecordConfig,
-    progress: bool,
+    views: Sequence[Taken], taking: Taking, source: str, gripper: Mask,
+    background: Surface | None, config: RecordConfig, progress: bool,
 ) -> Recorded:  # fmt: skip
     if len(views) < 3:
         raise InvalidInputError(
@@ -254,7 +261,7 @@ def _fused(
     shots = [one.frame for one in views]
     poses = [one.world_from_camera for one in views if one.world_from_camera is not None]
     surface = fuse(shots, poses, config.voxel_m, config.reach_m, gripper)
-    parts = _parts(surface, poses, config)
+    parts = _parts(surface, poses, background, config)
     renderer = Renderer(surface)
     pairs = list(zip(shots, poses, strict=True))
     bar = tqdm(pairs, desc="rendering", unit="view", disable=not progress)
@@ -283,11 +290,21 @@ def _fused(
     )  # fmt: skip
 
 
-def _parts(surface: Surface, poses: Sequence[FloatArray], config: RecordConfig) -> list[Part]:
+def _parts(
+    surface: Surface, poses: Sequence[FloatArray], background: Surface | None, config: RecordConfig
+) -> list[Part]:
     if config.things == "scene":
         return [part_finding.scene_part(surface)]
-    plane = part_finding.table_plane(surface, np.stack([pose[:3, 3] for pose in poses]))
-    found = part_finding.parts_on(surface, plane, config.above_m)
+    if background is not None:
+        found = part_finding.parts_beside(surface, background, config.above_m)
+        if not found:
+            raise InvalidInputError(
+                "nothing is where the background had nothing: are both recordings of one place, in"
+                " one frame?"
+            )
+    else:
+        plane = part_finding.table_plane(surface, np.stack([pose[:3, 3] for pose in poses]))
+        found = part_finding.parts_on(surface, plane, config.above_m)
     if not found:
         raise InvalidInputError(
             f"nothing rises more than {config.above_m * 1e3:g} mm above the table (above_m): is the"

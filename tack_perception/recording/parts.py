@@ -21,6 +21,7 @@ _NEAR_M = 0.01  # pieces this near to each other are one object
 _HIGHEST_M = 0.6  # above the table; what is farther up is no object on it
 _SMALLEST_M = 0.012  # extent of an object, below which it is noise
 _FEWEST_FACES = 60
+_STRAIGHT = 0.8  # cosine between the way from the background and its normal, of what is new
 _TABLE_SHARE = 0.08  # of the surface that a table must have
 
 
@@ -81,6 +82,40 @@ def parts_on(surface: Surface, plane: FloatArray, above_m: float) -> list[Part]:
     faces = np.flatnonzero(standing[surface.faces].all(axis=1))
     if not len(faces):
         return []
+    return _large_parts(surface, faces, plane)
+
+
+def parts_beside(surface: Surface, background: Surface, above_m: float) -> list[Part]:
+    """What a surface has that another one of the same place had not, the largest first.
+
+    Args:
+        surface: with the objects.
+        background: of the same place without them, in the same world.
+        above_m: what is so far from the background is new.
+    """
+    away, nearest = cKDTree(background.vertices).query(surface.vertices)
+    # Straight above the background: beyond its border nothing tells what is new.
+    shift = surface.vertices - background.vertices[nearest]
+    above = np.abs(np.einsum("nc,nc->n", shift, _normals(background)[nearest])) > _STRAIGHT * away
+    new = (away > above_m) & above
+    faces = np.flatnonzero(new[surface.faces].all(axis=1))
+    return _large_parts(surface, faces, np.array([0.0, 0.0, 1.0, 0.0])) if len(faces) else []
+
+
+def _normals(surface: Surface) -> NDArray[np.float64]:
+    """(N, 3) unit normals of the vertices: the mean of their triangles', by area."""
+    a, b, c = np.moveaxis(surface.vertices[surface.faces].astype(np.float64), 1, 0)
+    normals = np.zeros(surface.vertices.shape)
+    for corner in range(3):
+        np.add.at(normals, surface.faces[:, corner], np.cross(b - a, c - a))
+    units: NDArray[np.float64] = normals / np.maximum(
+        np.linalg.norm(normals, axis=1, keepdims=True), 1e-30
+    )
+    return units
+
+
+def _large_parts(surface: Surface, faces: NDArray[np.int64], plane: FloatArray) -> list[Part]:
+    """The connected pieces of some triangles, but for what is too small."""
     labels = _pieces(surface, faces)
     found = []
     for label in np.unique(labels):

@@ -117,6 +117,24 @@ def test_a_scene_as_a_whole(filmed, tmp_path):
     assert (view.instance == 1).mean() > 0.45
 
 
+def test_what_is_new_in_a_place_needs_no_table(filmed):
+    empty = [scenes.shoot(pose, scenes.textures(), number=n, box=False)
+             for n, pose in enumerate(filmed[1])]  # fmt: skip
+    before = record(empty, "empty", dataclasses.replace(CONFIG, things="scene"),
+                    pose_of=pose_of(empty, filmed[1]))  # fmt: skip
+    made = record(filmed[0], "box", CONFIG, pose_of=pose_of(*filmed), background=before.surface)
+    (part,) = made.parts
+    size = np.ptp(part.surface.vertices, axis=0)
+    np.testing.assert_allclose(sorted(size[:2]), sorted(scenes.BOX[:2]), atol=0.015)
+    assert geometry.apply(part.world_from_part, part.surface.vertices.astype(float))[
+        :, 2
+    ].max() == (pytest.approx(scenes.BOX[2], abs=2e-3))
+    with pytest.raises(InvalidInputError, match="nothing is where the background had nothing"):
+        record(empty, "box", CONFIG, pose_of=pose_of(empty, filmed[1]), background=before.surface)
+    with pytest.raises(InvalidInputError, match="by TF or by a board"):
+        record(filmed[0], "box", CONFIG, background=before.surface)
+
+
 def test_every_object_of_a_table(filmed):
     config = dataclasses.replace(CONFIG, things="objects")
     assert len(record(filmed[0], "thing", config, pose_of=pose_of(*filmed)).parts) == 1
