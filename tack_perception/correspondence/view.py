@@ -75,7 +75,8 @@ class View:
         depth: (H, W) float32 as a sensor measures it, m, NaN where unknown.
         true_depth: (H, W) float32 without its errors, m, NaN where nothing is there.
         objects: of the scene.
-        instance: (H, W) uint8, 0 where none of the objects is seen, else 1 + its index.
+        instance: (H, W) uint8, 0 where none of the objects is seen, 255 where it is not known, else
+            1 + its index.
         canonical: what of the object each pixel sees.
         points: the named points of all objects.
     """
@@ -109,8 +110,8 @@ class View:
                 )
         if self.world_from_camera is not None:
             check_transform(self.world_from_camera, "world_from_camera")
-        if len(self.objects) > 255:
-            raise InvalidInputError(f"{len(self.objects)} objects in one view: 255 is the most")
+        if len(self.objects) > 254:
+            raise InvalidInputError(f"{len(self.objects)} objects in one view: 254 is the most")
         if self.canonical is not None and self.instance is None:
             raise InvalidInputError("a canonical map needs the instance map that tells whose it is")
 

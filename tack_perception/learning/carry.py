@@ -64,9 +64,9 @@ def carry(first: Pack, mine: int, second: Pack, theirs: int) -> Carried:
     pixels = _project(view["intrinsics"], local)
     with np.errstate(invalid="ignore"):
         known = np.isfinite(pixels).all(axis=1) & (local[:, 2] > 0.01)
-    visible = (
-        known & facing & _uncovered(second, other, pixels, local[:, 2], bool(view["measured"]))
-    )
+    seen = _uncovered(second, other, pixels, local[:, 2], bool(view["measured"]))
+    visible = known & facing & seen
+    known &= ~_untold(second, other, pixels)
     return Carried(source, pixels, local[:, 2], known, visible)
 
 
@@ -133,3 +133,17 @@ def _uncovered(
         near = np.abs(here - depth) < length + share * depth
     clear: Mask = inside & near & ((seen == int(thing["object"]) + 1) | (seen == 255))
     return clear
+
+
+def _untold(pack: Pack, thing: Any, pixels: FloatArray) -> Mask:
+    """(N,) whether nothing tells what the pixel shows: neither an object nor a depth."""
+    number = int(thing["view"])
+    ids, surface = pack.instance[number], pack.depth[number]
+    height, width = ids.shape
+    with np.errstate(invalid="ignore"):
+        inside: Mask = np.all((pixels >= -0.5) & (pixels < np.array([width, height]) - 0.5), axis=1)
+    at = np.rint(np.where(inside[:, None], pixels, 0)).astype(np.int64)
+    at = np.clip(at, 0, (width - 1, height - 1))
+    return np.asarray(
+        inside & (ids[at[:, 1], at[:, 0]] == 255) & (surface[at[:, 1], at[:, 0]] == 0)
+    )

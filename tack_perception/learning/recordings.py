@@ -64,11 +64,11 @@ _OBJECT: Sections = {
 _SCENE: Sections = {
     **_SHARED,
     # Few large windows: in the whole frame there is more that a point must be told from.
-    "train": {**_TRAINING, "steps": 1300, "batch": 2},
+    "train": {**_TRAINING, "steps": 1500, "batch": 2},
     "don": {"recipe": "instance", "own_picture": True},
     "episodes": {
-        **_EPISODES, "crop_px": 384, "around": "point", "scale": [0.85, 1.4], "turn_deg": 10.0,
-        "shift": 0.3,
+        **_EPISODES, "twin_share": 0.4, "crop_px": 320, "around": "point", "scale": [0.85, 1.6],
+        "turn_deg": 10.0, "shift": 0.3,
     },
     # A scene fills the picture: there is no object to be found in it.
     "objects": {"foreground": 0.0, "votes": 0.0, "surface": 0.0, "likeness": 0.0},

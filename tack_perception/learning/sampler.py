@@ -25,6 +25,7 @@ FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 AROUND = ("object", "point")
 _ATTEMPTS = 20
+_TWINS = 16  # so many times the points are drawn in the box: a window shows a part of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +37,10 @@ class SamplerConfig(Configuration):
     same_share: float = setting(
         0.5, "share of episodes with one instance in both pictures; in the others it is two of"
         " a class", low=0, high=1,
+    )  # fmt: skip
+    twin_share: float = setting(
+        0.0, "share of episodes with one picture twice, cut differently: all that it shows is"
+        " known, also where a camera has no depth", low=0, high=1,
     )  # fmt: skip
     hidden_share: float = setting(
         0.3, "share of the points that may be hidden in the query", low=0, high=0.9
@@ -166,10 +171,12 @@ class EpisodeSampler:
             places = self._by_class[category]
             first = places[int(rng.integers(len(places)))]
             same = bool(rng.random() < self.config.same_share)
-            second = self._partner(first, same, category, rng)
+            # Nothing is drawn for it where there are no twins: runs without them stay as they were.
+            twin = self.config.twin_share > 0 and rng.random() < self.config.twin_share
+            second = first if twin else self._partner(first, same, category, rng)
             if second is None:
                 continue
-            carried = self._carry(first, second)
+            carried = self._twins(first, rng) if twin else self._carry(first, second)
             best = first, second, carried
             if (carried.known & carried.visible).sum() >= 4:
                 break
@@ -197,6 +204,14 @@ class EpisodeSampler:
 
     def _carry(self, first: tuple[int, int], second: tuple[int, int]) -> Carried:
         return carry(self.packs[first[0]], first[1], self.packs[second[0]], second[1])
+
+    def _twins(self, place: tuple[int, int], rng: np.random.Generator) -> Carried:
+        """Pixels in the box of a thing, each of them the same in the same picture."""
+        u0, v0, u1, v1 = self._box(place)
+        count = _TWINS * self.config.points
+        pixels = rng.uniform((u0, v0), (u1, v1), (count, 2))
+        every = np.ones(count, np.bool_)
+        return Carried(pixels, pixels, np.full(count, np.nan), every, every)
 
     def _assemble(
         self,

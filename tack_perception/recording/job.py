@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -52,6 +53,11 @@ HELD_OUT = "held_out"
 
 QUALITY = "quality.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+NOT_KNOWN = 255
+"""In an instance map: nobody knows what is seen."""
+
+_EDGE_PX = 8  # how far inside the edges of things a depth camera may lose them
+_STEP_M = 0.02  # of the depth, that is an edge
 _BEFORE_M = 0.02  # what a sensor sees so much nearer than the surface is something else
 
 
@@ -189,7 +195,7 @@ def part_names(name: str, count: int) -> list[str]:
 
 
 def instance_map(recorded: Recorded, number: int) -> NDArray[np.uint8]:
-    """(H, W) what of a view shows which part: 0, or 1 + its number."""
+    """(H, W) what of a view shows which part: 0, or 1 + its number; 255 where it is not known."""
     rendering, frame = recorded.renderings[number], recorded.views[number].frame
     part_of_face = np.zeros(len(recorded.surface.faces) + 1, np.uint8)  # the last one: no face
     for n, part in enumerate(recorded.parts):
@@ -197,7 +203,24 @@ def instance_map(recorded: Recorded, number: int) -> NDArray[np.uint8]:
     shown = part_of_face[rendering.face]
     with np.errstate(invalid="ignore"):
         covered = frame.depth < rendering.depth - _BEFORE_M
-    return np.where(covered | recorded.gripper, 0, shown).astype(np.uint8)
+    shown = np.where(covered | recorded.gripper, 0, shown)
+    return np.where(doubtful(rendering.depth), NOT_KNOWN, shown).astype(np.uint8)
+
+
+def doubtful(depth: NDArray[np.float32]) -> Mask:
+    """(H, W) where a picture may show something nearer than a surface says.
+
+    Cameras see no depth along the edges of things, so a fused surface ends some pixels within
+    them, and shows there what lies behind.
+    """
+    filled = np.where(np.isfinite(depth), depth, np.inf).astype(np.float32)
+    around = cv2.erode(filled, np.ones((3, 3), np.uint8))
+    with np.errstate(invalid="ignore"):
+        edge = filled - around > _STEP_M
+        between = np.where(edge, (filled + around) / 2, np.inf).astype(np.float32)
+        nearest = cv2.erode(between, np.ones((2 * _EDGE_PX + 1,) * 2, np.uint8))
+        behind: Mask = np.isfinite(depth) & (filled > nearest)
+    return behind
 
 
 def _pose_source(config: RecordConfig, pose_of: PoseOf | None, board: Board | None) -> str:
@@ -337,7 +360,7 @@ def _view(recorded: Recorded, number: int, names: Sequence[str]) -> View:
         intrinsics=taken.frame.intrinsics,
         world_from_camera=taken.world_from_camera,
         depth=np.ascontiguousarray(taken.frame.depth),
-        true_depth=rendering.depth,
+        true_depth=np.where(shown == NOT_KNOWN, np.nan, rendering.depth).astype(np.float32),
         objects=objects,
         instance=shown,
         canonical=_canonical(recorded, rendering, shown),
@@ -349,6 +372,7 @@ def _canonical(recorded: Recorded, rendering: Rendering, shown: NDArray[np.uint8
     own = np.full(len(recorded.surface.faces) + 1, -1, np.int32)
     for part in recorded.parts:
         own[part.faces] = np.arange(len(part.faces), dtype=np.int32)
-    face = np.where(shown > 0, own[rendering.face], -1).astype(np.int32)
-    weights = np.where((shown > 0)[..., None], rendering.weights, 0).astype(np.float32)
+    mine = (shown > 0) & (shown != NOT_KNOWN)
+    face = np.where(mine, own[rendering.face], -1).astype(np.int32)
+    weights = np.where(mine[..., None], rendering.weights, 0).astype(np.float32)
     return CanonicalMap(face, weights)

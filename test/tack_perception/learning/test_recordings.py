@@ -28,6 +28,7 @@ from tack_perception.learning.recordings import (
     preset,
     recorded,
 )
+from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.networks.model import load_model
 from tack_perception.recording import RecordConfig, record, write
 from test.tack_perception.recording import scenes
@@ -157,6 +158,26 @@ def test_an_offset_is_the_error(packs):
 def test_points_that_are_hidden_are_told_apart(packs):
     trials = one_click(told(packs), *packs, pairs=30)
     assert len(trials.hidden_believed) > 10  # the box hides its other sides
+
+
+def test_twins_show_the_same_pixels(packs):
+    config = SamplerConfig(
+        crop_px=64, points=20, twin_share=1.0, around="point", scale=(1.0, 1.5), occluded_share=0.0,
+        photometric=0.0, turn_share=0.0, turn_deg=0.0,
+    )  # fmt: skip
+    batch = EpisodeSampler(packs[:1], config, seed=3, batch=6).batch(0)
+    assert batch.visible.float().mean() > 0.8
+    errors = []
+    for n in range(len(batch)):
+        seen = batch.visible[n]
+        both = [
+            picture[n][:, points[n, seen, 1].round().long(), points[n, seen, 0].round().long()]
+            for picture, points in (
+                (batch.support, batch.support_points), (batch.query, batch.query_points)
+            )
+        ]  # fmt: skip
+        errors.append((both[0] - both[1]).abs().mean(0))
+    assert torch.cat(errors).median() < 0.05
 
 
 def test_which_trials_are_no_worse():

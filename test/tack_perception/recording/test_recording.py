@@ -17,7 +17,7 @@ from tack_perception.correspondence import CorrespondenceSet
 from tack_perception.correspondence.consistency import reprojection_errors, transfer_errors
 from tack_perception.errors import InvalidInputError
 from tack_perception.recording import RecordConfig, preview, record, write
-from tack_perception.recording.job import HELD_OUT, QUALITY, instance_map
+from tack_perception.recording.job import HELD_OUT, NOT_KNOWN, QUALITY, doubtful, instance_map
 from tack_perception.sources.folder import FolderSource
 from test.tack_perception.recording import scenes
 
@@ -63,7 +63,21 @@ def test_the_box_is_what_is_learned(recorded, filmed):
         truth = np.zeros(frame.depth.shape, bool)
         truth[rows, columns] = height > 0.002
         shown = instance_map(recorded, number) == 1
-        assert (shown & truth).sum() / (shown | truth).sum() > 0.85
+        known = instance_map(recorded, number) != NOT_KNOWN
+        assert known[truth].mean() > 0.85
+        assert (shown & truth)[known].sum() / (shown | truth)[known].sum() > 0.85
+
+
+def test_behind_an_edge_nobody_knows_what_is_seen():
+    depth = np.tile(np.linspace(0.5, 0.9, 100, dtype=np.float32), (80, 1))  # a slope is no edge
+    assert not doubtful(depth).any()
+    depth[:, :40] -= 0.1
+    unsure = doubtful(depth)
+    assert unsure[:, 40:46].all()
+    assert not unsure[:, :40].any()
+    assert not unsure[:, 52:].any()
+    depth[:, 60:] = np.nan
+    assert not doubtful(depth)[:, 60:].any()
 
 
 def test_its_quality(recorded):
