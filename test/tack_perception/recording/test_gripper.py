@@ -45,6 +45,24 @@ def test_one_without_depth_is_found_too():
     assert moving_with_camera(blind)[finger].mean() > 0.97
 
 
+def test_a_plain_table_is_no_gripper():
+    some, finger = frames()
+    plain = np.zeros_like(finger)
+    plain[2 * H // 3 :] = True
+    rng = np.random.default_rng(1)
+    made = []
+    for n, frame in enumerate(some):
+        color, depth = frame.color.copy(), frame.depth.copy()
+        edge = plain.copy()
+        edge[: 2 * H // 3 + 3 * n % 17] = False  # where it ends moves with the picture
+        color[edge] = (150 + rng.normal(0, 3, (edge.sum(), 3))).astype(np.uint8)
+        depth[edge] = 0.5
+        made.append(RGBDFrame(color, depth, frame.intrinsics, frame.stamp_ns, "camera"))
+    found = moving_with_camera(made)
+    assert found[finger].mean() > 0.97
+    assert found[plain].mean() < 0.02
+
+
 @pytest.mark.parametrize(
     "options", [{"gripper": False}, {"moving": False}, {"count": 3}], ids=lambda o: next(iter(o))
 )
