@@ -37,7 +37,8 @@ def moving_with_camera(frames: Sequence[RGBDFrame]) -> Mask:
         return nothing
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(_MOST, len(frames))).astype(int))
     some = [frames[int(i)] for i in chosen]
-    grey = np.stack([cv2.GaussianBlur(_grey(one), (5, 5), 0) for one in some])
+    blurred = [cv2.GaussianBlur(_grey(one), (5, 5), 0) for one in some]
+    grey = np.asarray(np.stack(blurred), np.float32)
     spread = np.median(np.abs(grey - np.median(grey, axis=0)), axis=0)
     if np.median(spread) < _UNLIKE * 2:
         return nothing  # the camera stands still, or the scene has no texture
