@@ -34,6 +34,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import itertools
 import sys
 import time
 from collections.abc import Iterator
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
             if first is None:
                 raise InvalidInputError(f"{name}: there is no frame in it")
             return record(
-                _chain(first, frames), args.name, settings,
+                itertools.chain([first], frames), args.name, settings,
                 pose_of=_pose_of(source, first, args.fixed_frame), board=board, gripper=gripper,
                 background=background, progress=not args.quiet,
             )  # fmt: skip
@@ -222,14 +223,9 @@ def _until_stopped(source: FrameSource) -> Iterator[RGBDFrame]:
             raise
 
 
-def _chain(first: RGBDFrame, rest: Iterator[RGBDFrame]) -> Iterator[RGBDFrame]:
-    yield first
-    yield from rest
-
-
 def _pose_of(source: FrameSource, first: RGBDFrame, wanted: str | None) -> Any:
     """What looks up a frame's pose; None where TF knows nothing of the camera."""
-    goal = choose_goal_frame(source, first, wanted)
+    goal = choose_goal_frame(source, first, wanted, flag="--fixed-frame")
     if goal.transforms is not None:
         return goal.lookup
     if wanted is None and source.transforms is not None:

@@ -47,7 +47,9 @@ class GoalFrame:
             return None, str(error)
 
 
-def choose_goal_frame(source: FrameSource, frame: RGBDFrame, wanted: str | None) -> GoalFrame:
+def choose_goal_frame(
+    source: FrameSource, frame: RGBDFrame, wanted: str | None, *, flag: str = "--base-frame"
+) -> GoalFrame:
     """The frame that was asked for, or the best that the recording offers.
 
     Args:
@@ -55,6 +57,7 @@ def choose_goal_frame(source: FrameSource, frame: RGBDFrame, wanted: str | None)
         frame: any frame of it, for the name of the camera's frame.
         wanted: the frame that was asked for, or None: then an upright frame that TF joins to the
             camera is taken (`base_link` first), else the camera's own.
+        flag: by which a frame is asked for, for messages.
 
     Raises:
         InvalidInputError: the frame that was asked for is not joined to the camera; lists what is.
@@ -72,7 +75,7 @@ def choose_goal_frame(source: FrameSource, frame: RGBDFrame, wanted: str | None)
         if wanted not in joined:
             choice = ", ".join(joined) or "none, the recording has no transforms of this camera"
             raise InvalidInputError(
-                f"--base-frame {wanted}: the recording does not join it to {camera!r};"
+                f"{flag} {wanted}: the recording does not join it to {camera!r};"
                 f" joined are: {choice}"
             )
         return GoalFrame(wanted, f"Positions are in {wanted}, as asked, with z up.", transforms)
@@ -80,7 +83,7 @@ def choose_goal_frame(source: FrameSource, frame: RGBDFrame, wanted: str | None)
         if name in joined:
             note = f"Positions are in {name}, which the recording's transforms join to the camera."
             return GoalFrame(name, note, transforms)
-    others = f" TF knows {', '.join(known)}; choose one with --base-frame." if known else ""
+    others = f" TF knows {', '.join(known)}; choose one with {flag}." if known else ""
     return GoalFrame(
         camera,
         f"Positions are in the camera's frame {camera}: the recording has no transform to a robot's"

@@ -115,19 +115,25 @@ def _project(intrinsics: Any, local: FloatArray) -> FloatArray:
     return np.column_stack([u, v])
 
 
-def _uncovered(
-    pack: Pack, thing: Any, pixels: FloatArray, depth: FloatArray, measured: bool
-) -> Mask:
-    """(N,) whether the pixel shows this object, at this depth."""
+def _shown(
+    pack: Pack, thing: Any, pixels: FloatArray
+) -> tuple[Mask, NDArray[np.uint8], FloatArray]:
+    """(N,) whether pixels lie in a thing's view, and which object and depth (m) it has there."""
     number = int(thing["view"])
     ids, surface = pack.instance[number], pack.depth[number]
     height, width = ids.shape
     with np.errstate(invalid="ignore"):
         inside: Mask = np.all((pixels >= -0.5) & (pixels < np.array([width, height]) - 0.5), axis=1)
     at = np.rint(np.where(inside[:, None], pixels, 0)).astype(np.int64)
-    at = np.clip(at, 0, (width - 1, height - 1))
-    seen = ids[at[:, 1], at[:, 0]]
-    here = surface[at[:, 1], at[:, 0]] * pack.depth_unit
+    columns, rows = np.clip(at, 0, (width - 1, height - 1)).T
+    return inside, ids[rows, columns], surface[rows, columns] * pack.depth_unit
+
+
+def _uncovered(
+    pack: Pack, thing: Any, pixels: FloatArray, depth: FloatArray, measured: bool
+) -> Mask:
+    """(N,) whether the pixel shows this object, at this depth."""
+    inside, seen, here = _shown(pack, thing, pixels)
     length, share = NEAR_MEASURED if measured else NEAR
     with np.errstate(invalid="ignore"):
         near = np.abs(here - depth) < length + share * depth
@@ -137,13 +143,6 @@ def _uncovered(
 
 def _untold(pack: Pack, thing: Any, pixels: FloatArray) -> Mask:
     """(N,) whether nothing tells what the pixel shows: neither an object nor a depth."""
-    number = int(thing["view"])
-    ids, surface = pack.instance[number], pack.depth[number]
-    height, width = ids.shape
-    with np.errstate(invalid="ignore"):
-        inside: Mask = np.all((pixels >= -0.5) & (pixels < np.array([width, height]) - 0.5), axis=1)
-    at = np.rint(np.where(inside[:, None], pixels, 0)).astype(np.int64)
-    at = np.clip(at, 0, (width - 1, height - 1))
-    return np.asarray(
-        inside & (ids[at[:, 1], at[:, 0]] == 255) & (surface[at[:, 1], at[:, 0]] == 0)
-    )
+    inside, seen, here = _shown(pack, thing, pixels)
+    untold: Mask = inside & (seen == 255) & (here == 0)
+    return untold
