@@ -97,7 +97,9 @@ def main() -> None:
         if not args.only_poses:
             told["trained"] = learned(family, args.output, args.method, args.steps)
         print(family, json.dumps(told), flush=True)
-        write_atomically(args.output / f"{family}_{args.method}.json", json.dumps(told, indent=1) + "\n")
+        write_atomically(
+            args.output / f"{family}_{args.method}.json", json.dumps(told, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":
