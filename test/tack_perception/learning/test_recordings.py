@@ -224,7 +224,7 @@ def test_a_scene_is_looked_at_as_a_whole(start, tmp_path):
     scene = made(tmp_path / "scene", "scene")
     assert train(scene, start, tmp_path / "run", "--steps", "1", "--quiet") == 0
     model, _ = load_model(tmp_path / "run" / "model")
-    assert model.config.focal_px == pytest.approx(scenes.CAMERA.fx)
+    assert model.config.focal_px == pytest.approx(scenes.CAMERA.fx * 0.75)
 
 
 def test_a_method_that_needs_names_is_refused(recording, start, tmp_path, capsys):
