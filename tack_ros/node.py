@@ -142,11 +142,21 @@ def run(
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node: TackNode | None = None
     executor: Executor | None = None
+    spinning = threading.Event()
+
+    def interrupt(number: int, frame: object) -> None:
+        # rclpy closes the context itself; an exception as well could come in the middle of a
+        # `__del__`, where it ends nothing and is printed.
+        if not spinning.is_set():
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)  # before rclpy's own handler, which calls it
     try:
         rclpy.init(args=None if args is None else list(args))
         node = factory()
         executor = SingleThreadedExecutor() if threads == 1 else CallbackPool(threads)
         executor.add_node(node)
+        spinning.set()
         while rclpy.ok():
             _spin(executor, node)
     except (KeyboardInterrupt, ExternalShutdownException):
