@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any, TypeVar
 
 import rclpy
@@ -125,6 +126,15 @@ def _end(node: TackNode, executor: Executor | None) -> None:
     callbacks.join()
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C, as Python has it; but in a `__del__` an exception ends nothing and is printed.
+
+    rclpy closes the context in any case, so that the executor stops.
+    """
+    if frame is None or frame.f_code.co_name != "__del__":
+        raise KeyboardInterrupt
+
+
 def run(
     factory: Callable[[], TackNode], args: Sequence[str] | None = None, *, threads: int = 1
 ) -> int:
@@ -142,21 +152,12 @@ def run(
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     node: TackNode | None = None
     executor: Executor | None = None
-    spinning = threading.Event()
-
-    def interrupt(number: int, frame: object) -> None:
-        # rclpy closes the context itself; an exception as well could come in the middle of a
-        # `__del__`, where it ends nothing and is printed.
-        if not spinning.is_set():
-            raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)  # before rclpy's own handler, which calls it
+    signal.signal(signal.SIGINT, _interrupt)  # before rclpy's own handler, which calls it
     try:
         rclpy.init(args=None if args is None else list(args))
         node = factory()
         executor = SingleThreadedExecutor() if threads == 1 else CallbackPool(threads)
         executor.add_node(node)
-        spinning.set()
         while rclpy.ok():
             _spin(executor, node)
     except (KeyboardInterrupt, ExternalShutdownException):
