@@ -135,8 +135,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _complete(args: argparse.Namespace) -> None:
     """What a recording brings with it: a model to begin with, and views that were kept back."""
+    from tack_perception.correspondence.manifest import HELD_OUT
     from tack_perception.detectors.shipped import model_path
-    from tack_perception.learning.recordings import HELD_OUT
 
     if args.start is None:
         args.start = model_path()
@@ -150,12 +150,15 @@ def _tell_verdict(path: Path) -> None:
     if not path.is_file():
         print("  no views were kept back: nothing tells whether it is better than before")
         return
+    from tack_perception.learning.recordings import NEAR_PX
+
     verdict = json.loads(path.read_text(encoding="utf-8"))
     print(f"on views that were kept back, {verdict['after']['trials']} clicks on others:")
     for name in ("before", "after"):
         told = verdict[name]
-        shares = " / ".join(f"{100 * told[f'within_{limit}_px']:.0f}" for limit in (5, 10, 20))
-        print(f"  {name:6}  {told['median_px']:5.1f} px median; {shares} % within 5 / 10 / 20 px")
+        shares = " / ".join(f"{100 * told[f'within_{limit:g}_px']:.0f}" for limit in NEAR_PX)
+        limits = " / ".join(f"{limit:g}" for limit in NEAR_PX)
+        print(f"  {name:6}  {told['median_px']:5.1f} px median; {shares} % within {limits} px")
     if not verdict["kept"]:
         print("  it became no better: the model is the one that it began with")
 

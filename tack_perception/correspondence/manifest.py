@@ -18,6 +18,11 @@ VERSION = 1
 MANIFEST = "manifest.json"
 MESHES = "meshes"
 VIEWS = "views"
+RECORDED = "recorded"
+"""Key of the settings of a recording: how it was made."""
+
+HELD_OUT = "held_out"
+"""A split; and the folder in a recording with the views that were kept back, a set of their own."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,8 @@ from tack_perception.errors import InvalidInputError
 from tack_perception.geometry import check_transform
 
 FloatArray = NDArray[np.float64]
+NOT_KNOWN = 255
+"""In an instance map: nobody knows what is seen."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,8 +112,10 @@ class View:
                 )
         if self.world_from_camera is not None:
             check_transform(self.world_from_camera, "world_from_camera")
-        if len(self.objects) > 254:
-            raise InvalidInputError(f"{len(self.objects)} objects in one view: 254 is the most")
+        if len(self.objects) >= NOT_KNOWN:
+            raise InvalidInputError(
+                f"{len(self.objects)} objects in one view: {NOT_KNOWN - 1} is the most"
+            )
         if self.canonical is not None and self.instance is None:
             raise InvalidInputError("a canonical map needs the instance map that tells whose it is")
 

@@ -94,10 +94,27 @@ def make_learned(kind: str, settings: Mapping[str, Any]) -> LearnedDetector:
     config = LearnedConfig.from_mapping(settings, f"detector {kind}")
     path = model_path(config.model)
     model, notes = _loaded(path, _changed(path), _device(config, kind))
+    return detector_of(model, kind, notes, config, str(path / DESCRIPTION))
+
+
+def detector_of(
+    model: KeypointModel, kind: str, notes: Mapping[str, Any], config: LearnedConfig, source: str
+) -> LearnedDetector:
+    """A learned detector without shots, of a model that has been read.
+
+    Args:
+        model: the network, ready for use.
+        kind: tack, don or fused.
+        notes: of the model; says what the answers are worth, if anything.
+        config: settings.
+        source: where the notes are from, for messages.
+
+    Raises:
+        InvalidInputError: the model lacks a head that this needs.
+        FileFormatError: the notes cannot be understood.
+    """
     calibrations = notes.get(CALIBRATION) or {}
-    judges = Judges()
-    if kind in calibrations:
-        judges = Judges.from_dict(calibrations[kind], str(path / DESCRIPTION))
+    judges = Judges.from_dict(calibrations[kind], source) if kind in calibrations else Judges()
     return LearnedDetector(model, make_reader(kind, model, notes), judges, config)
 
 

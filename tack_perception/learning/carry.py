@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_perception import geometry
+from tack_perception.correspondence.view import NOT_KNOWN
 from tack_perception.learning.pack import Pack
 
 FloatArray = NDArray[np.float64]
@@ -137,12 +138,12 @@ def _uncovered(
     length, share = NEAR_MEASURED if measured else NEAR
     with np.errstate(invalid="ignore"):
         near = np.abs(here - depth) < length + share * depth
-    clear: Mask = inside & near & ((seen == int(thing["object"]) + 1) | (seen == 255))
+    clear: Mask = inside & near & ((seen == int(thing["object"]) + 1) | (seen == NOT_KNOWN))
     return clear
 
 
 def _untold(pack: Pack, thing: Any, pixels: FloatArray) -> Mask:
     """(N,) whether nothing tells what the pixel shows: neither an object nor a depth."""
     inside, seen, here = _shown(pack, thing, pixels)
-    untold: Mask = inside & (seen == 255) & (here == 0)
+    untold: Mask = inside & (seen == NOT_KNOWN) & (here == 0)
     return untold

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tack_perception.correspondence.view import NOT_KNOWN
 from tack_perception.errors import InvalidInputError
 from tack_perception.learning.carry import FACING, NEAR, NEAR_MEASURED
 from tack_perception.learning.device_pictures import (
@@ -244,7 +245,7 @@ def _carry(tables: Tables, first: Tensor, second: Tensor) -> _Points:
     reach = torch.where(
         measured, NEAR_MEASURED[0] + NEAR_MEASURED[1] * depth, NEAR[0] + NEAR[1] * depth
     )
-    shown = (seen == tables.object[second][:, None] + 1) | (seen == 255)
+    shown = (seen == tables.object[second][:, None] + 1) | (seen == NOT_KNOWN)
     visible = known & facing & shown & ((here - depth).abs() < reach)
     return _Points(tables.point_pixel[first], pixels, depth, known, visible, filled)
 
@@ -353,11 +354,11 @@ class _Sides:
         self.pictures[count:] = torch.where(where, textures, self.pictures[count:])
         cells = where[:, 0, STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE].flatten(1)
         ids = self._ids[count:]
-        self._ids[count:] = torch.where(cells & (ids != 255), 0, ids)
+        self._ids[count:] = torch.where(cells & (ids != NOT_KNOWN), 0, ids)
 
     def things(self) -> Tensor:
         """(2B, S/2, S/2) where any object is seen, NaN where it is not known."""
-        return self._square(torch.where(self._ids == 255, torch.nan, (self._ids > 0).float()))
+        return self._square(torch.where(self._ids == NOT_KNOWN, torch.nan, (self._ids > 0).float()))
 
     def votes(self) -> Tensor:
         """(2B, 2, S/2, S/2) px, from each cell to the middle of the object seen there; else NaN."""

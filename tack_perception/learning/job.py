@@ -18,7 +18,8 @@ from torch import Tensor
 
 from tack_perception.configuration import Configuration
 from tack_perception.correspondence import CorrespondenceSet
-from tack_perception.detectors.shipped import models_folder
+from tack_perception.detectors.settings import LearnedConfig
+from tack_perception.detectors.shipped import detector_of, models_folder
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.files import write_atomically
 from tack_perception.learning.card import CARD
@@ -28,7 +29,7 @@ from tack_perception.learning.loop import Outcome, train
 from tack_perception.learning.methods import Heads, make_method
 from tack_perception.learning.pack import Pack, make_pack
 from tack_perception.learning.pictures import draw_samples
-from tack_perception.learning.recordings import SCALE, Recorded, detector_of, judge, kind_of
+from tack_perception.learning.recordings import SCALE, Recorded, judge, kind_of
 from tack_perception.learning.release import (
     MODEL,
     Job,
@@ -40,12 +41,12 @@ from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.learning.settings import TrainConfig
 from tack_perception.networks.efficientnet import EfficientNetLite0
 from tack_perception.networks.model import (
+    DESCRIPTION,
     HEADS,
     WEIGHTS,
     KeypointModel,
     ModelConfig,
     load_model,
-    save_model,
 )
 
 _MEMORY_SHARE = 0.5  # of the device's free memory that data may take
@@ -98,8 +99,8 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
     if not fabric.is_global_zero:
         return None
     release(job, outcome, method, episodes, fabric, progress=progress)
-    if job.recorded is not None and job.validation is not None:
-        _judge(job, progress)
+    if job.recorded is not None and job.validation is not None and job.start is not None:
+        _judge(job, job.recorded, job.start, job.validation, progress)
     return outcome
 
 
@@ -177,26 +178,23 @@ def _focal_px(kind: Recorded) -> float:
     return kind.focal_px / SCALE if kind.scene else 0.0
 
 
-def _judge(job: Job, progress: bool) -> None:
+def _judge(job: Job, kind: Recorded, start: Path, kept_back: Path, progress: bool) -> None:
     """See on the views that were kept back whether the model is better, and keep the better one."""
-    assert job.recorded is not None
-    assert job.validation is not None
-    folder, kind = job.output / MODEL, kind_of(job.method)
-    after, notes = load_model(folder)
-    packs = [make_pack(path, classes=job.classes or None) for path in (job.data[0], job.validation)]
-    if job.start is None:
-        return
-    before, old_notes = load_model(job.start)
-    before.config = dataclasses.replace(before.config, focal_px=_focal_px(job.recorded))
-    verdict = judge(
-        detector_of(before, kind, old_notes), detector_of(after, kind, notes), *packs,
-        progress=progress,
-    )  # fmt: skip
+    folder = job.output / MODEL
+    models = [load_model(path) for path in (start, folder)]
+    # Both look at the same windows: the start, too, at whole frames where these show scenes.
+    models[0][0].config = dataclasses.replace(models[0][0].config, focal_px=_focal_px(kind))
+    before, after = (
+        detector_of(model, kind_of(job.method), notes, LearnedConfig(), "notes")
+        for model, notes in models
+    )
+    packs = [make_pack(path, classes=job.classes or None) for path in (job.data[0], kept_back)]
+    verdict = judge(before, after, *packs, progress=progress)
     write_atomically(job.output / VERDICT, json.dumps(verdict.as_dict(), indent=1) + "\n")
     if not verdict.kept:
-        save_model(folder, before, old_notes, half=True)
-        if (job.start / CARD).is_file():
-            write_atomically(folder / CARD, (job.start / CARD).read_bytes())
+        for name in (WEIGHTS, DESCRIPTION, CARD):
+            if (start / name).is_file():
+                write_atomically(folder / name, (start / name).read_bytes())
 
 
 def begin_pretrained(model: KeypointModel) -> None:

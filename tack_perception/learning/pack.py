@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from tack_perception import geometry
 from tack_perception.correspondence import CorrespondenceSet, View
+from tack_perception.correspondence.view import NOT_KNOWN
 from tack_perception.errors import InvalidInputError
 from tack_perception.files import write_atomically
 
@@ -240,7 +241,7 @@ def _write_part(data: CorrespondenceSet, cache: Path, numbers: range) -> _Part:
             )
         arrays["color"][number] = view.color
         arrays["depth"][number] = _counts(view)
-        arrays["instance"][number] = 255 if view.instance is None else view.instance
+        arrays["instance"][number] = NOT_KNOWN if view.instance is None else view.instance
         views[place] = _view_record(view)
         for index, thing in enumerate(view.objects):
             info = data.manifest.instances[thing.instance]

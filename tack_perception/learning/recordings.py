@@ -19,20 +19,13 @@ from tqdm import tqdm
 
 from tack_perception.annotation import Annotation
 from tack_perception.correspondence import CorrespondenceSet
-from tack_perception.detectors.confidence_model import Judges
+from tack_perception.correspondence.manifest import RECORDED
 from tack_perception.detectors.learned import LearnedDetector
-from tack_perception.detectors.settings import LearnedConfig
-from tack_perception.detectors.shipped import CALIBRATION, make_reader
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.learning.calibration import frame_of
 from tack_perception.learning.carry import carry
 from tack_perception.learning.pack import Pack
-from tack_perception.networks.model import KeypointModel
 
-RECORDED = "recorded"
-"""Section of a manifest's settings that a recording has."""
-
-HELD_OUT = "held_out"
 SCALE = 4 / 3
 """Pixels of a recorded scene in a pixel of the picture that a model sees of it."""
 
@@ -154,17 +147,6 @@ class Trials:
             **{f"within_{limit:g}_px": round(self.within(limit), 4) for limit in NEAR_PX},
             "hidden": len(self.hidden_believed),
         }
-
-
-def detector_of(model: KeypointModel, kind: str, notes: Mapping[str, Any]) -> LearnedDetector:
-    """A detector without shots, as it is made at run time.
-
-    Raises:
-        InvalidInputError: the model lacks a head that this kind needs.
-    """
-    calibrations = notes.get(CALIBRATION) or {}
-    judges = Judges.from_dict(calibrations[kind], "notes") if kind in calibrations else Judges()
-    return LearnedDetector(model, make_reader(kind, model, notes), judges, LearnedConfig())
 
 
 def one_click(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_perception import geometry
+from tack_perception.correspondence.view import NOT_KNOWN
 from tack_perception.crops import Crop
 from tack_perception.learning.augment import occluder
 from tack_perception.learning.pack import Pack
@@ -38,7 +39,7 @@ class Side:
         where, look = occluder(mine, texture, rng, share)
         self.picture = np.where(where[..., None], look, self.picture)
         self._covered = where
-        self._ids = np.where(where & (self._ids != 255), 0, self._ids).astype(np.uint8)
+        self._ids = np.where(where & (self._ids != NOT_KNOWN), 0, self._ids).astype(np.uint8)
 
     def holds(self, pixels: NDArray[np.floating]) -> Mask:
         """(N,) whether pixels lie in the picture."""
@@ -71,7 +72,9 @@ class Side:
     def things(self) -> NDArray[np.float32]:
         """(S/2, S/2) where any object is seen, NaN where it is not known."""
         cells = self._cells()
-        return np.where(cells == 255, np.nan, (cells > 0).astype(np.float32)).astype(np.float32)
+        return np.where(cells == NOT_KNOWN, np.nan, (cells > 0).astype(np.float32)).astype(
+            np.float32
+        )
 
     def votes(self) -> NDArray[np.float32]:
         """(2, S/2, S/2) px, from each cell to the middle of the object seen there; else NaN."""

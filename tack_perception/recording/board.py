@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tack_perception import geometry
 from tack_perception.errors import ConfigurationError
 from tack_perception.frame import RGBDFrame
-from tack_perception.recording.volume import camera_matrix
 
 FloatArray = NDArray[np.float64]
 _FEWEST_CORNERS = 6
@@ -74,7 +73,7 @@ class Board:
         if corners is None:
             return None
         places, pixels = corners
-        matrix = camera_matrix(frame.intrinsics)
+        matrix = frame.intrinsics.matrix
         flags = cv2.SOLVEPNP_IPPE_SQUARE if self.squares is None else cv2.SOLVEPNP_ITERATIVE
         ok, turn, shift = cv2.solvePnP(places, pixels, matrix, None, flags=flags)
         if not ok:

@@ -14,9 +14,9 @@ from tack_perception.frame import RGBDFrame
 Mask = NDArray[np.bool_]
 _MOST = 24  # frames that are compared
 _FEWEST = 6
-_GREY = 14.0  # levels, by which what stays the same may differ from its median
+_GREY = 7.0  # levels, by which what stays the same may differ from its median
 _DEPTH = 0.03  # share of the depth, by which it may
-_UNLIKE = 2.5  # so many times more the rest of the picture must differ
+_UNLIKE = 5.0  # levels, by which half of the picture must differ, or nothing moves
 _AREA = 0.004  # of the picture; smaller patches are chance
 _EDGE = 3.0  # levels per px, of an edge that keeps its place
 _NEAR = 11  # px, how near to an edge an outline lies on it
@@ -40,10 +40,10 @@ def moving_with_camera(frames: Sequence[RGBDFrame]) -> Mask:
     blurred = [cv2.GaussianBlur(_grey(one), (5, 5), 0) for one in some]
     grey = np.asarray(np.stack(blurred), np.float32)
     spread = np.median(np.abs(grey - np.median(grey, axis=0)), axis=0)
-    if np.median(spread) < _UNLIKE * 2:
+    if np.median(spread) < _UNLIKE:
         return nothing  # the camera stands still, or the scene has no texture
     depth = np.stack([one.depth for one in some])
-    steady = (spread < _GREY / 2) & _steady_depth(depth)
+    steady = (spread < _GREY) & _steady_depth(depth)
     clean = cv2.morphologyEx(steady.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     clean = cv2.morphologyEx(clean, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
     outlines = _steady_edges(grey)

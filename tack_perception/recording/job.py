@@ -25,12 +25,14 @@ from tack_perception.correspondence import (
     SeenObject,
     View,
 )
+from tack_perception.correspondence.manifest import HELD_OUT, RECORDED
+from tack_perception.correspondence.view import NOT_KNOWN
 from tack_perception.errors import InvalidInputError
 from tack_perception.files import write_atomically
 from tack_perception.frame import RGBDFrame
 from tack_perception.recording import parts as part_finding
 from tack_perception.recording.board import Board
-from tack_perception.recording.features import describe
+from tack_perception.recording.features import Features, describe
 from tack_perception.recording.gripper import moving_with_camera
 from tack_perception.recording.parts import Part
 from tack_perception.recording.poses import track
@@ -48,14 +50,8 @@ from tack_perception.recording.volume import Renderer, Rendering, Surface, fuse
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-HELD_OUT = "held_out"
-"""Folder in a recording with the views that were kept back: a data set like the other."""
-
 QUALITY = "quality.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-NOT_KNOWN = 255
-"""In an instance map: nobody knows what is seen."""
-
 _EDGE_PX = 8  # how far inside the edges of things a depth camera may lose them
 _STEP_M = 0.02  # of the depth, that is an edge
 _BEFORE_M = 0.02  # what a sensor sees so much nearer than the surface is something else
@@ -177,7 +173,7 @@ def write(recorded: Recorded, folder: Path, name: str, settings: dict[str, Any])
             classes={one: ClassInfo() for one in names},
             instances={f"{one}_recorded": InstanceInfo(one, None, split) for one in names},
             split=split,
-            settings={"recorded": settings},
+            settings={RECORDED: settings},
         )
         writer = CorrespondenceWriter(target, manifest)
         for one, part in zip(names, recorded.parts, strict=True):
@@ -253,23 +249,22 @@ def _posed(
     if source == "tf":
         return list(thinned(taking.views, config.most_views))
     shots = [one.frame for one in taking.views]
+    described: Sequence[Features | None] = [None] * len(shots)
     if source == "board":
         assert board is not None
-        found = [board.world_from_camera(frame) for frame in shots]
+        found: Sequence[FloatArray | None] = [board.world_from_camera(frame) for frame in shots]
         lost = "the board is not seen"
     else:
         with tqdm(total=len(shots), desc="tracking", unit="view", disable=not progress) as bar:
-            found = list(
-                track(shots, config.reach_m, gripper, lambda: bar.update()).world_from_camera
-            )
-        lost = "lost track"
+            tracked = track(shots, config.reach_m, gripper, lambda: bar.update())
+        found, described, lost = tracked.world_from_camera, tracked.features, "lost track"
     kept: list[Taken] = []
-    for one, pose in zip(taking.views, found, strict=True):
+    for one, pose, features in zip(taking.views, found, described, strict=True):
         if pose is None:
             taking.rejected[lost] += 1
         else:
-            kept.append(dataclasses.replace(one, world_from_camera=pose))
-    return list(thinned(tuple(kept), config.most_views))
+            kept.append(dataclasses.replace(one, world_from_camera=pose, features=features))
+    return list(thinned(kept, config.most_views))
 
 
 def _fused(
@@ -289,7 +284,7 @@ def _fused(
     pairs = list(zip(shots, poses, strict=True))
     bar = tqdm(pairs, desc="rendering", unit="view", disable=not progress)
     renderings = [renderer.view(shot.intrinsics, pose) for shot, pose in bar]
-    features = [describe(shot, config.reach_m, gripper) for shot in shots]
+    features = [one.features or describe(one.frame, config.reach_m, gripper) for one in views]
     errors = pose_residuals_px(shots, poses, renderings, features)
     every = [error for several in errors for error in several]
     middle = geometry.apply(

@@ -186,6 +186,6 @@ def _upright(corners: NDArray[np.float32], plane: FloatArray) -> FloatArray:
 def _axes(normal: FloatArray) -> FloatArray:
     """(3, 3) rows: two directions in a plane, and its normal; right-handed."""
     least = np.eye(3)[int(np.abs(normal).argmin())]
-    first = np.cross(least, normal)
-    first /= np.linalg.norm(first)
-    return np.stack([first, np.cross(normal, first), normal])
+    frame = geometry.frame_from_axes(normal, np.cross(least, normal), (0.0, 0.0, 0.0))
+    rows: FloatArray = frame[:3, :3].T
+    return rows

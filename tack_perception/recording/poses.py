@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
 from tack_perception.recording.features import Features, describe, matches
-from tack_perception.recording.volume import camera_matrix, import_open3d, usable_depth
+from tack_perception.recording.volume import import_open3d, usable_depth
 
 FloatArray = NDArray[np.float64]
 _FEWEST = 15  # matches that agree, below which a motion is not believed
@@ -40,10 +40,12 @@ class Track:
         world_from_camera: one (4, 4) for each view, m; None where it could not be joined to the
             others. The world is the first view's camera.
         joined: how many pairs of views were joined.
+        features: of each view.
     """
 
     world_from_camera: tuple[FloatArray | None, ...]
     joined: int
+    features: tuple[Features, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,7 +100,7 @@ def track(
         edge = _joined(frames, described, first, second, loop=True)
         if edge is not None:
             edges.append(edge)
-    return Track(_optimised(poses, edges), len(edges))
+    return Track(_optimised(poses, edges), len(edges), tuple(described))
 
 
 def _joined(
@@ -111,8 +113,7 @@ def _joined(
     pairs = pairs[np.isfinite(one.points[pairs[:, 0]]).all(axis=1)]
     if len(pairs) < _FEWEST:
         return None
-    camera = frames[second].intrinsics
-    matrix = camera_matrix(camera)
+    matrix = frames[second].intrinsics.matrix
     cv2.setRNGSeed(0)  # the same recording gives the same poses
     ok, turn, shift, inliers = cv2.solvePnPRansac(
         one.points[pairs[:, 0]], two.pixels[pairs[:, 1]], matrix, None,
@@ -143,7 +144,7 @@ class _Odometry:
         o3d = self._o3d
         odometry = o3d.t.pipelines.odometry
         images = [self._image(n) for n in (first, second)]
-        camera = o3d.core.Tensor(camera_matrix(self._frames[second].intrinsics))
+        camera = o3d.core.Tensor(self._frames[second].intrinsics.matrix)
         try:
             said = odometry.rgbd_odometry_multi_scale(
                 *images, camera, o3d.core.Tensor(np.eye(4)), 1.0, self._reach_m,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tack_perception import geometry
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.recording.job import Recorded, instance_map
+from tack_perception.recording.taking import thinned
 from tack_perception.recording.volume import Renderer, Surface
 
 FloatArray = NDArray[np.float64]
@@ -31,9 +32,7 @@ def sheet(recorded: Recorded) -> Image:
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    count = len(recorded.views)
-    chosen = np.unique(np.linspace(0, count - 1, min(_MOST, count)).round().astype(int))
-    tiles = [_tile(recorded, int(number)) for number in chosen]
+    tiles = [_tile(recorded, number) for number in thinned(range(len(recorded.views)), _MOST)]
     blank = np.full_like(tiles[0], _PAPER)
     tiles += [blank] * (-len(tiles) % _COLUMNS)
     rows = [np.hstack(tiles[n : n + _COLUMNS]) for n in range(0, len(tiles), _COLUMNS)]
@@ -57,8 +56,8 @@ def surface_sides(recorded: Recorded) -> Image:
     tiles = []
     for side in range(_SIDES):
         angle = math.radians(60) * (side - (_SIDES - 1) / 2)
-        turn = geometry.make_transform(cv2.Rodrigues(up * angle)[0], (0, 0, 0))[:3, :3]
-        tiles.append(_seen(renderer, whole, middle, turn @ towards, up, radius))
+        way = geometry.rotate(geometry.from_axis_angle(up, angle), towards)
+        tiles.append(_seen(renderer, whole, middle, way, up, radius))
     return np.hstack(tiles)
 
 
@@ -101,10 +100,7 @@ def _seen(
 ) -> Image:
     direction = towards / np.linalg.norm(towards)
     eye = middle + direction * radius * 3.2
-    right = np.cross(-direction, up)
-    right /= max(float(np.linalg.norm(right)), 1e-9)
-    down = np.cross(-direction, right)
-    pose = geometry.make_transform(np.column_stack([right, down, -direction]), eye)
+    pose = geometry.frame_from_axes(-direction, np.cross(-direction, up), eye)
     half = (_SIZE - 1) / 2
     camera = CameraIntrinsics(_SIZE, _SIZE, _SIZE * 1.4, _SIZE * 1.4, half, half)
     rendering = renderer.view(camera, pose)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
+from tack_perception.recording.features import Features
 from tack_perception.recording.settings import RecordConfig
 
 FloatArray = NDArray[np.float64]
+T = TypeVar("T")
 PoseOf = Callable[[RGBDFrame], tuple[FloatArray | None, str]]
 _SPARE = 3  # so many times the wanted views are kept until it is known which are sharp
 _SMALL = (320, 240)
@@ -30,12 +33,14 @@ class Taken:
         frame: the frame.
         world_from_camera: (4, 4), m; None where nothing tells yet.
         sharpness: variance of its Laplacian.
+        features: where they were needed for its pose.
     """
 
     number: int
     frame: RGBDFrame
     world_from_camera: FloatArray | None
     sharpness: float
+    features: Features | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,17 +96,17 @@ def take(frames: Iterable[RGBDFrame], pose_of: PoseOf | None, config: RecordConf
     return Taking(tuple(sharp), rejected, number + 1)
 
 
-def thinned(views: tuple[Taken, ...], most: int) -> tuple[Taken, ...]:
-    """At most so many views, spread over the recording."""
-    if len(views) <= most:
-        return views
-    chosen = np.unique(np.linspace(0, len(views) - 1, most).round().astype(int))
-    return tuple(views[int(i)] for i in chosen)
+def thinned(several: Sequence[T], most: int) -> tuple[T, ...]:
+    """At most so many of several, spread over them."""
+    if len(several) <= most:
+        return tuple(several)
+    chosen = np.unique(np.linspace(0, len(several) - 1, most).round().astype(int))
+    return tuple(several[int(i)] for i in chosen)
 
 
 def _moved(last: FloatArray, pose: FloatArray, config: RecordConfig) -> bool:
     change = geometry.inverse(last) @ pose
-    turn = np.degrees(np.arccos(np.clip((np.trace(change[:3, :3]) - 1) / 2, -1, 1)))
+    turn = np.degrees(geometry.rotation_angle(change))
     return bool(np.linalg.norm(change[:3, 3]) >= config.step_m or turn >= config.step_deg)
 
 

@@ -171,17 +171,10 @@ def usable_depth(
     return np.where(there, frame.depth, 0).astype(np.float32)
 
 
-def camera_matrix(intrinsics: CameraIntrinsics) -> FloatArray:
-    """(3, 3) matrix of a camera without lens distortion; whole numbers are pixel centres."""
-    return np.array(
-        [[intrinsics.fx, 0, intrinsics.cx], [0, intrinsics.fy, intrinsics.cy], [0, 0, 1.0]]
-    )
-
-
 def _camera(core: Any, intrinsics: CameraIntrinsics) -> Any:
-    """The same for Open3D's surfaces, whose pixels have their middle at a half."""
+    """(3, 3) matrix for Open3D's surfaces, whose pixels have their middle at a half."""
     half = np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]])
-    return core.Tensor(camera_matrix(intrinsics) + half)
+    return core.Tensor(intrinsics.matrix + half)
 
 
 def save_ply(path: Path, surface: Surface) -> None:

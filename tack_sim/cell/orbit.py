@@ -169,7 +169,7 @@ def _held(
     A wrist may hold the camera turned where it cannot hold it upright; it goes on as it was.
     """
     for angle in (turn, *_TURNS):
-        turned = pose @ geometry.make_transform(_about_z(angle), (0.0, 0.0, 0.0))
+        turned = pose @ geometry.from_axis_angle((0, 0, 1), angle)
         tip = turned @ geometry.inverse(tip_from_camera)
         found = kinematics.inverse(tip, positions, attempts=_ATTEMPTS)
         if found is not None:
@@ -179,14 +179,6 @@ def _held(
 
 def _looking(eye: FloatArray, target: FloatArray, roll: float) -> FloatArray:
     """(4, 4) pose of a camera at `eye` that looks at `target`, upright but for a roll (rad)."""
-    forward = (target - eye) / np.linalg.norm(target - eye)
-    right = np.cross(forward, (0.0, 0.0, 1.0))
-    right /= max(float(np.linalg.norm(right)), 1e-9)
-    down = np.cross(forward, right)
-    upright = np.column_stack([right, down, forward])
-    return geometry.make_transform(upright @ _about_z(roll), eye)
-
-
-def _about_z(angle: float) -> FloatArray:
-    cosine, sine = math.cos(angle), math.sin(angle)
-    return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+    forward = target - eye
+    upright = geometry.frame_from_axes(forward, np.cross(forward, (0, 0, 1)), eye)
+    return upright @ geometry.from_axis_angle((0, 0, 1), roll)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +11,16 @@ import torch
 from torch import Tensor
 
 from tack_perception.learning.episode import Episodes
+
+
+@pytest.fixture
+def seeded() -> Iterator[None]:
+    """A seed; and one thread: with so little to do, others cost more than they bring."""
+    torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

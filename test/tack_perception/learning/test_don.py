@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,14 +29,7 @@ STRIDE, GRID = 2, 8
 KINDS = ("dense", "nt_xent", "distributional", "contrastive")
 
 
-@pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
-    """One thread: with so little to do, others cost more than they bring."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def only(kind: str, **more: Any) -> DonLossConfig:

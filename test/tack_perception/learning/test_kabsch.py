@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -26,13 +26,7 @@ SETS = {
 LINE = torch.linspace(-1, 1, 7)[:, None] * torch.tensor([0.3, -0.5, 0.8])
 
 
-@pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def moved(points: Tensor, count: int = 1) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,7 @@ Make = Callable[..., Episodes]
 TERMS = ("silhouette", "variance", "separation", "consistency", "pose", "calibration")
 
 
-@pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def heads(size: int = 8, keypoints: int = 6) -> tuple[KeypointNetHead, DonHead]:

@@ -16,11 +16,11 @@ import torch
 from tack_cli import main
 from tack_perception import geometry
 from tack_perception.correspondence import CorrespondenceWriter, Manifest
+from tack_perception.correspondence.manifest import HELD_OUT
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.keypoint import Keypoint
 from tack_perception.learning.pack import make_pack
 from tack_perception.learning.recordings import (
-    HELD_OUT,
     Recorded,
     Trials,
     kind_of,

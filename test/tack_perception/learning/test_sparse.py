@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -16,14 +16,7 @@ Make = Callable[..., Episodes]
 GRID = 8
 
 
-@pytest.fixture(autouse=True)
-def _seeded() -> Iterator[None]:
-    """One thread: with so little to do, others cost more than they bring."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("seeded")
 
 
 def test_values_are_those_of_the_formulas(make_episodes: Make) -> None:

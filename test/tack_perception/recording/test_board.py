@@ -12,7 +12,6 @@ from tack_perception.camera import CameraIntrinsics
 from tack_perception.errors import ConfigurationError
 from tack_perception.frame import RGBDFrame
 from tack_perception.recording.board import Board
-from tack_perception.recording.volume import camera_matrix
 from test.tack_perception.recording import scenes
 
 CAMERA = CameraIntrinsics(640, 480, 600.0, 600.0, 319.5, 239.5)
@@ -40,7 +39,7 @@ def taken(board, board_from_camera, noise=1.0):
     """What a camera sees of the board."""
     picture, picture_from_plane = printed(board)
     camera_from_board = geometry.inverse(board_from_camera)
-    image_from_plane = camera_matrix(CAMERA) @ camera_from_board[:3, [0, 1, 3]]
+    image_from_plane = CAMERA.matrix @ camera_from_board[:3, [0, 1, 3]]
     warp = image_from_plane @ np.linalg.inv(picture_from_plane)
     grey = cv2.warpPerspective(
         picture, warp, (CAMERA.width, CAMERA.height), flags=cv2.INTER_AREA, borderValue=150

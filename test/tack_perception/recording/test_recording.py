@@ -15,9 +15,11 @@ pytest.importorskip("open3d", reason="Open3D is not installed")
 from tack_perception import geometry
 from tack_perception.correspondence import CorrespondenceSet
 from tack_perception.correspondence.consistency import reprojection_errors, transfer_errors
+from tack_perception.correspondence.manifest import HELD_OUT
+from tack_perception.correspondence.view import NOT_KNOWN
 from tack_perception.errors import InvalidInputError
 from tack_perception.recording import RecordConfig, preview, record, write
-from tack_perception.recording.job import HELD_OUT, NOT_KNOWN, QUALITY, doubtful, instance_map
+from tack_perception.recording.job import QUALITY, doubtful, instance_map
 from tack_perception.sources.folder import FolderSource
 from test.tack_perception.recording import scenes
 
