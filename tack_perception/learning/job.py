@@ -148,10 +148,8 @@ def first_model(
         begin_pretrained(model)
         return model
     known, _ = load_model(job.start)
-    # One thing's surface has more detail than what a class has in common.
-    descriptor = known.config.descriptor
-    if job.recorded is not None:
-        descriptor = asked.pop("descriptor", descriptor)
+    # Dense descriptors may grow: their last layer is learned anew then, and all else goes on.
+    descriptor = asked.pop("descriptor", known.config.descriptor)
     if asked:
         raise ConfigurationError(f"section model: {job.start} says already what the network is")
     old = known.config
@@ -160,14 +158,13 @@ def first_model(
     heads = tuple(name for name in HEADS if name in (*old.heads, *method.heads))
     config = dataclasses.replace(
         old, heads=heads, classes=tuple(dict.fromkeys((*old.classes, *classes))),
-        points=old.points or points, crop_px=episodes.crop_px,
+        points=old.points or points, crop_px=episodes.crop_px, descriptor=descriptor,
     )  # fmt: skip
     if job.recorded is not None:
         # Heads that do not learn with the trunk would read what it no longer says.
         config = dataclasses.replace(
-            config, heads=method.heads, points=(), focal_px=_focal_px(job.recorded),
-            descriptor=descriptor,
-        )  # fmt: skip
+            config, heads=method.heads, points=(), focal_px=_focal_px(job.recorded)
+        )
     model = KeypointModel(config)
     adopt(model, known)
     return model
