@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from tack_grasping.error_codes import MoveItErrorCode
+from tack_grasping.motion import MotionConfig
 from tack_grasping.profiles import load_profile
 from tack_perception.errors import TackError
 from tack_ros.environment import graph_environment, private_domain_id
@@ -117,7 +118,7 @@ def move(calls: Any, profile: Any, rng: np.random.Generator, plans: list[float])
 
     wanted = profile.home + rng.uniform(-STEP, STEP, len(profile.home))
     named = dict(zip(profile.joints, wanted.tolist(), strict=True))
-    goal = requests.joint_goal(profile, named, requests.MotionConfig())
+    goal = requests.joint_goal(profile, named, MotionConfig())
     result = calls.send(MoveGroup, "/move_action", goal, wait_s=START_UP_S).result(MOVE_S)
     code = MoveItErrorCode.of(result.error_code.val)
     if code is MoveItErrorCode.SUCCESS:

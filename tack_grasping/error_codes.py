@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import enum
 
+from tack_perception.errors import TackError
+
 
 class MoveItErrorCode(enum.IntEnum):
     """The numbers of moveit_msgs/MoveItErrorCodes."""
@@ -89,3 +91,16 @@ _SENTENCES = {
     _C.ABORT: "it was aborted",
     _C.NO_IK_SOLUTION: "the pose cannot be reached",
 }
+
+
+class StageError(TackError):
+    """A stage of a pick-and-place went wrong.
+
+    Attributes:
+        code: MoveIt's.
+        sentence: what happened, for a person; without the code.
+    """
+
+    def __init__(self, code: MoveItErrorCode, sentence: str = "") -> None:
+        self.code, self.sentence = code, sentence or code.sentence
+        super().__init__(f"{self.sentence} ({code.name} {int(code)})")

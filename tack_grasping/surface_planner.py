@@ -67,6 +67,7 @@ class GraspPlan:
     """
 
     goals: tuple[PickPlaceGoal, ...] = ()
+    rejected: tuple[str, ...] = ()
     refusal: str = ""
 
 

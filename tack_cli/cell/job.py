@@ -20,7 +20,7 @@ from tack_cli.cell.outcome import CellOutcome, JobFailedError
 from tack_grasping.extent import Extent, extent_around
 from tack_grasping.fingers import cloud_around
 from tack_grasping.goal import POSES, PickPlaceGoal
-from tack_grasping.motion import MotionError
+from tack_grasping.motion import MotionConfig, MotionError
 from tack_grasping.procedure import PickOutcome, pick_and_place
 from tack_perception import geometry
 from tack_sim.cell.faults import Fault
@@ -99,7 +99,6 @@ class _Director:
         observer: Observer,
     ) -> None:
         from tack_ros.moveit.client import MoveItMotion
-        from tack_ros.moveit.requests import MotionConfig
 
         self._job, self._layout, self._probe, self._observer = job, layout, probe, observer
         self._clock, self._say = clock, say

@@ -19,13 +19,13 @@ from tack_ros.conversions.images import to_camera_info, to_color_image, to_image
 from tack_ros.conversions.stamps import to_header
 from tack_ros.node import TackNode
 from tack_sim.cameras.cell_camera import CameraImages, CellCamera
+from tack_sim.cell.eyes import with_holes
 from tack_sim.cell.faults import FaultKind, is_active
 from tack_sim.cell.world import CellWorld
 
 _WAIT_S = 0.002
 _IDLE_S = 0.05  # between looks for somebody who listens
 _DELAY_S = 1.5  # of the world's time, under the fault: more than anybody takes by default
-_HOLE_PX = 48
 
 
 _making = threading.Lock()  # a renderer changes the model's visual settings while it is made
@@ -128,7 +128,7 @@ class CameraThread:
         if active(FaultKind.DEPTH_NAN):
             images = dataclasses.replace(images, depth=np.full_like(images.depth, np.nan))
         if active(FaultKind.DEPTH_HOLES):
-            images = dataclasses.replace(images, depth=_with_holes(images.depth))
+            images = dataclasses.replace(images, depth=with_holes(images.depth))
         self._late.append(images)
         if active(FaultKind.CAMERA_DELAY):
             old = images.time - _DELAY_S
@@ -158,9 +158,3 @@ class CameraThread:
         encoded = encode_depth(images.depth, "32FC1" if nan else "16UC1")
         out["depth"].publish(to_image(encoded, depth_header))
         self._node.monitor.handled(stamp_ns, self._stamp_ns(self._world.time))
-
-
-def _with_holes(depth: np.ndarray[Any, np.dtype[np.float32]]) -> Any:
-    """The depth image with every other square of a chessboard lost."""
-    rows, columns = np.indices(depth.shape) // _HOLE_PX
-    return np.where((rows + columns) % 2 == 0, depth, np.float32(np.nan))

@@ -20,13 +20,12 @@ from moveit_msgs.srv import ApplyPlanningScene, GetCartesianPath
 from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode
-from tack_grasping.motion import GripperState, MotionError
+from tack_grasping.motion import GripperState, MotionConfig, MotionError
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_ros.calls import CallError, Calls, CallTimeoutError, Goal, GoalRefusedError
 from tack_ros.moveit import requests
-from tack_ros.moveit.requests import MotionConfig
 
 FloatArray = NDArray[np.float64]
 

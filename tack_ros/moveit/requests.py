@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -25,53 +24,12 @@ from moveit_msgs.srv import GetCartesianPath
 from numpy.typing import NDArray
 from shape_msgs.msg import SolidPrimitive
 
+from tack_grasping.motion import MotionConfig
 from tack_grasping.robot import Gripper, RobotProfile
-from tack_perception.configuration import Configuration, setting
 from tack_ros.conversions.stamps import to_header
 from tack_ros.conversions.transforms import to_pose, to_quaternion
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class MotionConfig(Configuration):
-    """How motions are asked for."""
-
-    speed: float = setting(0.4, "share of the joint velocity limits", low=0.01, high=1.0)
-    acceleration: float = setting(0.4, "share of the acceleration limits", low=0.01, high=1.0)
-    straight_speed: float = setting(
-        0.15, "share of both limits on straight ways near things", low=0.01, high=1.0
-    )
-    planning_time: float = setting(5.0, "allowed for one plan", unit="s", low=0.1, high=120.0)
-    attempts: int = setting(3, "planning attempts of move_group", low=1, high=50)
-    position_tolerance: float = setting(
-        0.001, "radius around a wanted position", unit="m", low=1e-5, high=0.1
-    )
-    angle_tolerance: float = setting(
-        0.01, "about each axis of a wanted orientation", unit="rad", low=1e-4, high=0.5
-    )
-    joint_tolerance: float = setting(
-        0.001, "of wanted joint positions", unit="rad", low=1e-5, high=0.1
-    )
-    straight_step: float = setting(
-        0.005, "distance of the points of a straight way", unit="m", low=1e-4, high=0.1
-    )
-    straight_fraction: float = setting(
-        0.98, "least share of a straight way that must be possible", low=0.1, high=1.0
-    )
-    patience: float = setting(
-        60.0, "how long to wait for a motion beyond its own time", unit="s", low=1.0, high=3600.0
-    )
-    server_patience: float = setting(
-        20.0,
-        "how long to wait until a server is there, and for short answers",
-        unit="s",
-        low=0.1,
-        high=600.0,
-    )
-    gripper_patience: float = setting(
-        10.0, "how long to wait for the gripper", unit="s", low=1.0, high=600.0
-    )
 
 
 def pose_goal(

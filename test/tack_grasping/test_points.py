@@ -25,7 +25,8 @@ def test_position_covariance_and_normal_turn_together() -> None:
         "rim", 1, 2, 0.5, xyz=np.array([0.1, 0.2, 0.5]), xyz_covariance=covariance, normal=long_axis
     )
     point = named_point(seen, MOTION)
-    assert point is not None and point.normal is not None
+    assert point is not None
+    assert point.normal is not None
     np.testing.assert_allclose(point.position, geometry.apply(MOTION, seen.xyz))
     widest = np.linalg.eigh(point.covariance)[1][:, -1]
     assert abs(widest @ point.normal) == pytest.approx(1)

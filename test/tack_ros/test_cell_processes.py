@@ -15,6 +15,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from moveit_msgs.action import MoveGroup
 from sensor_msgs.msg import Image, JointState
 
+from tack_grasping.motion import MotionConfig
 from tack_grasping.profiles import load_profile
 from tack_ros import qos
 from tack_ros.calls import CallError, Calls
@@ -56,7 +57,7 @@ def test_ctrl_c_during_a_motion(graph, calls, nodes):
     images = graph.listen(Image, "/wrist/color/image_raw", qos.SENSOR)
     states = graph.listen(JointState, "/joint_states", qos.RESULT)
     profile = load_profile("panda_2f85")
-    config = requests.MotionConfig(speed=0.05, acceleration=0.05)
+    config = MotionConfig(speed=0.05, acceleration=0.05)
     step = np.array([0.8, 0, 0, 0, 0, 0, 0])
     wanted = dict(zip(profile.joints, (profile.home + step).tolist(), strict=True))
     graph.wait(lambda: images, "an image", 60.0)

@@ -16,13 +16,14 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 from tack_grasping.error_codes import MoveItErrorCode
+from tack_grasping.motion import MotionConfig
 from tack_perception import geometry
 from tack_ros import qos
 from tack_ros.calls import GoalRefusedError
 from tack_ros.moveit import requests
 
 pytestmark = pytest.mark.ros
-CONFIG = requests.MotionConfig(planning_time=60.0)
+CONFIG = MotionConfig(planning_time=60.0)
 AWAY = np.array([0.6, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0])
 WAIT_S = 120.0
 

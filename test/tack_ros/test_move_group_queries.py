@@ -24,6 +24,7 @@ from moveit_msgs.srv import (
 )
 
 from tack_grasping.error_codes import MoveItErrorCode as Code
+from tack_grasping.motion import MotionConfig
 from tack_perception import geometry
 from tack_ros import qos
 from tack_ros.conversions.transforms import from_pose, to_pose
@@ -31,7 +32,7 @@ from tack_ros.moveit import requests
 from tack_sim.robots.kinematics import Kinematics
 
 pytestmark = pytest.mark.ros
-CONFIG = requests.MotionConfig(planning_time=60.0, attempts=1)
+CONFIG = MotionConfig(planning_time=60.0, attempts=1)
 BOX = (0.1, 0.2, 0.3)
 WAIT_S = 120.0
 ALL = (

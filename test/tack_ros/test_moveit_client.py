@@ -15,10 +15,9 @@ from rclpy.action.server import ActionServer
 from rclpy.callback_groups import ReentrantCallbackGroup
 
 from tack_grasping.error_codes import MoveItErrorCode as Code
-from tack_grasping.motion import MotionError
+from tack_grasping.motion import MotionConfig, MotionError
 from tack_perception.errors import InvalidInputError
 from tack_ros.moveit.client import MoveItMotion
-from tack_ros.moveit.requests import MotionConfig
 
 pytestmark = pytest.mark.ros
 CONFIG = MotionConfig(planning_time=60.0, attempts=1, patience=120.0, server_patience=60.0)

@@ -28,14 +28,13 @@ from tack_cli.cell.looking import ClickPlan, Looker, Sighting, Stages, true_posi
 from tack_cli.cell.nodes import cell_nodes
 from tack_cli.cell.observer import Observer
 from tack_grasping.error_codes import MoveItErrorCode as Code
-from tack_grasping.motion import MotionError
+from tack_grasping.motion import MotionConfig, MotionError
 from tack_perception import geometry
 from tack_ros import qos
 from tack_ros.cell.probe import Probe
 from tack_ros.conversions.detections import from_detection
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.moveit.client import MoveItMotion
-from tack_ros.moveit.requests import MotionConfig
 from tack_sim.cell.faults import FaultKind
 from tack_sim.cell.log import CellSetup
 

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether something still stands where it was seen, by the depth of a later image.
+
+Only what is measured counts: where the old surface is out of view, hidden by something nearer (the
+fingers, what they hold) or without depth, nothing can be told, and nothing is claimed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_perception import geometry
+from tack_perception.frame import RGBDFrame
+
+FloatArray = NDArray[np.float64]
+
+_ENOUGH = 0.25  # of the points must be seen or seen through, to say anything
+_FEWEST = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Presence:
+    """What a later image says of an earlier surface.
+
+    Attributes:
+        there: points at which it is measured again.
+        gone: points at which something farther away is measured.
+        unknown: points of which nothing can be told.
+    """
+
+    there: int
+    gone: int
+    unknown: int
+
+    @property
+    def share(self) -> float | None:
+        """0 (gone) to 1 (there); None where too little can be told."""
+        told = self.there + self.gone
+        if told < max(_FEWEST, _ENOUGH * (told + self.unknown)):
+            return None
+        return self.there / told
+
+
+def presence(
+    points: FloatArray,
+    frame: RGBDFrame,
+    base_from_camera: FloatArray,
+    tolerance: float = 0.012,
+) -> Presence:
+    """Look for a surface again.
+
+    Args:
+        points: (N, 3) of it in the base frame, m.
+        frame: a later image.
+        base_from_camera: (4, 4) at its stamp, m.
+        tolerance: by which it may have moved along the view, m.
+    """
+    seen = geometry.apply(geometry.inverse(base_from_camera), np.asarray(points, dtype=np.float64))
+    ahead = seen[seen[:, 2] > 0.01]
+    height, width = frame.depth.shape
+    pixels = np.rint(frame.intrinsics.project(ahead)).astype(np.int64).reshape(-1, 2)
+    inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=1)
+    measured = frame.depth[pixels[inside, 1], pixels[inside, 0]].astype(np.float64)
+    farther = measured - ahead[inside, 2]  # NaN compares as False
+    there = int(np.count_nonzero(np.abs(farther) <= tolerance))
+    gone = int(np.count_nonzero(farther > tolerance))
+    return Presence(there, gone, len(points) - there - gone)

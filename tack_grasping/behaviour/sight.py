@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the behaviour sees: an image, where the camera was, and the things that were found in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.error_codes import StageError
+from tack_grasping.points import NamedPoint
+from tack_perception import geometry
+from tack_perception.frame import RGBDFrame
+from tack_perception.keypoint import Keypoint
+
+FloatArray = NDArray[np.float64]
+
+
+class SightError(StageError):
+    """There is no image, no transform, or nothing in it."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class View:
+    """One image, and where it was taken from.
+
+    Attributes:
+        frame: the image.
+        base_from_camera: (4, 4) of the camera's optical frame at its stamp, m.
+    """
+
+    frame: RGBDFrame
+    base_from_camera: FloatArray
+
+    def __post_init__(self) -> None:
+        geometry.check_transform(self.base_from_camera, "base ← camera")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Thing:
+    """One thing, by its named points.
+
+    Attributes:
+        points: label → point in the base frame, of those that have a position.
+        keypoints: label → detection, of all that were looked for.
+    """
+
+    points: Mapping[str, NamedPoint]
+    keypoints: Mapping[str, Keypoint] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", MappingProxyType(dict(self.points)))
+        object.__setattr__(self, "keypoints", MappingProxyType(dict(self.keypoints)))
+
+    def missing(self, label: str) -> str:
+        """Why a label has no position, a sentence."""
+        keypoint = self.keypoints.get(label)
+        if keypoint is None:
+            known = ", ".join(sorted({*self.points, *self.keypoints})) or "none"
+            return f"nobody has clicked on '{label}'; known points: {known}"
+        if not keypoint.visible:
+            return f"'{label}' is believed to be hidden or absent"
+        return keypoint.refusal or f"'{label}' has no position in space"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sight(View):
+    """What was found in one image.
+
+    Attributes:
+        things: all instances that were found, the most certain first.
+    """
+
+    things: tuple[Thing, ...] = ()
+
+    def having(self, label: str) -> tuple[Thing, ...]:
+        """The things on which a label was found, with its position."""
+        return tuple(thing for thing in self.things if label in thing.points)
+
+
+class Eyes(Protocol):
+    """A camera with a detector behind it. Each call waits for an image taken after it was made."""
+
+    def look(self) -> Sight:
+        """Find the points in the next image.
+
+        Raises:
+            SightError: no image comes, or it is not known where the camera was.
+        """
+        ...
+
+    def glance(self) -> View:
+        """The next image alone.
+
+        Raises:
+            SightError: as `look`.
+        """
+        ...

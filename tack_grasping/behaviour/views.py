@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where else the wrist camera can look from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.robot import CameraMount, RobotProfile
+from tack_perception import geometry
+
+FloatArray = NDArray[np.float64]
+
+_DISTANCE = 0.40  # m
+_PLACES = ((0.0, 75.0), (-50.0, 60.0), (50.0, 60.0), (0.0, 50.0), (-100.0, 60.0), (100.0, 60.0))
+"""Azimuth from the robot's own side, and elevation above the table, degrees."""
+_ROLLS = (0.0, 90.0, -90.0, 180.0)
+
+
+def wrist_camera(profile: RobotProfile) -> CameraMount | None:
+    """The camera that moves with the arm's tip; None where there is none."""
+    return next((c for c in profile.cameras.values() if c.parent == profile.tip_frame), None)
+
+
+def views_of(
+    profile: RobotProfile, target: FloatArray, distance: float = _DISTANCE
+) -> Iterator[FloatArray]:
+    """Gripper poses from which the wrist camera looks at a point, the most different ones first.
+
+    Args:
+        profile: the robot.
+        target: (3,) in the base frame, m.
+        distance: of the camera from it, m.
+
+    Yields:
+        (4, 4) base_from_gripper, m; none for a robot without a wrist camera. Whether the arm
+        reaches them is for the planner to say.
+    """
+    mount = wrist_camera(profile)
+    if mount is None:
+        return
+    camera_from_gripper = (
+        geometry.inverse(mount.parent_from_optical) @ profile.gripper.tip_from_gripper
+    )
+    own_side = math.atan2(-target[1], -target[0])
+    for azimuth_deg, elevation_deg in _PLACES:
+        azimuth, elevation = own_side + math.radians(azimuth_deg), math.radians(elevation_deg)
+        away = np.array([
+            math.cos(azimuth) * math.cos(elevation),
+            math.sin(azimuth) * math.cos(elevation),
+            math.sin(elevation),
+        ])  # fmt: skip
+        upright = geometry.frame_from_axes(
+            -away, np.cross(-away, (0.0, 0.0, 1.0)), target + distance * away
+        )
+        for roll in _ROLLS:
+            turn = geometry.from_axis_angle((0, 0, 1), math.radians(roll))
+            yield upright @ turn @ camera_from_gripper

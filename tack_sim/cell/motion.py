@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cell's arm without ROS: what move_group and the controllers do, in one process.
+
+Plans are those of the `move_group` node, and physics is that of the `cell` node, but nobody waits
+for a clock: hundreds of picks an hour can be tried, and the same seed gives the same pick.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.error_codes import MoveItErrorCode
+from tack_grasping.motion import GripperState, MotionConfig, MotionError
+from tack_perception import geometry
+from tack_perception.errors import InvalidInputError
+from tack_sim.cell.executor import ExecutionCode, TrajectoryExecutor
+from tack_sim.cell.faults import Fault, FaultKind, is_active
+from tack_sim.cell.world import CellWorld
+from tack_sim.planning.change import Operation, RobotStateChange, SceneChange, apply_change
+from tack_sim.planning.execution import allowed_duration, check_start
+from tack_sim.planning.planner import MotionPlanner
+from tack_sim.planning.requests import (
+    CartesianRequest,
+    Constraints,
+    JointConstraint,
+    OrientationConstraint,
+    PlanRequest,
+    PositionConstraint,
+    Trajectory,
+)
+from tack_sim.planning.scene import AttachedObject, CollisionObject, PlanningScene
+from tack_sim.planning.shapes import Primitive
+
+FloatArray = NDArray[np.float64]
+
+_STEP_S = 0.01
+_GRIPPER_S = 3.0
+_SETTLE_S = 0.2  # for the force to build up
+_HELD = "held"
+
+
+class CellMotion:
+    """The `Motion` of a cell in this process; its time passes only while something moves.
+
+    Args:
+        world: the cell.
+        config: speeds, tolerances, patience.
+        planner: of the same robot, to share it between cells; None for one of its own.
+        faults: of planning (`plan_refused`, `plan_aborted`); those of the arm are the world's.
+
+    Attributes:
+        scene: what the planner knows of.
+    """
+
+    def __init__(
+        self,
+        world: CellWorld,
+        config: MotionConfig | None = None,
+        planner: MotionPlanner | None = None,
+        faults: Iterable[Fault] = (),
+    ) -> None:
+        self._world, self._profile = world, world.profile
+        self.config = config or MotionConfig()
+        self._planner = planner or MotionPlanner(world.profile)
+        self._executor = TrajectoryExecutor(world)
+        self._faults = list(faults)
+        self._stopped = threading.Event()
+        self._passed_s = 0.0  # of the wall clock, while the cell's time passed
+        self.scene = PlanningScene.empty(self._planner.robot)
+
+    def clock(self) -> float:
+        """s; runs as on a robot: thinking takes the computer's time, motions take their own."""
+        return time.perf_counter() - self._passed_s + self._world.time
+
+    def wait(self, seconds: float) -> None:
+        """Let the cell's time pass."""
+        began = time.perf_counter()
+        self._world.step(seconds)
+        self._passed_s += time.perf_counter() - began
+
+    def move_to(self, base_from_gripper: FloatArray) -> None:
+        """Plan around obstacles and go. Raises MotionError."""
+        tip, config = self._tip(base_from_gripper), self.config
+        ball = Primitive("sphere", (config.position_tolerance,))
+        center = geometry.make_transform(np.eye(3), tip[:3, 3])
+        link = self._profile.tip_frame
+        self._plan_and_go(
+            Constraints(
+                positions=(PositionConstraint(link, "", ((ball, center),)),),
+                orientations=(
+                    OrientationConstraint(link, "", tip, np.full(3, config.angle_tolerance)),
+                ),
+            )
+        )
+
+    def move_home(self) -> None:
+        """Go to the home position. Raises MotionError."""
+        self.move_joints(self._profile.home)
+
+    def move_joints(self, positions: FloatArray) -> None:
+        """Plan to joint positions (n,), rad, and go. Raises MotionError."""
+        tolerance = self.config.joint_tolerance
+        named = zip(self._profile.joints, np.asarray(positions).tolist(), strict=True)
+        joints = (JointConstraint(name, value, tolerance, tolerance) for name, value in named)
+        self._plan_and_go(Constraints(joints=tuple(joints)))
+
+    def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
+        """Go in a straight line. Raises MotionError."""
+        self._check_stopped()
+        config = self.config
+        answer = self._planner.cartesian_path(
+            CartesianRequest(
+                self._profile.group, (self._tip(base_from_gripper),),
+                max_step=config.straight_step, avoid_collisions=not touching,
+                velocity_scaling=config.straight_speed, acceleration_scaling=config.straight_speed,
+            ),
+            self._now(),
+        )  # fmt: skip
+        if answer.trajectory is None:
+            raise MotionError(answer.code, f"straight way: {answer.message}")
+        if answer.fraction < config.straight_fraction:
+            raise MotionError(
+                MoveItErrorCode.PLANNING_FAILED,
+                f"only {answer.fraction:.0%} of the straight way is possible,"
+                f" {config.straight_fraction:.0%} is needed: {answer.message}",
+            )
+        self._execute(answer.trajectory, "straight way")
+
+    def move_gripper(self, opening: float, force: float) -> GripperState:
+        """Open or close to an opening, m, with at most a force, N.
+
+        Raises:
+            MotionError: it was stopped.
+            InvalidInputError: an opening or a force that the gripper does not have.
+        """
+        self._check_stopped()
+        self._world.command_gripper(opening, force)
+        end = self._world.time + _GRIPPER_S
+        while self._world.time < end:
+            self._pass(_STEP_S)
+            state = self._world.gripper_state()
+            if state.stalled or state.reached:
+                break
+        self._pass(_SETTLE_S)
+        return self._world.gripper_state()
+
+    def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
+        """From now on a box moves with the gripper: (4, 4) and (3,) full side lengths, m."""
+        tip_from_box = self._profile.gripper.tip_from_gripper @ gripper_from_box
+        shape = Primitive("box", tuple(np.asarray(size).tolist()))
+        link = self._profile.tip_frame
+        box = CollisionObject(_HELD, link, tip_from_box, ((shape, np.eye(4)),))
+        held = AttachedObject(link, box, (link, *self._profile.gripper.touch_links))
+        self.change(SceneChange(robot_state=RobotStateChange(attached=((held, Operation.ADD),))))
+
+    def let_go(self) -> None:
+        """Nothing is held any more."""
+        if _HELD not in self.scene.attached:
+            return
+        held = AttachedObject("", CollisionObject(_HELD))
+        self.change(
+            SceneChange(
+                robot_state=RobotStateChange(attached=((held, Operation.REMOVE),)),
+                objects=((CollisionObject(_HELD), Operation.REMOVE),),
+            )
+        )
+
+    def add_box(self, name: str, base_from_box: FloatArray, size: FloatArray) -> None:
+        """Put a box into the planning scene: (4, 4) pose and (3,) full side lengths, m."""
+        shape = Primitive("box", tuple(np.asarray(size).tolist()))
+        box = CollisionObject(name, "", np.asarray(base_from_box), ((shape, np.eye(4)),))
+        self.change(SceneChange(objects=((box, Operation.ADD),)))
+
+    def change(self, change: SceneChange) -> None:
+        """Change the planning scene.
+
+        Raises:
+            MotionError: a part of it cannot be applied.
+        """
+        changed = apply_change(self._now(), change)
+        if not changed.success:
+            raise MotionError(MoveItErrorCode.FAILURE, "; ".join(changed.problems))
+        self.scene = changed.scene
+
+    def stop(self) -> None:
+        """Stop what moves and refuse all that follows until `resume`. From any thread."""
+        self._stopped.set()
+        self._executor.stop()
+
+    def resume(self) -> None:
+        """Allow motions again after `stop`."""
+        self._stopped.clear()
+
+    def _tip(self, base_from_gripper: FloatArray) -> FloatArray:
+        tip: FloatArray = base_from_gripper @ geometry.inverse(
+            self._profile.gripper.tip_from_gripper
+        )
+        return tip
+
+    def _now(self) -> PlanningScene:
+        state = self._world.joint_state()
+        named = dict(zip(state.names, state.positions.tolist(), strict=True))
+        self.scene = self.scene.with_positions(named)
+        return self.scene
+
+    def _plan_and_go(self, goal: Constraints) -> None:
+        self._check_stopped()
+        for kind, code in (
+            (FaultKind.PLAN_REFUSED, MoveItErrorCode.PLANNING_FAILED),
+            (FaultKind.PLAN_ABORTED, MoveItErrorCode.ABORT),
+        ):
+            if is_active(self._faults, kind, self._world.time):
+                raise MotionError(code, f"motion: {kind.value}, as the fault demands")
+        config = self.config
+        planned = self._planner.plan(
+            PlanRequest(
+                self._profile.group, (goal,), velocity_scaling=config.speed,
+                acceleration_scaling=config.acceleration, allowed_time=config.planning_time,
+                attempts=config.attempts,
+            ),
+            self._now(),
+            self._stopped.is_set,
+        )  # fmt: skip
+        if planned.trajectory is None:
+            raise MotionError(planned.code, f"motion: {planned.message}")
+        self._execute(planned.trajectory, "motion")
+
+    def _execute(self, trajectory: Trajectory, what: str) -> None:
+        """Follow it to its end.
+
+        Raises:
+            MotionError: it was stopped, or the arm did not follow.
+        """
+        state = self._world.joint_state()
+        try:
+            check_start(trajectory, dict(zip(state.names, state.positions, strict=True)))
+        except InvalidInputError as error:
+            code = getattr(error, "code", MoveItErrorCode.FAILURE)
+            raise MotionError(code, f"{what}: {error}") from error
+        refused = self._executor.start(trajectory)
+        end = self._world.time + allowed_duration(trajectory)
+        while refused is None and self._executor.active and self._world.time < end:
+            self._pass(_STEP_S)
+        self._check_stopped()
+        if self._executor.active:
+            self._executor.stop()
+            raise MotionError(MoveItErrorCode.TIMED_OUT, f"{what}: it took too long")
+        result = refused or self._executor.result
+        assert result is not None
+        if result.code is not ExecutionCode.SUCCESSFUL:
+            raise MotionError(MoveItErrorCode.CONTROL_FAILED, f"{what}: {result.message}")
+
+    def _pass(self, seconds: float) -> None:
+        self._check_stopped()
+        self.wait(seconds)
+
+    def _check_stopped(self) -> None:
+        if self._stopped.is_set():
+            raise MotionError(MoveItErrorCode.PREEMPTED, "stopped; `resume` allows motions again")
