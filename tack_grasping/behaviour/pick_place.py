@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import threading
 from collections import deque
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from tack_grasping.behaviour.account import Account
 from tack_grasping.behaviour.presence import presence
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
 from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Thing
-from tack_grasping.behaviour.views import views_of
+from tack_grasping.behaviour.views import search_views, views_of
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.extent import Extent, extent_around
 from tack_grasping.fingers import cloud_around
@@ -30,6 +31,7 @@ from tack_perception import geometry
 FloatArray = NDArray[np.float64]
 
 _LARGEST = 0.2  # m, radius of the largest thing that is carried
+_ELSEWHERE_M, _ELSEWHERE_RAD = 0.02, 0.05
 _CODE = MoveItErrorCode
 
 
@@ -79,6 +81,8 @@ class PickPlace:
         self._sight: Sight | None = None
         self._thing: Thing | None = None
         self._extent: Extent | None = None
+        self._been_home = False
+        self._around: Iterator[tuple[FloatArray, ...]] | None = None
         self._things: tuple[Thing, ...] = ()
         self._width = float("nan")
         self._near = None if task.near is None else np.asarray(task.near, dtype=np.float64)
@@ -96,26 +100,23 @@ class PickPlace:
     # Seeing
 
     def view(self) -> None:
-        """Go where else the thing can be seen from; the first time home, where nothing is known."""
-        tries = self._account.attempt
-        target = self._near
-        if target is None or tries <= 2:
+        """Go where else the thing can be seen from: home first, then around where it may be."""
+        if not self._been_home:
+            self._been_home = True
             self._motion.move_home()
-            return
-        failure: MotionError | None = None
-        for number, pose in enumerate(views_of(self._robot.profile, target)):
-            if number < 4 * (tries - 3):  # each place with its turns about the view
-                continue
-            try:
-                self._motion.move_to(pose)
-            except MotionError as error:
-                if error.code is _CODE.PREEMPTED:
-                    raise
-                failure = error
-            else:
+            if self._sight is None or self._sees_anew(self._sight):
                 return
-        if failure is not None:
-            self._motion.move_home()
+        for poses in self._views():
+            for pose in poses:
+                try:
+                    self._motion.move_to(pose)
+                except MotionError as error:
+                    if error.code is _CODE.PREEMPTED:
+                        raise
+                else:
+                    return
+        self._been_home = False  # all was tried: once around again
+        self._motion.move_home()
 
     def look(self) -> None:
         """Find the thing."""
@@ -125,7 +126,7 @@ class PickPlace:
         things = sight.having(label)
         if not things:
             why = sight.things[0].missing(label) if sight.things else f"'{label}' is not seen"
-            raise SightError(_CODE.UNABLE_TO_AQUIRE_SENSOR_DATA, why)
+            raise SightError(_CODE.INVALID_OBJECT_NAME, why)
         if self._near is not None:
             near = self._near
             things = tuple(
@@ -149,6 +150,8 @@ class PickPlace:
                 self.goals = deque(plan.goals[: self._config.candidates])
         if not self.goals or self._thing is None:
             raise StageError(_CODE.NO_IK_SOLUTION, refusal or f"there is no grasp of '{label}'")
+        if self._near is None:
+            self._around = None  # from now on views are of the thing
         self._near = self._thing.points[label].position
         keypoint = self._thing.keypoints.get(label)
         self._extent = None
@@ -285,6 +288,20 @@ class PickPlace:
                 self._motion.move_straight(goal.pregrasp, touching=True)
         self._down = False
 
+    def _views(self) -> Iterator[tuple[FloatArray, ...]]:
+        """Places of the camera that were not looked from yet, around where the thing may be."""
+        profile = self._robot.profile
+        if self._around is None:
+            known = self._near
+            self._around = search_views(profile) if known is None else views_of(profile, known)
+        return self._around
+
+    def _sees_anew(self, last: Sight) -> bool:
+        """Whether the camera is elsewhere than it was."""
+        change = geometry.inverse(last.base_from_camera) @ self._eyes.glance().base_from_camera
+        moved = float(np.linalg.norm(change[:3, 3]))
+        return moved > _ELSEWHERE_M or geometry.rotation_angle(change) > _ELSEWHERE_RAD
+
     @property
     def _wanted(self) -> PickPlaceGoal:
         assert self.goal is not None
@@ -314,7 +331,8 @@ class PickPlace:
         if moved is not None:
             points = geometry.apply(moved, points)
         view = self._eyes.glance()
-        return presence(points, view.frame, view.base_from_camera).share
+        floor = self._robot.profile.table_height
+        return presence(points, view.frame, view.base_from_camera, floor).share
 
     def _straight_or_planned(self, pose: FloatArray) -> None:
         """Go straight; where a joint's limit forbids that, any free way will do.

@@ -19,6 +19,7 @@ FloatArray = NDArray[np.float64]
 
 _ENOUGH = 0.25  # of the points must be seen or seen through, to say anything
 _FEWEST = 20
+_FLAT = 0.004  # m; what is no higher cannot be told from the support
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,23 +49,32 @@ def presence(
     points: FloatArray,
     frame: RGBDFrame,
     base_from_camera: FloatArray,
+    floor: float,
     tolerance: float = 0.012,
 ) -> Presence:
     """Look for a surface again.
 
     Args:
-        points: (N, 3) of it in the base frame, m.
+        points: (N, 3) of it in the base frame, z up, m.
         frame: a later image.
         base_from_camera: (4, 4) at its stamp, m.
+        floor: height of what it stands on, m: what is measured nearer to that than to the point is
+            not the point, however flat the thing is.
         tolerance: by which it may have moved along the view, m.
     """
-    seen = geometry.apply(geometry.inverse(base_from_camera), np.asarray(points, dtype=np.float64))
-    ahead = seen[seen[:, 2] > 0.01]
+    points = np.asarray(points, dtype=np.float64)
+    points = points[points[:, 2] > floor + _FLAT]
+    seen = geometry.apply(geometry.inverse(base_from_camera), points)
+    ahead = seen[:, 2] > 0.01
+    seen, heights = seen[ahead], points[ahead, 2] - floor
     height, width = frame.depth.shape
-    pixels = np.rint(frame.intrinsics.project(ahead)).astype(np.int64).reshape(-1, 2)
+    pixels = np.rint(frame.intrinsics.project(seen)).astype(np.int64).reshape(-1, 2)
     inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=1)
-    measured = frame.depth[pixels[inside, 1], pixels[inside, 0]].astype(np.float64)
-    farther = measured - ahead[inside, 2]  # NaN compares as False
-    there = int(np.count_nonzero(np.abs(farther) <= tolerance))
-    gone = int(np.count_nonzero(farther > tolerance))
+    pixels, seen, heights = pixels[inside], seen[inside], heights[inside]
+    measured = frame.depth[pixels[:, 1], pixels[:, 0]].astype(np.float64)
+    farther = measured - seen[:, 2]  # NaN compares as False
+    hit = geometry.apply(base_from_camera, frame.intrinsics.deproject(pixels, measured))
+    stands = hit[:, 2] - floor > heights / 2
+    there = int(np.count_nonzero((np.abs(farther) <= tolerance) & stands))
+    gone = int(np.count_nonzero((farther > tolerance) | ((farther > 0) & ~stands)))
     return Presence(there, gone, len(points) - there - gone)

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
 
-_DISTANCE = 0.40  # m
+_NEAR, _FAR = 0.40, 0.50  # m, of the camera from a thing, and from the table that is searched
+_FROM_ABOVE = 80.0  # degrees
 _PLACES = ((0.0, 75.0), (-50.0, 60.0), (50.0, 60.0), (0.0, 50.0), (-100.0, 60.0), (100.0, 60.0))
 """Azimuth from the robot's own side, and elevation above the table, degrees."""
 _ROLLS = (0.0, 90.0, -90.0, 180.0)
@@ -26,18 +28,23 @@ def wrist_camera(profile: RobotProfile) -> CameraMount | None:
 
 
 def views_of(
-    profile: RobotProfile, target: FloatArray, distance: float = _DISTANCE
-) -> Iterator[FloatArray]:
+    profile: RobotProfile,
+    target: FloatArray,
+    distance: float = _NEAR,
+    places: Sequence[tuple[float, float]] = _PLACES,
+) -> Iterator[tuple[FloatArray, ...]]:
     """Gripper poses from which the wrist camera looks at a point, the most different ones first.
 
     Args:
         profile: the robot.
         target: (3,) in the base frame, m.
         distance: of the camera from it, m.
+        places: azimuth from the robot's own side, and elevation above the table, degrees.
 
     Yields:
-        (4, 4) base_from_gripper, m; none for a robot without a wrist camera. Whether the arm
-        reaches them is for the planner to say.
+        For each place (4, 4) base_from_gripper, m, which differ in how the camera is turned about
+        its axis; nothing for a robot without a wrist camera. Which of them the arm reaches is for
+        the planner to say.
     """
     mount = wrist_camera(profile)
     if mount is None:
@@ -46,7 +53,7 @@ def views_of(
         geometry.inverse(mount.parent_from_optical) @ profile.gripper.tip_from_gripper
     )
     own_side = math.atan2(-target[1], -target[0])
-    for azimuth_deg, elevation_deg in _PLACES:
+    for azimuth_deg, elevation_deg in places:
         azimuth, elevation = own_side + math.radians(azimuth_deg), math.radians(elevation_deg)
         away = np.array([
             math.cos(azimuth) * math.cos(elevation),
@@ -56,6 +63,14 @@ def views_of(
         upright = geometry.frame_from_axes(
             -away, np.cross(-away, (0.0, 0.0, 1.0)), target + distance * away
         )
-        for roll in _ROLLS:
-            turn = geometry.from_axis_angle((0, 0, 1), math.radians(roll))
-            yield upright @ turn @ camera_from_gripper
+        turns = (geometry.from_axis_angle((0, 0, 1), math.radians(roll)) for roll in _ROLLS)
+        yield tuple(upright @ turn @ camera_from_gripper for turn in turns)
+
+
+def search_views(profile: RobotProfile) -> Iterator[tuple[FloatArray, ...]]:
+    """As `views_of`, from above over each quarter of the workspace: where nothing is known yet."""
+    low, high = profile.workspace
+    for along, across in itertools.product((0.25, 0.75), repeat=2):
+        x, y = low[:2] + (high[:2] - low[:2]) * (along, across)
+        middle = np.array([x, y, profile.table_height])
+        yield from views_of(profile, middle, _FAR, ((0.0, _FROM_ABOVE),))
