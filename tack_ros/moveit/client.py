@@ -30,6 +30,7 @@ from tack_ros.moveit import requests
 FloatArray = NDArray[np.float64]
 
 _MOVE_GROUP, _EXECUTE = "move_action", "execute_trajectory"
+_HELD = "held"
 _CARTESIAN, _APPLY_SCENE = "compute_cartesian_path", "apply_planning_scene"
 
 
@@ -203,6 +204,29 @@ class MoveItMotion:
             MotionError: move_group does not do it.
         """
         self._attach(name, CollisionObject.REMOVE)
+
+    def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
+        """From now on a box moves with the gripper, and is kept clear of all else.
+
+        Args:
+            gripper_from_box: (4, 4), m.
+            size: (3,) full side lengths, m.
+
+        Raises:
+            MotionError: move_group does not do it.
+        """
+        tip_from_box = self._tip_from_gripper @ gripper_from_box
+        held = requests.attached_box(_HELD, self._profile, tip_from_box, size)
+        self.change_scene(requests.scene_change(attached=[held]))
+
+    def let_go(self) -> None:
+        """Nothing is held any more.
+
+        Raises:
+            MotionError: move_group does not do it.
+        """
+        self.detach(_HELD)
+        self.remove(_HELD)
 
     def change_scene(self, scene: PlanningScene) -> None:
         """Apply a change of the planning scene.

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The eyes of the behaviour on a graph: images, detections in them, and where the camera was."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.clock import Clock
+from vision_msgs.msg import Detection3DArray
+
+from tack_grasping.behaviour.sight import Sight, SightError, Thing, View
+from tack_grasping.error_codes import MoveItErrorCode
+from tack_grasping.points import NamedPoint, named_point
+from tack_perception.errors import InvalidInputError
+from tack_perception.frame import RGBDFrame
+from tack_perception.keypoint import Keypoint
+from tack_perception.transforms import TransformError
+from tack_ros.conversions.detections import from_detection
+from tack_ros.conversions.stamps import to_ns
+from tack_ros.frame_subscriber import FrameMessages
+
+T = TypeVar("T")
+FloatArray = NDArray[np.float64]
+Lookup = Callable[[str, str, int], FloatArray]
+"""(target, source, stamp in ns) → (4, 4) target_from_source, m; raises TransformError."""
+
+IMAGES_KEPT = 45
+"""Images are kept until their detections come."""
+_STILL_NS = 100_000_000  # the arm has come to rest only just now
+_WAIT_S = 0.1
+
+
+class RosEyes:
+    """The newest of what comes in. `on_frame` and `on_detections` are for callbacks; the rest waits.
+
+    Args:
+        clock: of the node.
+        base_frame: of the robot.
+        lookup: where the camera was.
+        patience: returns how long to wait for an image, s.
+    """
+
+    def __init__(
+        self, clock: Clock, base_frame: str, lookup: Lookup, patience: Callable[[], float]
+    ) -> None:
+        self._clock, self._base_frame, self._lookup = clock, base_frame, lookup
+        self._patience = patience
+        self._news = threading.Condition()
+        self._frames: deque[FrameMessages] = deque(maxlen=IMAGES_KEPT)
+        self._detections: Detection3DArray | None = None
+
+    def on_frame(self, messages: FrameMessages) -> None:
+        """An image has come."""
+        with self._news:
+            self._frames.append(messages)
+            self._news.notify_all()
+
+    def on_detections(self, message: Detection3DArray) -> None:
+        """What was found in an image has come."""
+        with self._news:
+            self._detections = message
+            self._news.notify_all()
+
+    def messages_at(self, stamp_ns: int) -> FrameMessages | None:
+        """The image of a stamp, while it is kept."""
+        with self._news:
+            return next((one for one in self._frames if one.stamp_ns == stamp_ns), None)
+
+    def look(self) -> Sight:
+        """What was found in the next image.
+
+        Raises:
+            SightError: none comes, nothing is looked for in it, or the camera's place is not known.
+        """
+        after_ns = self._clock.now().nanoseconds + _STILL_NS
+        message = self._wait(lambda: self._detections_after(after_ns), after_ns, "detections")
+        stamp_ns = to_ns(message.header.stamp)
+        messages = self.messages_at(stamp_ns)
+        if messages is None:
+            raise SightError(
+                MoveItErrorCode.SENSOR_INFO_STALE,
+                "the image of these detections is no longer there: the detector is"
+                f" {IMAGES_KEPT} images behind",
+            )
+        view = self._view(messages)
+        return Sight(view.frame, view.base_from_camera, things_of(message, view.base_from_camera))
+
+    def glance(self) -> View:
+        """The next image alone.
+
+        Raises:
+            SightError: as `look`.
+        """
+        after_ns = self._clock.now().nanoseconds + _STILL_NS
+        return self._view(self._wait(lambda: self._frame_after(after_ns), after_ns, "image"))
+
+    def _view(self, messages: FrameMessages) -> View:
+        try:
+            frame: RGBDFrame = messages.frame()
+        except InvalidInputError as error:
+            raise SightError(
+                MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA, f"the image cannot be used: {error}"
+            ) from error
+        try:
+            pose = self._lookup(self._base_frame, frame.frame_id, frame.stamp_ns)
+        except TransformError as error:
+            raise SightError(
+                MoveItErrorCode.FRAME_TRANSFORM_FAILURE, f"where the camera was: {error}"
+            ) from error
+        return View(frame, pose)
+
+    def _detections_after(self, stamp_ns: int) -> Detection3DArray | None:
+        message = self._detections
+        return message if message and to_ns(message.header.stamp) > stamp_ns else None
+
+    def _frame_after(self, stamp_ns: int) -> FrameMessages | None:
+        newest = self._frames[-1] if self._frames else None
+        return newest if newest and newest.stamp_ns > stamp_ns else None
+
+    def _wait(self, find: Callable[[], T | None], after_ns: int, what: str) -> T:
+        """Wait until it is there.
+
+        Raises:
+            SightError: it does not come; says what has come instead.
+        """
+        patience_s = self._patience()
+        end = time.monotonic() + patience_s
+        with self._news:
+            while (found := find()) is None:
+                if time.monotonic() > end:
+                    break
+                self._news.wait(_WAIT_S)
+            else:
+                return found
+            newest = self._frames[-1].stamp_ns if self._frames else None
+        if newest is None:
+            why = "no image has come at all: does the camera run, and with aligned depth?"
+            code = MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA
+        elif newest <= after_ns:
+            why = f"the newest image is {(after_ns - newest) / 1e9:.1f} s too old"
+            code = MoveItErrorCode.SENSOR_INFO_STALE
+        else:
+            why = "images come, but the detector has found nothing in them: is anything annotated?"
+            code = MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA
+        raise SightError(code, f"no new {what} within {patience_s:g} s: {why}")
+
+
+def things_of(message: Detection3DArray, base_from_camera: FloatArray) -> tuple[Thing, ...]:
+    """Things of detections: the best one of each label is one thing, what is left are others.
+
+    Args:
+        message: of one image.
+        base_from_camera: (4, 4) at its stamp, m.
+
+    Returns:
+        The things; none without detections. Detections that are not valid are left out.
+    """
+    by_label: dict[str, list[tuple[Keypoint, NamedPoint]]] = {}
+    for detection in message.detections:
+        try:
+            keypoint = from_detection(detection)
+        except InvalidInputError:
+            continue
+        point = named_point(keypoint, base_from_camera)
+        if point is not None:
+            by_label.setdefault(keypoint.label, []).append((keypoint, point))
+    for found in by_label.values():
+        found.sort(key=lambda one: -one[1].confidence)
+    most = max((len(found) for found in by_label.values()), default=0)
+    things = []
+    for number in range(most):
+        of_one = {label: found[number] for label, found in by_label.items() if number < len(found)}
+        things.append(
+            Thing(
+                {label: point for label, (_, point) in of_one.items()},
+                {label: keypoint for label, (keypoint, _) in of_one.items()},
+            )
+        )
+    return tuple(things)
