@@ -27,7 +27,7 @@ from tack_cli.report.findings import Findings, FloatArray
 from tack_cli.report.goal_frame import DEFAULT_BASE, choose_goal_frame
 from tack_cli.report.job import Outcome, Place, own_files, run_job
 from tack_cli.report.terminal import print_outcome
-from tack_grasping.surface_planner import SurfacePlannerConfig
+from tack_grasping.candidates import SurfacePlannerConfig
 from tack_perception.annotation import Annotation, check_label
 from tack_perception.annotations import load_annotations
 from tack_perception.detectors import DETECTORS, make_detector

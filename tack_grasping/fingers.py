@@ -24,12 +24,16 @@ FloatArray = NDArray[np.float64]
 REACH = 0.12
 """Radius of the cloud that is looked at, m: a finger and its opening."""
 
+SKIN = 0.002
+"""Noise of the cloud that does not count as contact, m."""
+
+ROOM = 0.010
+"""On each side of what is closed on, m: more does not help."""
+
 _NARROW = 0.04  # m; material wider than the narrowest by this costs 1 - 1/e of the score
 _BLOCKED = 12  # cells in the fingers' way that cost 1 - 1/e of the score
 _LEAST = 8  # cells between the fingers that are something to hold
-_SKIN = 0.002  # m, noise of the cloud that does not count as contact
-_CELL = 0.002  # m; the cloud is thinned to one point in each, so counts are areas, near or far
-_ROOM = 0.010  # m on each side of what is closed on, above which more does not help
+_ENDS = (0.02, 0.98)  # shares of the points, between which the width is measured
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,8 +41,7 @@ class Surroundings:
     """What is known of the place where a gripper is to go.
 
     Attributes:
-        points: (N, 3) cloud around the point, in the frame of the goals, m; thinned when it is
-            made.
+        points: (N, 3) cloud around the point, in the frame of the goals, m; the planner thins it.
         gripper: what has to fit.
         floor: height along `up` that the finger tips must stay above (the table's top plus a
             clearance), in the frame of the goals, m; None where it is not known.
@@ -52,7 +55,7 @@ class Surroundings:
         points = np.asarray(self.points, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
             raise InvalidInputError(f"cloud of shape {points.shape}: (N, 3) finite m is expected")
-        object.__setattr__(self, "points", _thinned(points))
+        object.__setattr__(self, "points", points)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +68,7 @@ class FingerFit:
         between: number of points between the fingers.
         blocked: number of points where the fingers or the palm would be.
         opening: of the gripper, m.
+        palm: how many of the blocked ones are in the way of the palm.
     """
 
     width: float
@@ -72,6 +76,7 @@ class FingerFit:
     between: int
     blocked: int
     opening: float
+    palm: int = 0
 
     @property
     def holds(self) -> bool:
@@ -84,9 +89,7 @@ class FingerFit:
 
     def room(self) -> float:
         """1 where the fingers pass well clear of what is between them, towards 0 where not."""
-        if not self.holds:
-            return 0.0
-        return math.sqrt(min(max(self.opening - self.width, 0.0) / 2 / _ROOM, 1.0))
+        return room(self.opening, self.width) if self.holds else 0.0
 
     def narrowness(self, narrowest: float) -> float:
         """1 for the narrowest of all candidates, towards 0 for wider ones."""
@@ -99,24 +102,39 @@ def finger_fit(
     """Look at a cloud from a gripper's pose, before it closes.
 
     Args:
-        points: (N, 3) in the frame, m.
+        points: (N, 3) in the frame, m; thinned, if counts are to mean areas.
         frame_from_gripper: (4, 4) z approach, y closing, between the finger tips, m.
         opening: between the fingers, m.
         gripper: its fingers.
     """
-    x, y, z = geometry.apply(geometry.inverse(frame_from_gripper), points).T
-    across = np.abs(x) <= gripper.finger_width / 2
-    deep = (z <= -_SKIN) & (z >= -gripper.finger_depth)
-    inside = across & deep & (np.abs(y) <= opening / 2 - _SKIN)
+    return fit_seen(geometry.apply(geometry.inverse(frame_from_gripper), points), opening, gripper)
+
+
+def fit_seen(seen: FloatArray, opening: float, gripper: Gripper) -> FingerFit:
+    """As `finger_fit`, of points (N, 3) in the gripper's own frame, m."""
+    x, y, z = seen.T
     outer = opening / 2 + gripper.finger_thickness
-    fingers = across & deep & (np.abs(y) > opening / 2 - _SKIN) & (np.abs(y) <= outer)
-    palm = (z < -gripper.finger_depth) & (np.hypot(x, y) <= outer)
-    blocked = int(np.count_nonzero(fingers | palm))
-    between = int(np.count_nonzero(inside))
-    if not between:
-        return FingerFit(math.nan, 0.0, 0, blocked, opening)
-    low, high = np.percentile(y[inside], (2, 98))
-    return FingerFit(float(high - low), float(low + high) / 2, between, blocked, opening)
+    reach = deep(seen, gripper)
+    fingers = reach & (np.abs(y) > opening / 2 - SKIN) & (np.abs(y) <= outer)
+    palm = int(np.count_nonzero((z < -gripper.finger_depth) & (np.hypot(x, y) <= outer)))
+    blocked = int(np.count_nonzero(fingers)) + palm
+    held = np.sort(y[reach & (np.abs(y) <= opening / 2 - SKIN)])
+    if not len(held):
+        return FingerFit(math.nan, 0.0, 0, blocked, opening, palm)
+    low, high = np.interp(np.multiply(_ENDS, len(held) - 1), np.arange(len(held)), held).tolist()
+    return FingerFit(high - low, (low + high) / 2, len(held), blocked, opening, palm)
+
+
+def deep(seen: FloatArray, gripper: Gripper) -> NDArray[np.bool_]:
+    """Which of (N, 3) points in the gripper's frame, m, are as far along as the fingers reach."""
+    x, _, z = seen.T
+    across = np.abs(x) <= gripper.finger_width / 2
+    return np.asarray(across & (z <= -SKIN) & (z >= -gripper.finger_depth))
+
+
+def room(opening: float, width: float) -> float:
+    """1 where fingers pass well clear of what is between them, towards 0 where not."""
+    return math.sqrt(min(max(opening - width, 0.0) / 2 / ROOM, 1.0))
 
 
 def cloud_around(
@@ -145,15 +163,3 @@ def cloud_around(
     cloud = intrinsics.deproject(pixels, patch[vs, us])
     near = np.linalg.norm(cloud - center, axis=1) <= radius
     return geometry.apply(frame_from_camera, cloud[near])
-
-
-def _thinned(points: FloatArray) -> FloatArray:
-    """One point of each cell of a grid."""
-    if not len(points):
-        return points
-    cells = np.floor((points - points.min(axis=0)) / _CELL).astype(np.int64)
-    sides = cells.max(axis=0) + 1
-    keys = (cells[:, 0] * sides[1] + cells[:, 1]) * sides[2] + cells[:, 2]
-    _, first = np.unique(keys, return_index=True)
-    thinned: FloatArray = points[np.sort(first)]
-    return thinned

@@ -38,6 +38,8 @@ class PickPlaceGoal:
         score: 0 to 1, the product of `terms`.
         terms: name → factor of the score, 0 to 1.
         why: one sentence for a person.
+        pose_covariance: (6, 6) of the grasp in the gripper's own axes, translation (m) before
+            rotation (rad); None where it is not known.
 
     Raises:
         InvalidInputError: on construction, for poses that are not rigid, place poses that do not
@@ -58,6 +60,7 @@ class PickPlaceGoal:
     preplace: FloatArray | None = None
     place: FloatArray | None = None
     retreat: FloatArray | None = None
+    pose_covariance: FloatArray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", check_label(self.label))
@@ -73,6 +76,16 @@ class PickPlaceGoal:
         if len({pose is None for pose in (self.preplace, self.place, self.retreat)}) > 1:
             raise InvalidInputError(f"{self.label}: preplace, place and retreat come together")
         check_covariance(self.position_covariance, f"{self.label}: position covariance")
+        if self.pose_covariance is not None:
+            covariance = np.array(self.pose_covariance, dtype=np.float64)
+            if covariance.shape != (6, 6) or not np.isfinite(covariance).all():
+                raise InvalidInputError(
+                    f"{self.label}: pose covariance of shape {covariance.shape}: finite (6, 6)"
+                    " needed"
+                )
+            check_covariance(covariance, f"{self.label}: pose covariance")
+            covariance.flags.writeable = False
+            object.__setattr__(self, "pose_covariance", covariance)
         if not (math.isfinite(self.width) and self.width > 0):
             raise InvalidInputError(f"{self.label}: gripper width {self.width} m must be positive")
         for name, value in {"score": self.score, **self.terms}.items():

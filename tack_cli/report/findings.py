@@ -10,8 +10,8 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
+from tack_grasping.candidates import GraspPlan
 from tack_grasping.goal import PickPlaceGoal
-from tack_grasping.surface_planner import GraspPlan
 from tack_perception import geometry
 from tack_perception.annotation import Annotation
 from tack_perception.keypoint import Keypoint

@@ -21,7 +21,7 @@ from tack_cli.report.film import Clock, Film
 from tack_cli.report.findings import Findings, FloatArray, FrameFindings
 from tack_cli.report.goal_frame import GoalFrame
 from tack_cli.report.page import build_page
-from tack_grasping.surface_planner import GraspPlan, SurfacePlannerConfig, plan_surface_grasps
+from tack_grasping.candidates import GraspPlan, SurfacePlannerConfig, plan_surface_grasps
 from tack_perception.errors import InvalidInputError, SourceError
 from tack_perception.files import open_atomically, write_atomically
 from tack_perception.frame import RGBDFrame

@@ -141,7 +141,7 @@ class PickPlace:
         self.goals.clear()
         for thing in self._things:
             plan = self._robot.planner.plan(self._sight, thing, self._task)
-            self._account.rejected += plan.rejected
+            self._account.rejected += [one.reason for one in plan.rejected]
             if plan.refusal:
                 refusal = plan.refusal
                 self._account.rejected.append(refusal)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_grasping.behaviour.sight import Sight, Thing
-from tack_grasping.surface_planner import GraspPlan
+from tack_grasping.candidates import GraspPlan
 from tack_perception.annotation import check_label
 from tack_perception.configuration import Configuration, setting
 

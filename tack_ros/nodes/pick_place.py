@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
+from tack_grasping.candidates import SurfacePlannerConfig, plan_surface_grasps
 from tack_grasping.fingers import Surroundings, cloud_around
 from tack_grasping.goal import POSES, PickPlaceGoal
 from tack_grasping.profiles import load_profile
-from tack_grasping.surface_planner import SurfacePlannerConfig, plan_surface_grasps
 from tack_perception import geometry
 from tack_perception.configuration import setting
 from tack_perception.errors import InvalidInputError

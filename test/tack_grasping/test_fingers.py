@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from tack_grasping.candidates import SurfacePlannerConfig, plan_surface_grasps
 from tack_grasping.fingers import Surroundings, cloud_around, finger_fit
 from tack_grasping.robot import Gripper
-from tack_grasping.surface_planner import SurfacePlannerConfig, plan_surface_grasps
 from tack_perception import geometry
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.errors import InvalidInputError

@@ -15,7 +15,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3D, Detection3DArray
 from visualization_msgs.msg import Marker
 
-from tack_grasping.surface_planner import plan_surface_grasps
+from tack_grasping.candidates import plan_surface_grasps
 from tack_perception import geometry
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.encodings import encode_depth

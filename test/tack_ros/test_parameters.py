@@ -10,7 +10,7 @@ import yaml
 pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 from rcl_interfaces.srv import DescribeParameters
 
-from tack_grasping.surface_planner import SurfacePlannerConfig
+from tack_grasping.candidates import SurfacePlannerConfig
 from tack_perception.annotations import ClickSettings
 from tack_perception.configuration import Configuration, setting
 from tack_perception.errors import ConfigurationError

@@ -7,7 +7,7 @@ import numpy as np
 
 from tack_cli.report.findings import Findings, FrameFindings
 from tack_cli.report.records import goal_lines, keypoint_lines, rounded, significant
-from tack_grasping.surface_planner import GraspPlan, plan_surface_grasps
+from tack_grasping.candidates import GraspPlan, plan_surface_grasps
 from tack_perception import geometry
 from tack_perception.annotation import Annotation
 from tack_perception.camera import CameraIntrinsics

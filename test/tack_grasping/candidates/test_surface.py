@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from tack_grasping.candidates import SurfacePlannerConfig, plan_surface_grasps
 from tack_grasping.goal import PickPlaceGoal
-from tack_grasping.surface_planner import SurfacePlannerConfig, plan_surface_grasps
 from tack_perception import geometry
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.keypoint import Keypoint

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How deep and how wide one turn of the gripper closes best, by the cloud where it is to go."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.candidates.contacts import Contacts, contacts, width_needed
+from tack_grasping.candidates.local_cloud import LocalCloud
+from tack_grasping.fingers import SKIN, FingerFit, fit_seen
+from tack_grasping.robot import Gripper
+from tack_perception import geometry
+
+FloatArray = NDArray[np.float64]
+
+_OPENINGS = (1.0, 0.7, 0.45, 0.3)  # of the widest: inside a shoe there is no room for more
+_INSERTIONS = (1.0, 0.6, 0.35)  # of the deepest: a button stands out by a few millimetres only
+_LEAST_QUALITY = 0.05  # clearance times room, below which the fingers would hit something
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Attempt:
+    """A gripper pose with the opening that it comes with.
+
+    Attributes:
+        stance_from_gripper: (4, 4), m.
+        insertion: of the tips below the stance, m.
+        opening: before closing, m.
+        fit: how the fingers fit; None where no cloud is known.
+        contacts: what they meet; None where nothing is seen between them.
+        problem: why it is no grasp, "" where it is one.
+    """
+
+    stance_from_gripper: FloatArray
+    insertion: float
+    opening: float
+    fit: FingerFit | None = None
+    contacts: Contacts | None = None
+    problem: str = ""
+
+
+def insertions(
+    deepest: float, stance: FloatArray, up: FloatArray | None, floor: float | None
+) -> list[float]:
+    """How deep the tips may go below a stance without touching the floor, the deepest first, m.
+
+    Args:
+        deepest: that is wanted, m.
+        stance: (4, 4) frame_from_stance.
+        up: (3,) unit vector against gravity, or None.
+        floor: height along `up` that the tips stay above, m, or None.
+    """
+    most = deepest
+    if up is not None and floor is not None:
+        steepness = float(-stance[:3, 2] @ up)
+        if steepness >= 0.1:
+            most = (float(stance[:3, 3] @ up) - floor) / steepness
+    return list(dict.fromkeys(min(deepest * share, most) for share in _INSERTIONS))
+
+
+def openings(widest: float) -> list[float]:
+    """Openings to try, the widest first, m."""
+    return [widest * share for share in _OPENINGS]
+
+
+def depth_term(insertion: float, deepest: float) -> float:
+    """Deeper is firmer."""
+    if deepest <= 0:
+        return 1.0
+    return math.pow(min(max(insertion / deepest, 0.05), 1.0), 0.3)
+
+
+def best_attempt(
+    cloud: LocalCloud,
+    gripper: Gripper,
+    stance_from_turned: FloatArray,
+    depths: Sequence[float],
+    widths: Sequence[float],
+    *,
+    stroke: float,
+    searches: bool,
+) -> Attempt:
+    """The depth and the opening at which a turn closes best.
+
+    Args:
+        cloud: in the axes of the stance.
+        gripper: its fingers.
+        stance_from_turned: (4, 4) the turn, m.
+        depths: to try, of the tips below the stance, m; the deepest first.
+        widths: openings to try, m; the widest first.
+        stroke: largest opening that may be used, m.
+        searches: whether to centre the gripper on what it closes on, and to want something there.
+
+    Returns:
+        The best attempt, or the best of the bad ones with its problem.
+    """
+    turned = geometry.apply(geometry.inverse(stance_from_turned), cloud.points)
+    near = np.abs(turned[:, 0]) <= gripper.finger_width / 2
+    near |= turned[:, 2] < max(depths) - gripper.finger_depth
+    seen = turned[near]
+    best: tuple[float, tuple[float, float, float], FingerFit] | None = None
+    for depth in depths:
+        for width in widths:
+            shift = (0.0, 0.0, depth)
+            fit = fit_seen(seen - shift, width, gripper)
+            if searches and fit.holds:
+                # Centred, both fingers come to bear at the same time and push nothing aside.
+                shift = (0.0, fit.offset, depth)
+                fit = fit_seen(seen - shift, width, gripper)
+            quality = fit.clearance() * (fit.room() if fit.holds else float(not searches))
+            value = quality * depth_term(depth, depths[0])
+            if best is None or value > best[0]:
+                best = value, shift, fit
+    assert best is not None
+    _, shift, fit = best
+    pose = stance_from_turned @ geometry.make_transform(np.eye(3), shift)
+    problem = _problem(fit, seen - shift, gripper, stroke, searches)
+    if problem:
+        return Attempt(pose, shift[2], fit.opening, fit, None, problem)
+    turn = stance_from_turned[:3, :3]
+    met = contacts(turned - shift, cloud.normals @ turn, fit.opening, gripper)
+    return Attempt(pose, shift[2], fit.opening, fit, met)
+
+
+def _problem(
+    fit: FingerFit, seen: FloatArray, gripper: Gripper, stroke: float, searches: bool
+) -> str:
+    quality = fit.clearance() * (fit.room() if fit.holds else 1.0)
+    if fit.holds or not searches:
+        if quality >= _LEAST_QUALITY:
+            return ""
+        needed = width_needed(seen, gripper) + 2 * SKIN
+        if needed > stroke:
+            return too_wide(needed, stroke)
+    elif fit.blocked == 0 or fit.between == 0:
+        return f"nothing to close on between the fingers ({fit.between} cells of the cloud)"
+    fingers = fit.blocked - fit.palm
+    parts = [
+        f"{name} would hit {count} cells of the cloud"
+        for name, count in (("fingers", fingers), ("palm", fit.palm))
+        if count
+    ]
+    if parts:
+        return " and ".join(parts)
+    return f"fingers would scrape past {fit.width * 1e3:.0f} mm with {fit.opening * 1e3:.0f} open"
+
+
+def too_wide(needed: float, stroke: float) -> str:
+    """That the gripper does not open far enough; both in m."""
+    return f"opening {needed * 1e3:.0f} mm needed, the gripper has {stroke * 1e3:.0f}"
