@@ -100,6 +100,10 @@ class Motion(Protocol):
         """Open or close to an opening, m, with at most a force, N."""
         ...
 
+    def reach(self, base_from_gripper: FloatArray) -> float:
+        """How well the arm gets to a pose: 0 (not at all) to 1."""
+        ...
+
     def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
         """From now on a box is held: it moves with the gripper, and is kept clear of all else.
 

@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 
 _NEAR, _FAR = 0.40, 0.50  # m, of the camera from a thing, and from the table that is searched
 _FROM_ABOVE = 80.0  # degrees
+_HIGH = 0.1  # m above the table, where the tops of high things are
 _PLACES = ((0.0, 75.0), (-50.0, 60.0), (50.0, 60.0), (0.0, 50.0), (-100.0, 60.0), (100.0, 60.0))
 """Azimuth from the robot's own side, and elevation above the table, degrees."""
 _ROLLS = (0.0, 90.0, -90.0, 180.0)
@@ -70,7 +71,7 @@ def views_of(
 def search_views(profile: RobotProfile) -> Iterator[tuple[FloatArray, ...]]:
     """As `views_of`, from above over each quarter of the workspace: where nothing is known yet."""
     low, high = profile.workspace
-    for along, across in itertools.product((0.25, 0.75), repeat=2):
+    for along, across in itertools.product((0.25, 0.75), (0.2, 0.8)):
         x, y = low[:2] + (high[:2] - low[:2]) * (along, across)
-        middle = np.array([x, y, profile.table_height])
+        middle = np.array([x, y, profile.table_height + _HIGH])
         yield from views_of(profile, middle, _FAR, ((0.0, _FROM_ABOVE),))

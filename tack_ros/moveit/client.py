@@ -16,11 +16,12 @@ from moveit_msgs.msg import (
     MoveItErrorCodes,
     PlanningScene,
 )
-from moveit_msgs.srv import ApplyPlanningScene, GetCartesianPath
+from moveit_msgs.srv import ApplyPlanningScene, GetCartesianPath, GetPositionIK
 from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, MotionConfig, MotionError
+from tack_grasping.reach import posture_score
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
@@ -32,6 +33,7 @@ FloatArray = NDArray[np.float64]
 _MOVE_GROUP, _EXECUTE = "move_action", "execute_trajectory"
 _HELD = "held"
 _CARTESIAN, _APPLY_SCENE = "compute_cartesian_path", "apply_planning_scene"
+_IK = "compute_ik"
 
 
 class MoveItMotion:
@@ -204,6 +206,21 @@ class MoveItMotion:
             MotionError: move_group does not do it.
         """
         self._attach(name, CollisionObject.REMOVE)
+
+    def reach(self, base_from_gripper: FloatArray) -> float:
+        """How well the arm gets to a pose (4, 4), m: 0 (not at all) to 1.
+
+        Raises:
+            MotionError: move_group does not answer.
+        """
+        request = requests.ik_request(self._profile, self._tip(base_from_gripper))
+        name, patience = self._prefix + _IK, self.config.server_patience
+        answer = self._call(GetPositionIK, name, request, patience)
+        if MoveItErrorCode.of(answer.error_code.val) is not MoveItErrorCode.SUCCESS:
+            return 0.0
+        state = answer.solution.joint_state
+        known = dict(zip(state.name, state.position, strict=True))
+        return posture_score(self._profile, [known[joint] for joint in self._profile.joints])
 
     def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
         """From now on a box moves with the gripper, and is kept clear of all else.

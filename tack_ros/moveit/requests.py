@@ -20,16 +20,18 @@ from moveit_msgs.msg import (
     PlanningScene,
     PositionConstraint,
 )
-from moveit_msgs.srv import GetCartesianPath
+from moveit_msgs.srv import GetCartesianPath, GetPositionIK
 from numpy.typing import NDArray
 from shape_msgs.msg import SolidPrimitive
 
 from tack_grasping.motion import MotionConfig
 from tack_grasping.robot import Gripper, RobotProfile
 from tack_ros.conversions.stamps import to_header
-from tack_ros.conversions.transforms import to_pose, to_quaternion
+from tack_ros.conversions.transforms import to_pose, to_pose_stamped, to_quaternion
 
 FloatArray = NDArray[np.float64]
+
+_IK_NS = 100_000_000  # allowed for one inverse
 
 
 def pose_goal(
@@ -148,6 +150,18 @@ def box(
         primitive_poses=[still],
         operation=CollisionObject.ADD,
     )
+
+
+def ik_request(profile: RobotProfile, base_from_tip: FloatArray) -> GetPositionIK.Request:
+    """Joint positions that bring the tip to a pose, whatever stands around."""
+    request = GetPositionIK.Request()
+    wanted = request.ik_request
+    wanted.group_name, wanted.ik_link_name = profile.group, profile.tip_frame
+    wanted.pose_stamped = to_pose_stamped(base_from_tip, to_header(0, profile.base_frame))
+    wanted.robot_state.is_diff = True
+    wanted.avoid_collisions = False
+    wanted.timeout = Duration(nanosec=_IK_NS)
+    return request
 
 
 def attached_box(

@@ -37,7 +37,7 @@ _WAIT_S = 0.1
 
 
 class RosEyes:
-    """The newest of what comes in. `on_frame` and `on_detections` are for callbacks; the rest waits.
+    """The newest of what comes in. `on_frame` and `on_detections` return at once; the rest waits.
 
     Args:
         clock: of the node.

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, MotionConfig, MotionError
+from tack_grasping.reach import posture_score
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_sim.cell.executor import ExecutionCode, TrajectoryExecutor
@@ -27,6 +28,7 @@ from tack_sim.planning.planner import MotionPlanner
 from tack_sim.planning.requests import (
     CartesianRequest,
     Constraints,
+    IKRequest,
     JointConstraint,
     OrientationConstraint,
     PlanRequest,
@@ -148,6 +150,17 @@ class CellMotion:
                 break
         self._pass(_SETTLE_S)
         return self._world.gripper_state()
+
+    def reach(self, base_from_gripper: FloatArray) -> float:
+        """How well the arm gets to a pose (4, 4), m: 0 (not at all) to 1."""
+        answer = self._planner.inverse_kinematics(
+            IKRequest(self._profile.group, self._tip(base_from_gripper)), self._now()
+        )
+        if not answer.positions:
+            return 0.0
+        return posture_score(
+            self._profile, [answer.positions[name] for name in self._profile.joints]
+        )
 
     def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
         """From now on a box moves with the gripper: (4, 4) and (3,) full side lengths, m."""

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goals for a thing that is seen: how it is grasped, and where it goes, by their specifications."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.behaviour.settings import PickPlaceTask
+from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.candidates import AtPoint, GraspConfig, GraspPlan, GraspSpec, plan_grasps
+from tack_grasping.extent import extent_around
+from tack_grasping.fingers import Surroundings, cloud_around
+from tack_grasping.placing.goals import with_placement
+from tack_grasping.placing.scene import Container, Support
+from tack_grasping.placing.solve import Placement, solve_placement
+from tack_grasping.placing.spec import PlaceSpec
+from tack_grasping.robot import RobotProfile
+from tack_perception import geometry
+
+FloatArray = NDArray[np.float64]
+Placer = Callable[[Sight, Thing, FloatArray | None], Placement]
+"""What was seen, the thing, and (N, 3) its surface in the base frame, m → where it goes."""
+
+UP = (0.0, 0.0, 1.0)
+TABLE = "table"
+
+_TIP_CLEARANCE = 0.004  # of the finger tips above the table, m
+_LARGEST = 0.2  # m, radius of the largest thing
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Places:
+    """What a place specification may name besides the thing, in the base frame.
+
+    Attributes:
+        supports, bins: by name.
+        frames: name → (4, 4) base_from_named, m.
+    """
+
+    supports: Mapping[str, Support] = dataclasses.field(default_factory=dict)
+    bins: Mapping[str, Container] = dataclasses.field(default_factory=dict)
+    frames: Mapping[str, FloatArray] = dataclasses.field(default_factory=dict)
+
+
+def places_of(profile: RobotProfile, bins: Mapping[str, Container] | None = None) -> Places:
+    """The places of a robot: the support `table`, its workspace; each place is a frame as well."""
+    low, high = profile.workspace
+    middle = (low + high) / 2
+    table = geometry.make_transform(np.eye(3), (middle[0], middle[1], profile.table_height))
+    size = (float(high[0] - low[0]), float(high[1] - low[1]))
+    bins = bins or {}
+    frames = {name: container.pose for name, container in bins.items()}
+    return Places(
+        {TABLE: Support(table, size)},
+        bins,
+        {**frames, TABLE: table, profile.base_frame: np.eye(4)},
+    )
+
+
+def placer(spec: PlaceSpec, places: Places) -> Placer:
+    """Puts a thing where a specification wants it; other things are `other`, `other_2` and so on."""
+
+    def place(sight: Sight, thing: Thing, cloud: FloatArray | None) -> Placement:
+        rest = [other.points for other in sight.things if other is not thing and other.points]
+        others = {f"other_{n}" if n > 1 else "other": points for n, points in enumerate(rest, 1)}
+        return solve_placement(
+            spec, thing.points, up=UP, cloud=cloud, supports=places.supports, bins=places.bins,
+            others=others, frames=places.frames,
+        )  # fmt: skip
+
+    return place
+
+
+def placer_at(label: str, base_from_wanted: FloatArray) -> Placer:
+    """Puts a point of a thing at a pose, whose turn is that from how the thing stands now."""
+
+    def place(sight: Sight, thing: Thing, cloud: FloatArray | None) -> Placement:
+        base_from_point = geometry.make_transform(np.eye(3), thing.points[label].position)
+        return Placement("pose", base_from_wanted @ geometry.inverse(base_from_point))
+
+    return place
+
+
+class PointPlanner:
+    """Plans for things by their named points (the `Planner` of a behaviour).
+
+    Args:
+        profile: the robot.
+        grasp: how to grasp; None: at the task's point, straight down.
+        place: where the thing goes; None for a pick alone.
+        reachable: says how well the arm gets to a (4, 4) base_from_gripper, 0 to 1; None: unknown.
+        config: of the grasps.
+    """
+
+    def __init__(
+        self,
+        profile: RobotProfile,
+        grasp: GraspSpec | None = None,
+        place: Placer | None = None,
+        reachable: Callable[[FloatArray], float] | None = None,
+        config: GraspConfig | None = None,
+    ) -> None:
+        self._profile, self._grasp, self._place = profile, grasp, place
+        self._reachable, self._config = reachable, config or GraspConfig()
+
+    def plan(self, sight: Sight, thing: Thing, task: PickPlaceTask) -> GraspPlan:
+        """Goals in the base frame, the best first, or why there are none."""
+        spec = self._grasp or AtPoint(task.label, "down")
+        profile = self._profile
+        known = [thing.points[label].position for label in spec.labels if label in thing.points]
+        surroundings, cloud = None, None
+        if known:
+            middle = np.mean(known, axis=0)
+            seen = geometry.apply(geometry.inverse(sight.base_from_camera), middle)
+            wide = cloud_around(sight.frame, seen, sight.base_from_camera, _LARGEST)
+            extent = extent_around(wide, middle, profile.table_height)
+            cloud = None if extent is None else extent.points
+            near = wide[np.linalg.norm(wide - middle, axis=1) <= _reach(known, middle)]
+            floor = profile.table_height + _TIP_CLEARANCE
+            surroundings = Surroundings(near, profile.gripper, floor)
+        plan = plan_grasps(
+            thing.points, spec, profile.base_frame, sight.frame.stamp_ns, up=UP,
+            surroundings=surroundings, reachable=self._reachable, config=self._config,
+        )  # fmt: skip
+        if self._place is None or not plan.goals:
+            return plan
+        placement = self._place(sight, thing, cloud)
+        if placement.refusal:
+            return dataclasses.replace(plan, goals=(), refusal=placement.refusal)
+        standoff = self._config.standoff
+        goals = tuple(with_placement(g, placement, UP, standoff=standoff) for g in plan.goals)
+        return dataclasses.replace(plan, goals=goals)
+
+
+def _reach(known: list[FloatArray], middle: FloatArray) -> float:
+    """Radius of the cloud that matters: of the points, and the gripper around them, m."""
+    return 0.12 + max(float(np.linalg.norm(point - middle)) for point in known)
