@@ -21,8 +21,8 @@ from typing import Protocol, cast
 from tack_perception.errors import TackError
 
 COMMANDS = (
-    "demo", "replay", "annotate", "record", "render", "train", "evaluate", "inspect", "launch",
-    "doctor",
+    "demo", "pick", "replay", "annotate", "record", "render", "train", "evaluate", "inspect",
+    "launch", "doctor",
 )  # fmt: skip
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from tack_grasping.behaviour.settings import PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
-from tack_grasping.candidates import AtPoint, GraspConfig, GraspPlan, GraspSpec, plan_grasps
+from tack_grasping.candidates import (
+    AtPoint,
+    GraspPlan,
+    GraspSpec,
+    SurfacePlannerConfig,
+    plan_grasps,
+)
 from tack_grasping.extent import extent_around
 from tack_grasping.fingers import Surroundings, cloud_around
 from tack_grasping.placing.goals import with_placement
@@ -62,7 +68,7 @@ def places_of(profile: RobotProfile, bins: Mapping[str, Container] | None = None
 
 
 def placer(spec: PlaceSpec, places: Places) -> Placer:
-    """Puts a thing where a specification wants it; other things are `other`, `other_2` and so on."""
+    """Puts things where a specification wants them; other things are `other`, `other_2` and so on."""
 
     def place(sight: Sight, thing: Thing, cloud: FloatArray | None) -> Placement:
         rest = [other.points for other in sight.things if other is not thing and other.points]
@@ -90,10 +96,10 @@ class PointPlanner:
 
     Args:
         profile: the robot.
-        grasp: how to grasp; None: at the task's point, straight down.
+        grasp: how to grasp; None: at the task's point.
         place: where the thing goes; None for a pick alone.
         reachable: says how well the arm gets to a (4, 4) base_from_gripper, 0 to 1; None: unknown.
-        config: of the grasps.
+        config: of the grasps, and the approach to a point.
     """
 
     def __init__(
@@ -102,14 +108,14 @@ class PointPlanner:
         grasp: GraspSpec | None = None,
         place: Placer | None = None,
         reachable: Callable[[FloatArray], float] | None = None,
-        config: GraspConfig | None = None,
+        config: SurfacePlannerConfig | None = None,
     ) -> None:
         self._profile, self._grasp, self._place = profile, grasp, place
-        self._reachable, self._config = reachable, config or GraspConfig()
+        self._reachable, self._config = reachable, config or SurfacePlannerConfig()
 
     def plan(self, sight: Sight, thing: Thing, task: PickPlaceTask) -> GraspPlan:
         """Goals in the base frame, the best first, or why there are none."""
-        spec = self._grasp or AtPoint(task.label, "down")
+        spec = self._grasp or AtPoint(task.label, self._config.approach)
         profile = self._profile
         known = [thing.points[label].position for label in spec.labels if label in thing.points]
         surroundings, cloud = None, None

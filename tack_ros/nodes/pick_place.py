@@ -1,44 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns detections into grasp candidates, as poses and markers. Moves nothing."""
+"""Turns detections into grasp candidates, and picks and places when it is asked to.
+
+Candidates, poses and markers go out with every image; nothing moves until a client of the actions
+wants it (`tack_ros.pick_place.servers`).
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections import deque
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PointStamped, PoseArray, PoseStamped
 from moveit_msgs.msg import Grasp
 from numpy.typing import NDArray
+from tack_grasping.behaviour.runs import RunWriter
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
-from tack_grasping.candidates import SurfacePlannerConfig, plan_surface_grasps
+from tack_grasping.behaviour.places_file import read_places
+from tack_grasping.behaviour.planning import places_of
+from tack_grasping.behaviour.settings import BehaviourConfig
+from tack_grasping.candidates import (
+    SurfacePlannerConfig,
+    plan_surface_grasps,
+    read_grasp_specs,
+)
 from tack_grasping.fingers import Surroundings, cloud_around
 from tack_grasping.goal import POSES, PickPlaceGoal
+from tack_grasping.motion import MotionConfig
+from tack_grasping.placing.reading import load_place
+from tack_grasping.placing.spec import PlaceSpec
 from tack_grasping.profiles import load_profile
+from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_perception.configuration import setting
-from tack_perception.errors import InvalidInputError
+from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 from tack_perception.transforms import TransformError
 from tack_ros import qos
+from tack_ros.calls import Calls
 from tack_ros.conversions.detections import from_detection
 from tack_ros.conversions.goals import to_grasp, to_grasps, to_poses
 from tack_ros.conversions.markers import goal_markers
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.conversions.transforms import from_point
 from tack_ros.diagnostics import DiagnosticsPublisher, Health
-from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
+from tack_ros.frame_subscriber import FrameInputConfig, FrameSubscriber
+from tack_ros.moveit.client import MoveItMotion
 from tack_ros.newest import NewestWorker
 from tack_ros.node import TackNode, run
+from tack_ros.pick_place.eyes import RosEyes
+from tack_ros.pick_place.jobs import Jobs
+from tack_ros.pick_place.servers import Parts, PickPlaceServers
 from tack_ros.stamp_check import OrderCheck, StampCheck, StampConfig
 from tack_ros.transform_listener import TransformListener
 
-_IMAGES_KEPT = 45  # until their detections come
+THREADS = 6  # a job, a query, and what comes in
+_FIXED = ("robot", "base_frame", "grasps", "places", "runs")
 _TIP_CLEARANCE = 0.004  # of the finger tips above the table, m
 
 
@@ -64,9 +86,45 @@ class PickPlaceConfig(StampConfig):
         "profile of the robot, whose gripper has to fit around what the depth image shows; empty:"
         " not known",
     )
+    grasps: str = setting(
+        "", "YAML file that says how things are grasped; a label without an entry is grasped at its"
+        " point, straight down",
+    )  # fmt: skip
+    place: str = setting(
+        "", "where ~/pick_and_place puts things: the name of a specification that comes with tack,"
+        " or a YAML file",
+    )  # fmt: skip
+    places: str = setting("", "YAML file with the bins and supports that a place may name")
+    near: str = setting(
+        "", "X,Y,Z in the base frame, m: of several things the one nearest to it is taken; empty:"
+        " the one that is grasped best",
+    )  # fmt: skip
+    runs: str = setting("", "folder for the log and the pictures of every cycle; empty: none")
+    patience: float = setting(
+        10.0, "how long a job waits for an image", unit="s", low=0.1, high=600.0
+    )
     tf_timeout: float = setting(
         0.2, "how long to wait for the transform at the image's stamp", unit="s", low=0.0, high=10.0
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        near_of(self.near)
+
+
+def near_of(written: str) -> tuple[float, float, float] | None:
+    """The place of the parameter `near`.
+
+    Raises:
+        ConfigurationError: it is not three numbers.
+    """
+    if not written.strip():
+        return None
+    try:
+        x, y, z = (float(word) for word in written.split(","))
+    except ValueError:
+        raise ConfigurationError(f"near {written!r}: X,Y,Z in m is expected, or nothing") from None
+    return x, y, z
 
 
 class PickPlaceNode(TackNode):
@@ -78,16 +136,19 @@ class PickPlaceNode(TackNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("pick_place", **options)
-        self._config = self.parameters.declare(PickPlaceConfig, fixed=("robot",))
+        self._config = self.parameters.declare(PickPlaceConfig, fixed=_FIXED)
         self._planner = self.parameters.declare(SurfacePlannerConfig, "planner")
+        self._behaviour = self.parameters.declare(BehaviourConfig, "behaviour")
+        self._motion = self.parameters.declare(MotionConfig, "motion", fixed="*")
         self._images = self.parameters.declare(FrameInputConfig, "images", fixed=("slop",))
         self.parameters.warn_of_unknown()
         robot = self._config.value.robot
         self._profile = load_profile(robot) if robot else None
-        self._frames: deque[FrameMessages] = deque(maxlen=_IMAGES_KEPT)
-        if self._profile is not None:
-            FrameSubscriber(self, self._frames.append, lambda: self._images.value, counted=False)
         self._transforms = TransformListener(self)
+        self._eyes: RosEyes | None = None
+        self._jobs: Jobs | None = None
+        if self._profile is not None:
+            self._serve(self._profile)
         self._stamps = StampCheck(self.get_clock(), lambda: self._config.value)
         self._order = OrderCheck()
         self.when_time_jumps_back(self._order.forget)
@@ -109,10 +170,48 @@ class PickPlaceNode(TackNode):
         self.create_subscription(PointStamped, "~/place_point", self._on_place, qos.RESULT)
         DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
 
+    def _serve(self, profile: RobotProfile) -> None:
+        """Make what moves the robot: for a node that knows which one it is."""
+        config, clock = self._config.value, self.get_clock()
+        eyes = RosEyes(clock, profile.base_frame, self._lookup, lambda: self._config.value.patience)
+        FrameSubscriber(self, eyes.on_frame, lambda: self._images.value, counted=False)
+        calls = Calls("pick_place_calls", self.context)
+        self.at_end(calls.close)
+        motion = MoveItMotion(profile, calls, self._motion.value)
+        jobs = Jobs(motion, lambda: clock.now().nanoseconds / 1e9, lambda: self._behaviour.value)
+        self.at_end(jobs.close)
+        self._eyes, self._jobs = eyes, jobs
+        places, grasps, runs = config.places, config.grasps, config.runs
+        parts = Parts(
+            profile=profile,
+            eyes=eyes,
+            motion=motion,
+            jobs=jobs,
+            lookup=self._lookup,
+            places=read_places(places, profile) if places else places_of(profile),
+            grasps=read_grasp_specs(Path(grasps).expanduser()) if grasps else {},
+            place=self._place_spec,
+            near=lambda: near_of(self._config.value.near),
+            config=lambda: self._planner.value,
+            log=RunWriter(Path(runs).expanduser(), {"robot": profile.name}) if runs else None,
+        )
+        PickPlaceServers(self, parts)
+
+    def _place_spec(self) -> PlaceSpec | None:
+        """The place in force.
+
+        Raises:
+            TackError: it cannot be read.
+        """
+        name = self._config.value.place
+        return load_place(name) if name else None
+
     def _on_detections(
         self, worker: NewestWorker[Detection3DArray], message: Detection3DArray
     ) -> None:
         self.monitor.received()
+        if self._eyes is not None:
+            self._eyes.on_detections(message)
         stamp_ns = to_ns(message.header.stamp)
         refusal = self._stamps.refusal(stamp_ns, "detections") or self._order.refusal(
             stamp_ns, "detections"
@@ -176,11 +275,11 @@ class PickPlaceNode(TackNode):
 
     def _frame(self, stamp_ns: int) -> RGBDFrame | None:
         """The image that detections were made in, where it is needed and still there."""
-        if self._profile is None:
+        if self._eyes is None:
             return None
-        for messages in tuple(self._frames):
-            if messages.stamp_ns == stamp_ns:
-                return messages.frame()
+        messages = self._eyes.messages_at(stamp_ns)
+        if messages is not None:
+            return messages.frame()
         self.drops.add("the image of these detections has not come: fingers are not fitted")
         return None
 
@@ -226,12 +325,17 @@ class PickPlaceNode(TackNode):
     def _health(self) -> Health:
         values = {f"refused: {label}": why for label, why in sorted(self._refusals.items())}
         values["place point"] = "set" if self._place is not None else "not set"
-        return Health(values=values)
+        problem = ""
+        if self._jobs is not None:
+            values["held"] = self._jobs.held or "nothing"
+            if self._jobs.latched:
+                problem = f"stopped: {self._jobs.latched}; ~/rearm allows motions again"
+        return Health(problem, values)
 
 
 def main() -> int:
     """Run the node."""
-    return run(PickPlaceNode)
+    return run(PickPlaceNode, threads=THREADS)
 
 
 if __name__ == "__main__":

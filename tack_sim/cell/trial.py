@@ -22,7 +22,7 @@ from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import Places, PointPlanner, placer, places_of
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.tree import BehaviourTree
-from tack_grasping.candidates import GraspConfig
+from tack_grasping.candidates import SurfacePlannerConfig
 from tack_grasping.placing.reading import read_place_spec
 from tack_grasping.placing.scene import Container
 from tack_grasping.placing.spec import PlaceSpec
@@ -63,7 +63,7 @@ name: spot
 constraints:
   - point_at: {point: LABEL, at: {position: [X, Y, Z], frame: BASE}, tolerance: 5 mm}
 """
-GRASPS = GraspConfig(insertion=0.02)
+GRASPS = SurfacePlannerConfig(approach="down", insertion=0.02)
 
 
 @dataclasses.dataclass(frozen=True)

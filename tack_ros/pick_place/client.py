@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client of the pick_place node, for programs that wait."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion
+from moveit_msgs.action import Pickup, Place
+from moveit_msgs.msg import CollisionObject, MoveItErrorCodes, PlaceLocation
+from moveit_msgs.srv import GraspPlanning
+from rcl_interfaces.srv import SetParameters
+from rclpy.context import Context
+from rclpy.parameter import Parameter
+from std_msgs.msg import Empty
+from std_srvs.srv import Trigger
+
+from tack_grasping.error_codes import MoveItErrorCode
+from tack_ros import qos
+from tack_ros.calls import CallError, Calls
+from tack_ros.conversions.stamps import to_header
+
+Say = Callable[[str], None]
+Answer = tuple[bool, str]
+"""Whether it was done, and a sentence."""
+
+_LONGEST_S = 3600.0
+_FOUND_S = 10.0
+
+
+class PickPlaceClient:
+    """Asks the node. A context manager; blocks, so not for callbacks.
+
+    Args:
+        node: its name.
+    """
+
+    def __init__(self, node: str = "/pick_place") -> None:
+        self._node = f"/{node.strip('/')}"
+        namespace = self._node.rpartition("/")[0]
+        self._pickup, self._place = f"{namespace}/pickup", f"{namespace}/place"
+        self._plan = f"{namespace}/plan_grasps"
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self._calls = Calls("tack_pick", self._context)
+
+    def __enter__(self) -> PickPlaceClient:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._calls.close()
+        self._context.try_shutdown()
+
+    def pick(self, label: str, say: Say = lambda stage: None) -> Answer:
+        """Pick a thing at a point, and hold it.
+
+        Raises:
+            CallError: the node does not answer.
+        """
+        return self._run(Pickup, self._pickup, Pickup.Goal(target_name=label), say)
+
+    def put(self, xyz: tuple[float, float, float], say: Say = lambda stage: None) -> Answer:
+        """Put what is held down: its point comes to (3,) in the base frame, m."""
+        goal = Place.Goal(place_locations=[self._location(xyz)])
+        return self._run(Place, self._place, goal, say)
+
+    def pick_and_place(
+        self,
+        label: str,
+        xyz: tuple[float, float, float] | None = None,
+        say: Say = lambda stage: None,
+    ) -> Answer:
+        """Pick a thing and put it where the specification in force says, or its point at (3,), m.
+
+        Raises:
+            CallError: the node does not answer.
+        """
+        goal = Place.Goal(attached_object_name=label)
+        if xyz is not None:
+            goal.place_locations = [self._location(xyz)]
+        return self._run(Place, f"{self._node}/pick_and_place", goal, say)
+
+    def plan(self, label: str) -> Answer:
+        """What would be done now, and why."""
+        request = GraspPlanning.Request(target=CollisionObject(id=label))
+        answer = self._calls.call(GraspPlanning, self._plan, request, timeout_s=60.0)
+        done, sentence = _answer(answer.error_code)
+        return done, f"{len(answer.grasps)} grasps; the best: {sentence}" if done else sentence
+
+    def place_by(self, spec: str) -> None:
+        """Choose the place specification: a name, or a path on the node's machine."""
+        self._set("place", spec)
+
+    def prefer(self, near: tuple[float, float, float] | None) -> None:
+        """Of several things take the one nearest to (3,), m; None for the one grasped best."""
+        self._set("near", "" if near is None else ",".join(f"{value:g}" for value in near))
+
+    def stop(self) -> None:
+        """Stop the arm, until `rearm`.
+
+        Raises:
+            CallError: nobody listens.
+        """
+        publisher = self._calls.node.create_publisher(Empty, f"{self._node}/stop", qos.RESULT)
+        end = time.monotonic() + _FOUND_S
+        while not publisher.get_subscription_count():
+            if time.monotonic() > end:
+                raise CallError(f"{self._node}/stop: nobody listens")
+            time.sleep(0.02)
+        publisher.publish(Empty())
+        publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2.0))
+
+    def rearm(self) -> str:
+        """Allow motions again; a sentence."""
+        answer = self._calls.call(Trigger, f"{self._node}/rearm", Trigger.Request())
+        return str(answer.message)
+
+    def _location(self, xyz: tuple[float, float, float]) -> PlaceLocation:
+        pose = Pose(position=Point(x=xyz[0], y=xyz[1], z=xyz[2]), orientation=Quaternion(w=1.0))
+        return PlaceLocation(place_pose=PoseStamped(header=to_header(0, ""), pose=pose))
+
+    def _set(self, name: str, value: str) -> None:
+        parameter = Parameter(name, value=value).to_parameter_msg()
+        request = SetParameters.Request(parameters=[parameter])
+        answer = self._calls.call(
+            SetParameters, f"{self._node}/set_parameters", request, timeout_s=_FOUND_S
+        )
+        for result in answer.results:
+            if not result.successful:
+                raise CallError(f"{self._node}: {result.reason}")
+
+    def _run(self, kind: Any, name: str, goal: Any, say: Say) -> Answer:
+        sent = self._calls.send(
+            kind, name, goal, wait_s=_FOUND_S, on_feedback=lambda told: say(str(told.state))
+        )
+        try:
+            result = sent.result(_LONGEST_S)
+        except KeyboardInterrupt:
+            sent.cancel()
+            with contextlib.suppress(CallError):
+                sent.result(_FOUND_S)
+            raise
+        return _answer(result.error_code)
+
+
+def _answer(code: MoveItErrorCodes) -> Answer:
+    known = MoveItErrorCode.of(code.val)
+    sentence = getattr(code, "message", "")
+    if known is MoveItErrorCode.SUCCESS:
+        return True, sentence
+    return False, f"{sentence or known.sentence} ({known.name} {code.val})"

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One job of the arm at a time, and none after a stop."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from collections.abc import Callable, Sequence
+
+from tack_grasping.behaviour.account import Witness
+from tack_grasping.behaviour.cycle import CycleRecord, StageRecord
+from tack_grasping.behaviour.pick_place import PickPlace, Robot
+from tack_grasping.behaviour.settings import BehaviourConfig, Clock, PickPlaceTask
+from tack_grasping.behaviour.sight import Sight, View
+from tack_grasping.behaviour.tree import BehaviourTree
+from tack_grasping.error_codes import MoveItErrorCode, StageError
+from tack_grasping.goal import PickPlaceGoal
+from tack_ros.moveit.client import MoveItMotion
+
+Logged = Callable[[PickPlaceTask, CycleRecord], None]
+
+
+class Witnesses(Witness):
+    """Tells several, in order."""
+
+    def __init__(self, witnesses: Sequence[Witness]) -> None:
+        self._all = witnesses
+
+    def began(self, stage: str) -> None:
+        """A stage begins."""
+        for one in self._all:
+            one.began(stage)
+
+    def seen(self, sight: Sight) -> tuple[str, ...]:
+        """This is what was seen."""
+        return tuple(name for one in self._all for name in one.seen(sight))
+
+    def planned(self, goal: PickPlaceGoal) -> None:
+        """This is tried next."""
+        for one in self._all:
+            one.planned(goal)
+
+    def evidence(self, stage: str, view: View) -> tuple[str, ...]:
+        """This is how it looked when a stage had gone wrong."""
+        return tuple(name for one in self._all for name in one.evidence(stage, view))
+
+    def ended(self, record: StageRecord) -> None:
+        """A stage is over."""
+        for one in self._all:
+            one.ended(record)
+
+
+class Jobs:
+    """Does jobs. Every method may be called from any thread; `run` and `place` block.
+
+    Args:
+        motion: the arm; also stopped here.
+        clock: s of the graph's time.
+        config: returns the patience in force.
+    """
+
+    def __init__(
+        self, motion: MoveItMotion, clock: Clock, config: Callable[[], BehaviourConfig]
+    ) -> None:
+        self._motion, self._clock, self._config = motion, clock, config
+        self._lock = threading.Lock()
+        self._tree: BehaviourTree | None = None
+        self._held: tuple[PickPlaceTask, PickPlace] | None = None
+        self._latched = ""
+        self._worker = concurrent.futures.ThreadPoolExecutor(1, "pick and place")
+
+    @property
+    def latched(self) -> str:
+        """Why nothing is done any more; "" while all is well."""
+        return self._latched
+
+    @property
+    def held(self) -> str:
+        """Label of what was picked and not placed yet; "" for nothing."""
+        return "" if self._held is None else self._held[0].label
+
+    def close(self) -> None:
+        """Stop, and do nothing any more."""
+        self.stop("the node ends")
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    def stop(self, why: str) -> None:
+        """Stop at once, and refuse all that comes until `rearm`."""
+        self._latched = why
+        self.cancel()
+        self._motion.stop()
+
+    def rearm(self) -> str:
+        """Allow jobs again, as a person wants; what was latched."""
+        why, self._latched = self._latched, ""
+        self._motion.resume()
+        return why
+
+    def cancel(self) -> None:
+        """Stop the job under way; the next one may begin when it has ended."""
+        tree = self._tree
+        if tree is not None:
+            tree.stop()
+
+    def run(self, task: PickPlaceTask, robot: Robot, witness: Witness) -> CycleRecord:
+        """Do a task.
+
+        Raises:
+            StageError: it cannot begin: stopped, another one is under way, or something is held.
+        """
+        if self._held is not None:
+            raise StageError(
+                MoveItErrorCode.FAILURE,
+                f"'{self.held}' is still held: place it first, or ask for a stop and rearm",
+            )
+        record, tree = self._done(
+            lambda: BehaviourTree(
+                task, robot, self._clock, self._config(), witness, self._worker
+            )
+        )  # fmt: skip
+        if record.success and not task.place:
+            self._held = task, tree.stages
+        return record
+
+    def place(self, goal: Callable[[PickPlace], PickPlaceGoal], robot: Robot, name: str,
+              witness: Witness) -> CycleRecord:  # fmt: skip
+        """Put down what is held.
+
+        Args:
+            goal: gives the goal that was picked a place.
+            robot: as for `run`.
+            name: of the place.
+            witness: looks on.
+
+        Raises:
+            StageError: it cannot begin, or nothing is held.
+        """
+        if self._held is None:
+            raise StageError(MoveItErrorCode.INVALID_OBJECT_NAME, "nothing is held: pick it first")
+        task, stages = self._held
+        stages.goal = goal(stages)
+        placed = PickPlaceTask(task.label, name)
+        record, _ = self._done(
+            lambda: BehaviourTree(
+                placed, robot, self._clock, self._config(), witness, self._worker, held=stages
+            )
+        )
+        if not stages.holding:
+            self._held = None
+        return record
+
+    def _done(self, make: Callable[[], BehaviourTree]) -> tuple[CycleRecord, BehaviourTree]:
+        if self._latched:
+            raise StageError(
+                MoveItErrorCode.PREEMPTED, f"stopped: {self._latched}; call ~/rearm to go on"
+            )
+        if not self._lock.acquire(blocking=False):
+            raise StageError(MoveItErrorCode.FAILURE, "another job is under way")
+        try:
+            self._tree = tree = make()
+            if self._latched:  # while it was made
+                tree.stop()
+            record = tree.run()
+        finally:
+            self._tree = None
+            if not self._latched:
+                self._motion.resume()  # a cancelled goal ends here; a stop holds on
+            self._lock.release()
+        return record, tree

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MoveIt's Pickup, Place and GraspPlanning, and a pick-and-place on top of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from moveit_msgs.action import Pickup, Place
+from moveit_msgs.srv import GraspPlanning
+from numpy.typing import NDArray
+from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
+from rclpy.callback_groups import ReentrantCallbackGroup
+from std_msgs.msg import Empty
+from std_srvs.srv import Trigger
+from tack_grasping.behaviour.runs import RunWitness, RunWriter
+
+from tack_grasping.behaviour.account import Witness
+from tack_grasping.behaviour.cycle import CycleRecord, StageRecord
+from tack_grasping.behaviour.pick_place import PickPlace, Robot
+from tack_grasping.behaviour.planning import Placer, Places, PointPlanner, placer, placer_at
+from tack_grasping.behaviour.settings import PickPlaceTask, Planner
+from tack_grasping.candidates import GraspSpec, SurfacePlannerConfig
+from tack_grasping.candidates.plan import counted
+from tack_grasping.error_codes import MoveItErrorCode, StageError
+from tack_grasping.goal import PickPlaceGoal
+from tack_grasping.placing.goals import with_placement
+from tack_grasping.placing.solve import Placement
+from tack_grasping.placing.spec import PlaceSpec
+from tack_grasping.robot import RobotProfile
+from tack_perception import geometry
+from tack_perception.errors import TackError
+from tack_perception.transforms import TransformError
+from tack_ros import qos
+from tack_ros.actions import finish
+from tack_ros.conversions.goals import to_grasp
+from tack_ros.conversions.stamps import to_ns
+from tack_ros.moveit.client import MoveItMotion
+from tack_ros.node import TackNode
+from tack_ros.pick_place.eyes import Lookup, RosEyes
+from tack_ros.pick_place.jobs import Jobs, Witnesses
+from tack_ros.pick_place.messages import GivenGrasps, outcome_code, pose_of, to_error_code
+
+FloatArray = NDArray[np.float64]
+Handle = ServerGoalHandle[Any, Any, Any]
+UP = (0.0, 0.0, 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What the servers work with.
+
+    Attributes:
+        profile: the robot.
+        eyes, motion, jobs: its camera, its arm, and who may use it.
+        lookup: transforms.
+        places: what a place may name.
+        grasps: name → how to grasp; a label without one is grasped at the point.
+        place: returns the place in force; None where there is none.
+        near: returns where the wanted one of several things is, m; None where that is open.
+        config: returns the settings of grasps in force.
+        log: where cycles are written to; None for nowhere.
+    """
+
+    profile: RobotProfile
+    eyes: RosEyes
+    motion: MoveItMotion
+    jobs: Jobs
+    lookup: Lookup
+    places: Places
+    grasps: Mapping[str, GraspSpec]
+    place: Callable[[], PlaceSpec | None]
+    near: Callable[[], tuple[float, float, float] | None]
+    config: Callable[[], SurfacePlannerConfig]
+    log: RunWriter | None
+
+
+class PickPlaceServers:
+    """Serves what the behaviour does, and how it is stopped.
+
+    The actions `pickup`, `place` and `~/pick_and_place`, the service `plan_grasps`, the topic
+    `~/stop` and the service `~/rearm`.
+
+    Args:
+        node: they are made here; it needs an executor of several threads.
+        parts: what they work with.
+    """
+
+    def __init__(self, node: TackNode, parts: Parts) -> None:
+        self._node, self._parts = node, parts
+        group = ReentrantCallbackGroup()
+        for kind, name, execute in (
+            (Pickup, "pickup", self._pickup),
+            (Place, "place", self._place),
+            (Place, "~/pick_and_place", self._pick_and_place),
+        ):
+            ActionServer(
+                node, kind, name, execute, callback_group=group,
+                goal_callback=lambda goal: GoalResponse.ACCEPT, cancel_callback=self._cancel,
+            )  # fmt: skip
+        node.create_service(GraspPlanning, "plan_grasps", self._plan_grasps, callback_group=group)
+        node.create_service(Trigger, "~/rearm", self._rearm, callback_group=group)
+        node.create_subscription(Empty, "~/stop", self._stop, qos.RESULT, callback_group=group)
+
+    # What comes in
+
+    def _cancel(self, handle: Handle) -> CancelResponse:
+        self._parts.jobs.cancel()
+        return CancelResponse.ACCEPT
+
+    def _stop(self, message: Empty) -> None:
+        self._parts.jobs.stop("a stop was asked for")
+        self._node.get_logger().warning("stopped; ~/rearm allows motions again")
+
+    def _rearm(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        was = self._parts.jobs.rearm()
+        response.success = True
+        response.message = f"armed again; it was stopped: {was}" if was else "it was not stopped"
+        return response
+
+    def _pickup(self, handle: Handle) -> Any:
+        request, result = handle.request, Pickup.Result()
+        label = request.target_name
+
+        def job(witness: _Told) -> CycleRecord:
+            planner: Planner = self._planner(label, None)
+            if request.possible_grasps:
+                parts = self._parts
+                planner = GivenGrasps(request.possible_grasps, self._to_base, parts.profile)
+            record = self._parts.jobs.run(self._task(label), self._robot(planner), witness)
+            if witness.goal is not None:
+                result.grasp = to_grasp(witness.goal, self._parts.profile.gripper)
+            return record
+
+        return self._serve(handle, Pickup, result, job)
+
+    def _place(self, handle: Handle) -> Any:
+        request, result = handle.request, Place.Result()
+
+        def job(witness: _Told) -> CycleRecord:
+            jobs = self._parts.jobs
+            asked = request.attached_object_name
+            if asked and jobs.held and asked != jobs.held:
+                raise StageError(
+                    MoveItErrorCode.INVALID_OBJECT_NAME, f"'{jobs.held}' is held, not '{asked}'"
+                )
+            poses = [self._to_base(one.place_pose) for one in request.place_locations]
+            if not poses:
+                raise StageError(
+                    MoveItErrorCode.INVALID_GOAL_CONSTRAINTS,
+                    "place_locations is empty: give at least one place_pose",
+                )
+            return jobs.place(
+                lambda stages: self._placed(stages, poses, request.place_eef),
+                self._robot(self._planner(jobs.held or "held", None)), "pose", witness,
+            )  # fmt: skip
+
+        return self._serve(handle, Place, result, job)
+
+    def _pick_and_place(self, handle: Handle) -> Any:
+        request = handle.request
+        label = request.attached_object_name
+
+        def job(witness: _Told) -> CycleRecord:
+            name, place = self._where(request, label)
+            planner = self._planner(label, place)
+            return self._parts.jobs.run(self._task(label, name), self._robot(planner), witness)
+
+        return self._serve(handle, Place, Place.Result(), job)
+
+    def _plan_grasps(
+        self, request: GraspPlanning.Request, response: GraspPlanning.Response
+    ) -> GraspPlanning.Response:
+        """What would be done now, and why; nothing moves."""
+        label = request.target.id
+        try:
+            task, planner = PickPlaceTask(label), self._planner(label, None)
+            sight = self._parts.eyes.look()
+            things = sight.having(label)
+            if not things:
+                why = sight.things[0].missing(label) if sight.things else f"'{label}' is not seen"
+                raise StageError(MoveItErrorCode.INVALID_OBJECT_NAME, why)
+            plans = [planner.plan(sight, thing, task) for thing in things]
+        except TackError as error:
+            response.error_code = to_error_code(_code_of(error), _sentence(error))
+            return response
+        goals = sorted((g for plan in plans for g in plan.goals), key=lambda goal: -goal.score)
+        rejected = counted(one.reason for plan in plans for one in plan.rejected)
+        response.grasps = [to_grasp(goal, self._parts.profile.gripper) for goal in goals]
+        if goals:
+            code, said = MoveItErrorCode.SUCCESS, goals[0].why
+        else:
+            code = MoveItErrorCode.NO_IK_SOLUTION
+            said = "; ".join(plan.refusal for plan in plans)
+        response.error_code = to_error_code(
+            code, said + (f"; rejected: {rejected}" if rejected else "")
+        )
+        return response
+
+    # How it is done
+
+    def _serve(
+        self, handle: Handle, kind: Any, result: Any, job: Callable[[_Told], CycleRecord]
+    ) -> Any:
+        """Do a job for a client, who hears of every stage and in the end."""
+        log = self._parts.log
+        witness = Witness() if log is None else RunWitness(log)
+        told = _Told(self._node, handle, kind, witness)
+        try:
+            record = job(told)
+        except TackError as error:
+            result.error_code = to_error_code(_code_of(error), _sentence(error))
+            finish(self._node, handle.abort)
+            self._node.get_logger().warning(str(error))
+            return result
+        if isinstance(witness, RunWitness):
+            witness.finish(record)
+        result.error_code = outcome_code(record)
+        if record.success:
+            finish(self._node, handle.succeed)
+        elif handle.is_cancel_requested:
+            finish(self._node, handle.canceled)
+        else:
+            finish(self._node, handle.abort)
+        return result
+
+    def _task(self, label: str, place: str = "") -> PickPlaceTask:
+        return PickPlaceTask(label, place, self._parts.near())
+
+    def _planner(self, label: str, place: Placer | None) -> PointPlanner:
+        parts = self._parts
+        return PointPlanner(
+            parts.profile, parts.grasps.get(label), place, parts.motion.reach, parts.config()
+        )
+
+    def _robot(self, planner: Planner) -> Robot:
+        parts = self._parts
+        return Robot(parts.profile, parts.motion, parts.eyes, planner)
+
+    def _where(self, request: Any, label: str) -> tuple[str, Placer]:
+        """Name of the place, and what puts a thing there.
+
+        Raises:
+            StageError: there is none.
+        """
+        if request.place_locations:
+            return "pose", placer_at(label, self._to_base(request.place_locations[0].place_pose))
+        spec = self._parts.place()
+        if spec is None:
+            raise StageError(
+                MoveItErrorCode.INVALID_GOAL_CONSTRAINTS,
+                "where to? Set the parameter `place` to a specification, or give place_locations",
+            )
+        return spec.name, placer(spec, self._parts.places)
+
+    def _placed(
+        self, stages: PickPlace, poses: list[FloatArray], of_gripper: bool
+    ) -> PickPlaceGoal:
+        """The goal that was picked with the first of several places that the arm reaches.
+
+        Args:
+            stages: that hold something.
+            poses: (4, 4) in the base frame, m: of the gripper, or of the point that was grasped,
+                where a turn is one from how the thing stood.
+            of_gripper: which of the two.
+        """
+        goal, standoff = stages.goal, self._parts.config().standoff
+        assert goal is not None
+        assert stages.point is not None
+        before = goal.grasp if of_gripper else geometry.make_transform(np.eye(3), stages.point)
+        made = [
+            with_placement(
+                goal, Placement("pose", pose @ geometry.inverse(before)), UP, standoff=standoff
+            )
+            for pose in poses
+        ]
+        for placed in made:
+            if placed.place is not None and self._parts.motion.reach(placed.place) > 0:
+                return placed
+        return made[0]
+
+    def _to_base(self, message: PoseStamped) -> FloatArray:
+        """(4, 4) of a stamped pose in the base frame, m.
+
+        Raises:
+            StageError: its frame is not known now, or it is no pose.
+        """
+        base, header = self._parts.profile.base_frame, message.header
+        try:
+            pose = pose_of(message, "place_pose")
+            if header.frame_id in ("", base):
+                return pose
+            base_from_frame = self._parts.lookup(base, header.frame_id, to_ns(header.stamp))
+        except TransformError as error:
+            raise StageError(MoveItErrorCode.FRAME_TRANSFORM_FAILURE, str(error)) from error
+        result: FloatArray = base_from_frame @ pose
+        return result
+
+
+class _Told(Witnesses):
+    """The client hears of the stages; what is tried is kept."""
+
+    def __init__(self, node: TackNode, handle: Handle, kind: Any, other: Witness) -> None:
+        super().__init__((other,))
+        self._node, self._handle, self._kind = node, handle, kind
+        self.goal: PickPlaceGoal | None = None
+
+    def began(self, stage: str) -> None:
+        """A stage begins."""
+        super().began(stage)
+        feedback = self._kind.Feedback(state=stage)
+        finish(self._node, lambda: self._handle.publish_feedback(feedback))
+
+    def planned(self, goal: PickPlaceGoal) -> None:
+        """This is tried next."""
+        super().planned(goal)
+        self.goal = goal
+
+    def ended(self, record: StageRecord) -> None:
+        """A stage is over; what went wrong is told."""
+        super().ended(record)
+        if not record.success:
+            self._node.get_logger().warning(f"{record.name}: {record.reason}")
+
+
+def _code_of(error: TackError) -> MoveItErrorCode:
+    return error.code if isinstance(error, StageError) else MoveItErrorCode.FAILURE
+
+
+def _sentence(error: TackError) -> str:
+    return error.sentence if isinstance(error, StageError) else str(error)
