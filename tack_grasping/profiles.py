@@ -14,6 +14,7 @@ from tack_grasping.robot import CameraMount, Gripper, JointLimits, RobotProfile
 from tack_perception import geometry
 from tack_perception.annotations.yaml_nodes import Value
 from tack_perception.errors import ConfigurationError
+from tack_perception.share import shipped_folder
 
 FloatArray = NDArray[np.float64]
 
@@ -53,7 +54,7 @@ _GRIPPER = (
 
 def profile_names() -> tuple[str, ...]:
     """Names of the profiles that come with tack, sorted."""
-    return tuple(sorted(path.stem for path in _folder().glob("*.yaml")))
+    return tuple(sorted(path.stem for path in shipped_folder("config/robots").glob("*.yaml")))
 
 
 def load_profile(name_or_path: str | Path) -> RobotProfile:
@@ -74,21 +75,12 @@ def load_profile(name_or_path: str | Path) -> RobotProfile:
                 f"robot profile {str(name_or_path)!r}: known are {', '.join(profile_names())};"
                 " for your own, give the path of its .yaml file"
             )
-        path = _folder() / f"{name_or_path}.yaml"
+        path = shipped_folder("config/robots") / f"{name_or_path}.yaml"
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"robot profile {path}: cannot be read: {error}") from error
     return _profile(Value.document(text, str(path)))
-
-
-def _folder() -> Path:
-    """`config/robots` of the checkout, else of the share folder that pip and colcon install."""
-    for parent in Path(__file__).resolve().parents:
-        for folder in (parent / "config" / "robots", parent / "share/tack/config/robots"):
-            if folder.is_dir():
-                return folder
-    raise ConfigurationError("config/robots is missing; install tack again with `pip install .`")
 
 
 def _profile(document: Value) -> RobotProfile:

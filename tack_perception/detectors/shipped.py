@@ -19,6 +19,7 @@ from tack_perception.detectors.tack import TackReader
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.networks.fusing import fuse_normalisation
 from tack_perception.networks.model import DESCRIPTION, WEIGHTS, KeypointModel, load_model
+from tack_perception.share import shipped_folder
 
 SHIPPED = "tabletop"
 """Name of the model that is taken where none is named."""
@@ -29,11 +30,7 @@ FUSION = "fusion"
 
 def models_folder() -> Path:
     """`models` of the checkout, else of the share folder that pip and colcon install."""
-    for parent in Path(__file__).resolve().parents:
-        for folder in (parent / "models", parent / "share/tack/models"):
-            if folder.is_dir():
-                return folder
-    return Path("models")
+    return shipped_folder("models")
 
 
 def model_path(name: str = "") -> Path:
