@@ -202,7 +202,7 @@ _KINDS: dict[str, Callable[[Value, tuple[str, ...]], Constraint]] = {
     "point_at": _point_at,
     "near": _near,
     "axis": _axis,
-    "on": _on,
+    "stand_on": _on,  # a plain `on` is a boolean to YAML 1.1
     "in": _in,
     "keep_turn": _keep_turn,
     "clear_of": _clear_of,

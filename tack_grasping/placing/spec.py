@@ -151,15 +151,15 @@ class On:
     margin: float = 0.0
 
     def __post_init__(self) -> None:
-        check_name(self.support, "on: support")
-        check_length(self.tolerance, "on: tolerance")
+        check_name(self.support, "stand_on: support")
+        check_length(self.tolerance, "stand_on: tolerance")
         if self.point:
             object.__setattr__(self, "point", check_label(self.point))
-        check_length(self.gap, "on: gap", zero=True)
-        check_length(self.margin, "on: margin", zero=True)
-        check_numbers(self.centre, 2, "on: centre")
+        check_length(self.gap, "stand_on: gap", zero=True)
+        check_length(self.margin, "stand_on: margin", zero=True)
+        check_numbers(self.centre, 2, "stand_on: centre")
         if self.size is not None:
-            check_numbers(self.size, 2, "on: size", positive=True)
+            check_numbers(self.size, 2, "stand_on: size", positive=True)
 
     @property
     def words(self) -> str:

@@ -12,7 +12,12 @@ from tack_grasping.points import NamedPoint
 from tack_perception import geometry
 
 HEIGHT, RADIUS = 0.10, 0.04
-MUG = {"bottom": (0, 0, 0), "rim": (0, 0, HEIGHT), "handle": (0.06, 0, 0.06), "middle": (0, 0, 0.05)}
+MUG = {
+    "bottom": (0, 0, 0),
+    "rim": (0, 0, HEIGHT),
+    "handle": (0.06, 0, 0.06),
+    "middle": (0, 0, 0.05),
+}
 
 
 def point(label: str, position, sigma: float = 0.001, normal=None) -> NamedPoint:

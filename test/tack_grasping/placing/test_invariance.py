@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from test.tack_grasping.placing import scenes
 
 import numpy as np
 import pytest
@@ -28,6 +27,7 @@ from tack_grasping.placing.spec import (
     Where,
 )
 from tack_perception import geometry
+from test.tack_grasping.placing import scenes
 
 TABLE = scenes.pose((0, 0, 1), 30, (0.3, 0.1, 0.02))
 SPECS = {

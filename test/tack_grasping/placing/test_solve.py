@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from test.tack_grasping.placing import scenes
+import re
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ from tack_grasping.placing.spec import (
 )
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
+from test.tack_grasping.placing import scenes
 
 UP = (0, 0, 1)
 ALONG_X = Direction("vector", (1, 0, 0))
@@ -102,7 +103,9 @@ def test_two_points_on_another_object() -> None:
     """A mug hung on a peg: one point there, and an axis along the peg."""
     peg = {"root": scenes.point("root", (0.7, 0, 0.3)), "tip": scenes.point("tip", (0.6, 0, 0.36))}
     hang = PointAt("middle", Where(object="peg", point="tip", above=0.01), 0.005)
-    along = Axis("middle", "handle", along=Direction("object", object="peg", start="root", end="tip"))
+    along = Axis(
+        "middle", "handle", along=Direction("object", object="peg", start="root", end="tip")
+    )
     found = solve(hang, along, motion=TILTED, others={"peg": peg})
     middle, handle = moved(found, "middle", TILTED), moved(found, "handle", TILTED)
     np.testing.assert_allclose(middle, (0.6, 0, 0.37), atol=1e-7)
@@ -128,7 +131,9 @@ def test_two_pairs_of_points_meet() -> None:
 
 @pytest.mark.parametrize("gap", [0.0, 0.003])
 def test_the_lowest_point_of_the_cloud_touches_the_table(gap: float) -> None:
-    found = solve(On("table", 0.005, gap=gap), supports={"table": scenes.table(0.07)}, motion=TILTED)
+    found = solve(
+        On("table", 0.005, gap=gap), supports={"table": scenes.table(0.07)}, motion=TILTED
+    )
     cloud = geometry.apply(found.motion, scenes.mug(TILTED)[1])
     assert cloud[:, 2].min() == pytest.approx(0.07 + gap, abs=1e-9)
     lowest = scenes.mug(TILTED)[1][:, 2].min()
@@ -162,7 +167,8 @@ def test_in_the_middle_of_a_bin() -> None:
     np.testing.assert_allclose(room, 0, atol=1e-5)
     assert cloud[:, 2].min() == pytest.approx(0.02, abs=1e-5)
     walls, drop = found.report
-    assert walls.value < -0.04 and drop.value == pytest.approx(-0.02, abs=1e-5)
+    assert walls.value < -0.04
+    assert drop.value == pytest.approx(-0.02, abs=1e-5)
 
 
 def test_a_bin_that_is_too_narrow_this_way_makes_it_turn() -> None:
@@ -175,7 +181,6 @@ def test_a_bin_that_is_too_narrow_this_way_makes_it_turn() -> None:
 
 
 def test_clear_of_a_box_and_of_an_object() -> None:
-    spot = PointAt("bottom", Where((0.4, 0.0, 0.0)), 0.2)
     standing = scenes.pose(at=(0.4, 0, 0))
     box = Box((0.4, 0.07, 0.05), (0.1, 0.1, 0.1))
     near = Near("bottom", Where((0.4, 0.0, 0.0)), 0.2)
@@ -189,7 +194,6 @@ def test_clear_of_a_box_and_of_an_object() -> None:
     distances = np.linalg.norm(cloud - post["top"].position, axis=1)
     assert distances.min() == pytest.approx(0.05, abs=1e-4)
     assert found.motion[0, 3] < 0
-    assert spot.words == "bottom at (0.4, 0, 0)"
 
 
 def test_a_wish_gives_way_to_constraints() -> None:
@@ -200,7 +204,7 @@ def test_a_wish_gives_way_to_constraints() -> None:
     direction = np.array([0.7, 0.2, 0]) / math.hypot(0.7, 0.2)
     np.testing.assert_allclose(moved(found, "bottom", motion), (0.3, 0.1, 0) + 0.1 * direction,
                                atol=2e-4)  # fmt: skip
-    assert not found.costs[0].met and found.report[0].met
+    assert [found.costs[0].met, found.report[0].met] == [False, True]
 
 
 def test_turning_little_may_be_a_constraint() -> None:
@@ -233,7 +237,9 @@ def test_the_edge_of_the_tolerances(apart: float, met: bool) -> None:
 @pytest.mark.parametrize(("degrees", "met"), [(19.99, True), (20.01, False)])
 def test_the_edge_of_an_angle(degrees: float, met: bool) -> None:
     """An axis that shall be along two directions: half-way between them."""
-    other = Direction("vector", (math.sin(math.radians(degrees)), 0, math.cos(math.radians(degrees))))
+    other = Direction(
+        "vector", (math.sin(math.radians(degrees)), 0, math.cos(math.radians(degrees)))
+    )
     tolerance = math.radians(10)
     found = solve(
         Axis("bottom", "rim", tolerance=tolerance),
@@ -245,9 +251,7 @@ def test_the_edge_of_an_angle(degrees: float, met: bool) -> None:
 
 def test_tolerances_weigh_against_each_other() -> None:
     """Two places for one point: it comes nearer to that with the smaller tolerance."""
-    found = solve(
-        PointAt("rim", Where((0, 0, 0)), 0.01), PointAt("rim", Where((0.02, 0, 0)), 0.03)
-    )
+    found = solve(PointAt("rim", Where((0, 0, 0)), 0.01), PointAt("rim", Where((0.02, 0, 0)), 0.03))
     assert [line.met for line in found.report] == [True, True]
     assert moved(found, "rim")[0] == pytest.approx(0.02 * 0.01**2 / (0.01**2 + 0.03**2), abs=1e-6)
 
@@ -258,9 +262,10 @@ def test_a_contradiction_names_both_sides_and_what_would_help() -> None:
         Axis("bottom", "rim", along=ALONG_X, tolerance=math.radians(5)),
         PointAt("bottom", Where((0.5, 0, 0)), 0.01),
     )
-    assert found.motion is None and math.isnan(found.turn)
+    assert found.motion is None
+    assert math.isnan(found.turn)
     assert "'bottom→rim up' and 'bottom→rim along (1, 0, 0)' contradict each other" in found.refusal
-    assert "off by 45°" in found.refusal and "5° is allowed" in found.refusal
+    assert "off by 45°, 5° is allowed" in found.refusal
     assert [line.met for line in found.report] == [False, False, True]
     nearly = solve(
         PointAt("bottom", Where((0, 0, 0)), 0.01), PointAt("rim", Where((0, 0, 0.13)), 0.01)
@@ -288,9 +293,9 @@ def test_what_cannot_be_met_alone_is_named_alone() -> None:
 )  # fmt: skip
 def test_what_is_missing_is_named_with_what_is_known(constraint, words: str) -> None:
     found = solve(UPRIGHT, constraint)
-    assert found.motion is None and found.report == ()
-    with pytest.raises(AssertionError, match=words):
-        assert not found.refusal, found.refusal
+    assert found.motion is None
+    assert found.report == ()
+    assert re.search(words, found.refusal), found.refusal
 
 
 @pytest.mark.parametrize(
