@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
 from tack_grasping.behaviour.cycle import StageRecord, Work
 from tack_grasping.behaviour.settings import Clock
 from tack_grasping.behaviour.sight import Sight, View
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.goal import PickPlaceGoal
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Witness:
@@ -36,7 +43,8 @@ class Account:
 
     Args:
         clock: s; runs as the robot's time does.
-        witness: told of each stage.
+        witness: told of each stage. What goes wrong with it (a full disk) is logged, and changes
+            nothing of what the robot does.
     """
 
     def __init__(self, clock: Clock, witness: Witness) -> None:
@@ -51,15 +59,53 @@ class Account:
         """Since the beginning of the cycle, s."""
         return self.clock() - self._start
 
-    def add(self, name: str, work: Work, began: float, error: StageError | None) -> StageRecord:
-        """A stage is over, well or with an error; its pictures are those of `pictures`."""
+    def began(self, stage: str) -> None:
+        """A stage begins."""
+        self._tell(lambda: self.witness.began(stage), None)
+
+    def seen(self, sight: Sight) -> None:
+        """This is what was seen."""
+        self.pictures = self._tell(lambda: self.witness.seen(sight), ())
+
+    def planned(self, goal: PickPlaceGoal) -> None:
+        """This is tried next."""
+        self._tell(lambda: self.witness.planned(goal), None)
+
+    def evidence(self, stage: str, view: View) -> None:
+        """This is how it looked when a stage had gone wrong."""
+        self.pictures = self._tell(lambda: self.witness.evidence(stage, view), ())
+
+    def add(
+        self,
+        name: str,
+        work: Work,
+        began: float,
+        error: StageError | None,
+        ended: float | None = None,
+    ) -> StageRecord:
+        """A stage is over, well or with an error; its pictures are those of `pictures`.
+
+        Args:
+            name: of the stage.
+            work: what its time was spent on.
+            began: as `now` said, s.
+            error: that ended it.
+            ended: as `now` said, s; None for now.
+        """
         record = StageRecord(
-            name, work, self.attempt, began, self.now() - began,
+            name, work, self.attempt, began, (self.now() if ended is None else ended) - began,
             MoveItErrorCode.SUCCESS if error is None else error.code,
             "" if error is None else error.sentence,
             self.pictures,
         )  # fmt: skip
         self.pictures = ()
         self.stages.append(record)
-        self.witness.ended(record)
+        self._tell(lambda: self.witness.ended(record), None)
         return record
+
+    def _tell(self, tell: Callable[[], T], otherwise: T) -> T:
+        try:
+            return tell()
+        except Exception:
+            _log.exception("the witness of a cycle failed; the cycle goes on")
+            return otherwise

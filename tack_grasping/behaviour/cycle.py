@@ -26,7 +26,7 @@ class StageRecord:
     """One stage, once.
 
     Attributes:
-        name: look, plan, pregrasp, approach, close, verify, lift, …
+        name: look, plan, pregrasp, approach, close, lift, verify lift, …, wait, come back.
         work: what its time was spent on.
         attempt: 1 for the first try of the cycle, 2 for the second, …
         began: from the beginning of the cycle, s.
@@ -58,8 +58,9 @@ class CycleRecord:
     Attributes:
         label: the point that was to be grasped.
         place: name of the place specification; "" for a pick alone.
-        code: SUCCESS, or what ended it.
-        reason: one sentence; "" after success.
+        code: SUCCESS, or what kept it from that: of several failures the one nearest to the aim.
+        reason: `stage: what happened`, with what happened at last and what has to be known of the
+            robot's state; "" after success.
         attempts: how many grasps were begun.
         stages: in order of time.
         rejected: why grasp candidates were rejected and plans failed, a sentence each.
@@ -85,9 +86,12 @@ class CycleRecord:
 
     @property
     def failed_stage(self) -> str:
-        """Name of the last stage that went wrong; "" where the cycle succeeded."""
+        """Name of the stage that `reason` is about; "" where the cycle succeeded."""
+        if self.success:
+            return ""
         failed = [stage.name for stage in self.stages if not stage.success]
-        return failed[-1] if failed and not self.success else ""
+        about = [name for name in failed if self.reason.startswith(f"{name}:")]
+        return next(iter([*about, *reversed(failed)]), "")
 
     def seconds_of(self, works: Iterable[Work]) -> float:
         """Time spent on some kinds of work, s."""

@@ -6,32 +6,32 @@ Which stage follows which is in `tree`.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import threading
 from collections import deque
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tack_grasping.behaviour.account import Account
+from tack_grasping.behaviour.arm import Arm
+from tack_grasping.behaviour.guard import Guarded
 from tack_grasping.behaviour.presence import presence
+from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
-from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Thing
-from tack_grasping.behaviour.views import search_views, views_of
+from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Thing, View
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.extent import Extent, extent_around
 from tack_grasping.fingers import cloud_around
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.motion import Motion, MotionError
 from tack_grasping.robot import RobotProfile
-from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
 
 _LARGEST = 0.2  # m, radius of the largest thing that is carried
-_ELSEWHERE_M, _ELSEWHERE_RAD = 0.02, 0.05
+_UNOPENED = 0.005  # m, by which the fingers may miss the opening that a grasp needs
+_LET_GO = 0.001  # m, by which they have to open to have let go
 _CODE = MoveItErrorCode
 
 
@@ -59,13 +59,13 @@ class PickPlace:
         task: what is to be done.
         robot: that does it.
         config: patience.
-        account: told what was rejected.
+        account: told what was seen, tried and rejected.
 
     Attributes:
         stopped: set once a person wants no more motion; every stage then refuses.
         goals: candidates that are left.
         goal: the one that is tried.
-        holding: the fingers have closed on something.
+        arm: what it may hold, and how it gets out of where it is.
         placed: the thing was let go at its place.
     """
 
@@ -73,19 +73,21 @@ class PickPlace:
         self, task: PickPlaceTask, robot: Robot, config: BehaviourConfig, account: Account
     ) -> None:
         self._task, self._robot, self._config, self._account = task, robot, config, account
-        self._motion, self._eyes = robot.motion, robot.eyes
         self.stopped = threading.Event()
+        self._motion, self._eyes = Guarded(robot.motion, self.stopped), robot.eyes
+        self.arm = Arm(robot.profile, self._motion, self._eyes)
+        self._search = Search(robot.profile, self._motion, self._eyes, account.rejected.append)
         self.goals: deque[PickPlaceGoal] = deque()
         self.goal: PickPlaceGoal | None = None
-        self.holding = self.placed = self._down = False
+        self.placed = False
         self._sight: Sight | None = None
-        self._thing: Thing | None = None
+        self._stamp_ns = -1
         self._extent: Extent | None = None
-        self._been_home = False
-        self._around: Iterator[tuple[FloatArray, ...]] | None = None
         self._things: tuple[Thing, ...] = ()
         self._width = float("nan")
         self._near = None if task.near is None else np.asarray(task.near, dtype=np.float64)
+        if self._near is not None:
+            self._search.about(self._near)
 
     def stop(self) -> None:
         """No motion from now on. From any thread."""
@@ -94,35 +96,21 @@ class PickPlace:
 
     def check_stopped(self) -> None:
         """Refuse to go on after `stop`."""
-        if self.stopped.is_set():
-            raise MotionError(_CODE.PREEMPTED, "stopped by a person")
+        self._motion.check()
 
     # Seeing
 
     def view(self) -> None:
         """Go where else the thing can be seen from: home first, then around where it may be."""
-        if not self._been_home:
-            self._been_home = True
-            self._motion.move_home()
-            if self._sight is None or self._sees_anew(self._sight):
-                return
-        for poses in self._views():
-            for pose in poses:
-                try:
-                    self._motion.move_to(pose)
-                except MotionError as error:
-                    if error.code is _CODE.PREEMPTED:
-                        raise
-                else:
-                    return
-        self._been_home = False  # all was tried: once around again
-        self._motion.move_home()
+        self._search.go(self._sight)
 
     def look(self) -> None:
         """Find the thing."""
         label = self._task.label
-        self._sight = sight = self._eyes.look()
-        self._account.pictures = self._account.witness.seen(sight)
+        sight = self._eyes.look()
+        self._check_fresh(sight)
+        self._sight = sight
+        self._account.seen(sight)
         things = sight.having(label)
         if not things:
             why = sight.things[0].missing(label) if sight.things else f"'{label}' is not seen"
@@ -133,27 +121,37 @@ class PickPlace:
                 sorted(things, key=lambda t: np.linalg.norm(t.points[label].position - near))
             )[:1]
         self._things = things
+        self._search.about(things[0].points[label].position)
 
     def plan(self) -> None:
         """Find grasps, of the thing that is grasped best."""
         assert self._sight is not None
-        label, best, refusal = self._task.label, -1.0, ""
+        label, refusal = self._task.label, ""
+        found: list[PickPlaceGoal] = []
+        best: Thing | None = None
         self.goals.clear()
         for thing in self._things:
             plan = self._robot.planner.plan(self._sight, thing, self._task)
             self._account.rejected += [one.reason for one in plan.rejected]
+            goals = []
+            for goal in plan.goals:
+                unfit = self._unfit(goal)
+                if unfit:
+                    refusal = unfit
+                    self._account.rejected.append(f"{unfit}; {goal.why}")
+                else:
+                    goals.append(goal)
             if plan.refusal:
                 refusal = plan.refusal
                 self._account.rejected.append(refusal)
-            if plan.goals and plan.goals[0].score > best:
-                best, self._thing = plan.goals[0].score, thing
-                self.goals = deque(plan.goals[: self._config.candidates])
-        if not self.goals or self._thing is None:
+            if goals and (not found or goals[0].score > found[0].score):
+                found, best = goals, thing
+        if best is None:
             raise StageError(_CODE.NO_IK_SOLUTION, refusal or f"there is no grasp of '{label}'")
-        if self._near is None:
-            self._around = None  # from now on views are of the thing
-        self._near = self._thing.points[label].position
-        keypoint = self._thing.keypoints.get(label)
+        self.goals.extend(found[: self._config.candidates])
+        self._near = best.points[label].position
+        self._search.about(self._near)
+        keypoint = best.keypoints.get(label)
         self._extent = None
         if keypoint is not None and keypoint.xyz is not None:
             view = self._sight
@@ -162,7 +160,7 @@ class PickPlace:
 
     def check(self) -> None:
         """The thing is still where it was seen."""
-        share = self._share_there(None)
+        share = self._share_there()
         if share is not None and share < self._config.moved:
             raise SightError(
                 _CODE.SENSOR_INFO_STALE,
@@ -177,29 +175,37 @@ class PickPlace:
         if not self.goals:
             raise StageError(_CODE.NO_IK_SOLUTION, "no candidate is left")
         self.goal = self.goals.popleft()
-        self._account.witness.planned(self.goal)
+        self._account.planned(self.goal)
 
     def open(self) -> None:
         """Open the gripper as wide as the grasp wants."""
-        self._motion.move_gripper(self._opening, self._robot.profile.gripper.force)
+        wanted = self._opening
+        state = self._motion.move_gripper(wanted, self._robot.profile.gripper.force)
+        if not state.reached and state.opening < wanted - _UNOPENED:
+            raise MotionError(
+                _CODE.CONTROL_FAILED,
+                f"the fingers opened to {state.opening * 1e3:.1f} mm only, {wanted * 1e3:.1f} mm"
+                " are needed: is something between them, or beside them?",
+            )
 
     def pregrasp(self) -> None:
         """Go in front of the grasp."""
+        self.arm.leave()  # the candidate before may have ended on its way to the thing
         self._motion.move_to(self._wanted.pregrasp)
 
     def approach(self) -> None:
         """Go straight to the grasp."""
-        self._down = True
+        self.arm.out = self._wanted.pregrasp
         self._motion.move_straight(self._wanted.grasp, touching=True)
 
     def close(self) -> None:
         """Close the fingers on it."""
-        gripper = self._robot.profile.gripper
-        state = self._motion.move_gripper(0.0, gripper.force)
-        self.holding = True  # until it is known better: nothing is dropped by mistake
+        self.arm.holding = True  # until it is known better: nothing is dropped by mistake
+        self.arm.box = None if self._extent is None else self._extent.box(self._wanted.grasp)
+        state = self._motion.move_gripper(0.0, self._robot.profile.gripper.force)
         self._width = state.opening
         if state.opening < self._config.empty:
-            self.holding = False
+            self.arm.holding = False
             raise MotionError(
                 _CODE.CONTROL_FAILED,
                 f"the fingers met nothing (opening {state.opening * 1e3:.1f} mm)",
@@ -208,13 +214,14 @@ class PickPlace:
     def lift(self) -> None:
         """Lift it straight."""
         self._motion.move_straight(self._wanted.lift, touching=True)
+        self.arm.out = None
 
     def verify_lift(self) -> None:
         """It is between the fingers, and no longer where it was."""
         self._verify_held()
-        share = self._share_there(None)
+        share = self._share_there()
         if share is not None and share > self._config.left:
-            self.holding = False
+            # Something is between the fingers all the same: it is put back, not dropped.
             raise MotionError(
                 _CODE.CONTROL_FAILED,
                 f"it still lies where it was: {share:.0%} of what was seen is there",
@@ -224,41 +231,37 @@ class PickPlace:
 
     def carry(self) -> None:
         """Go above the place, with what is held kept clear of all else."""
-        goal, self._down = self._wanted, False
+        goal = self._wanted
         assert goal.preplace is not None
-        if self._extent is not None:
-            self._motion.hold(*self._extent.box(goal.grasp))
-        try:
-            self._motion.move_to(goal.preplace)
-        finally:
-            with contextlib.suppress(MotionError):
-                self._motion.let_go()
+        self.arm.carry(goal.preplace)
         self._verify_held()
 
     def put_down(self) -> None:
         """Go down to the place; an arm that cannot get on has met the support a little early."""
         goal = self._wanted
         assert goal.place is not None
-        try:
-            self._straight_or_planned(goal.place)
-        except MotionError as error:
-            if error.code is not _CODE.CONTROL_FAILED:
-                raise
+        self.arm.out, self.arm.at_place = goal.preplace, True
+        self.arm.lower(goal.place)
 
     def release(self) -> None:
         """Let it go."""
-        self._motion.move_gripper(self._opening, self._robot.profile.gripper.force)
-        self.holding, self.placed = False, True
+        state = self._motion.move_gripper(self._opening, self._robot.profile.gripper.force)
+        if not state.reached and state.opening < self._width + _LET_GO:
+            raise MotionError(
+                _CODE.CONTROL_FAILED,
+                f"the fingers did not open (from {self._width * 1e3:.1f}"
+                f" to {state.opening * 1e3:.1f} mm)",
+            )
+        self.arm.holding, self.placed = False, True
+        self.arm.out = self._wanted.retreat
 
     def retreat(self) -> None:
         """Go away from it."""
-        goal = self._wanted
-        assert goal.retreat is not None
-        self._straight_or_planned(goal.retreat)
+        self.arm.leave()
 
     def verify_place(self) -> None:
         """It no longer lies where it was taken from, as far as that can be seen."""
-        share = self._share_there(None)
+        share = self._share_there()
         if share is not None and share > self._config.left:
             self.placed = False
             raise MotionError(
@@ -270,37 +273,19 @@ class PickPlace:
         self._motion.move_home()
 
     def come_back(self) -> None:
-        """Get into a state from which all can begin again: nothing held, the arm clear."""
+        """Get into a state from which all can begin again: nothing held, the arm clear.
+
+        It can be called again after it has failed, and goes on from there.
+        """
         goal, gripper = self.goal, self._robot.profile.gripper
         if goal is None:
             return
-        self.goal = None
-        if self.holding:
-            # What is held is put back rather than dropped.
-            with contextlib.suppress(MotionError):
-                self._motion.move_to(goal.lift)
-                self._down = True
-                self._motion.move_straight(goal.grasp, touching=True)
+        if self.arm.holding:
+            self.arm.put_back(goal)
         self._motion.move_gripper(min(goal.width, gripper.stroke), gripper.force)
-        self.holding = False
-        if self._down:
-            with contextlib.suppress(MotionError):
-                self._motion.move_straight(goal.pregrasp, touching=True)
-        self._down = False
-
-    def _views(self) -> Iterator[tuple[FloatArray, ...]]:
-        """Places of the camera that were not looked from yet, around where the thing may be."""
-        profile = self._robot.profile
-        if self._around is None:
-            known = self._near
-            self._around = search_views(profile) if known is None else views_of(profile, known)
-        return self._around
-
-    def _sees_anew(self, last: Sight) -> bool:
-        """Whether the camera is elsewhere than it was."""
-        change = geometry.inverse(last.base_from_camera) @ self._eyes.glance().base_from_camera
-        moved = float(np.linalg.norm(change[:3, 3]))
-        return moved > _ELSEWHERE_M or geometry.rotation_angle(change) > _ELSEWHERE_RAD
+        self.arm.holding = False
+        self.arm.leave()
+        self.goal = None
 
     @property
     def _wanted(self) -> PickPlaceGoal:
@@ -311,37 +296,43 @@ class PickPlace:
     def _opening(self) -> float:
         return min(self._wanted.width, self._robot.profile.gripper.stroke)
 
+    def _unfit(self, goal: PickPlaceGoal) -> str:
+        """Why a goal cannot be carried out here, whatever the arm reaches; "" where it can."""
+        base = self._robot.profile.base_frame
+        if goal.frame_id != base:
+            return f"the goal is in the frame {goal.frame_id!r}, the robot moves in {base!r}"
+        if self._task.place and goal.place is None:
+            return f"the goal says nothing of where to put it ('{self._task.place}')"
+        return ""
+
     def _verify_held(self) -> None:
         """The fingers are as far apart as they were when they had closed."""
         state = self._motion.move_gripper(0.0, self._robot.profile.gripper.force)
         lost = state.opening < self._config.empty
         if lost or state.opening < self._width - self._config.slip:
-            self.holding = False
+            # What has slipped may still be between them: it is put back, not dropped.
+            self.arm.holding = not lost
             raise MotionError(
                 _CODE.CONTROL_FAILED,
-                f"it was lost: the fingers went from {self._width * 1e3:.1f}"
+                f"it {'was lost' if lost else 'has slipped'}: the fingers went from"
+                f" {self._width * 1e3:.1f}"
                 f" to {state.opening * 1e3:.1f} mm",
             )
 
-    def _share_there(self, moved: FloatArray | None) -> float | None:
+    def _share_there(self) -> float | None:
         """Share of what was seen that is measured there again; None where it cannot be told."""
         if not self._config.verify or self._extent is None:
             return None
-        points = self._extent.points
-        if moved is not None:
-            points = geometry.apply(moved, points)
         view = self._eyes.glance()
+        self._check_fresh(view)
         floor = self._robot.profile.table_height
-        return presence(points, view.frame, view.base_from_camera, floor).share
+        return presence(self._extent.points, view.frame, view.base_from_camera, floor).share
 
-    def _straight_or_planned(self, pose: FloatArray) -> None:
-        """Go straight; where a joint's limit forbids that, any free way will do.
-
-        So it is where the arm has sprung back meanwhile, having let go of what it pressed on.
-        """
-        try:
-            self._motion.move_straight(pose, touching=True)
-        except MotionError as error:
-            if error.code not in (_CODE.PLANNING_FAILED, _CODE.INVALID_MOTION_PLAN):
-                raise
-            self._motion.move_to(pose)
+    def _check_fresh(self, view: View) -> None:
+        """An image that was seen already says nothing of how things are now."""
+        if view.frame.stamp_ns <= self._stamp_ns:
+            raise SightError(
+                _CODE.SENSOR_INFO_STALE,
+                f"the image is of {view.frame.stamp_s:.3f} s, no later than the one before",
+            )
+        self._stamp_ns = view.frame.stamp_ns

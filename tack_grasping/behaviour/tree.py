@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import logging
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 import py_trees
 from py_trees.common import Status
@@ -14,29 +14,22 @@ from py_trees.common import Status
 from tack_grasping.behaviour.account import Account, Witness
 from tack_grasping.behaviour.cycle import CycleRecord, Work
 from tack_grasping.behaviour.decisions import Decision, decide
+from tack_grasping.behaviour.nodes import If, Inline, Stage, While, sequence
 from tack_grasping.behaviour.pick_place import PickPlace, Robot
 from tack_grasping.behaviour.settings import BehaviourConfig, Clock, PickPlaceTask
+from tack_grasping.behaviour.verdict import Verdict
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_perception.errors import TackError
 
-T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _TICK_S = 0.02
+_WAIT_S = 0.1  # a stop ends a pause no later than this
 _IN_CANDIDATE = ("open", "pregrasp", "check", "approach")
-
-
-class Inline(concurrent.futures.Executor):
-    """Does at once what it is given: the tree then needs no thread, and no tick finds it busy."""
-
-    def submit(
-        self, fn: Callable[..., T], /, *args: Any, **kwargs: Any
-    ) -> concurrent.futures.Future[T]:
-        """Do it."""
-        future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
+_COME_BACK = "come back"
+_NO_IMAGE = (
+    MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA,
+    MoveItErrorCode.FRAME_TRANSFORM_FAILURE,
+)
 
 
 class BehaviourTree:
@@ -67,28 +60,42 @@ class BehaviourTree:
         self._account = Account(clock, witness or Witness())
         self.stages = PickPlace(task, robot, self.config, self._account)
         self._executor = executor or Inline()
-        self._failure: StageError | None = None
-        self._next = Decision.LOOK
+        self._verdict = Verdict()
+        self._next = self._next_back = Decision.LOOK
         self._grasps = 0
         self._repeated: dict[str, int] = {}
         self._robot, self._woken = robot, threading.Event()
         self.root = self._grown()
 
     def run(self) -> CycleRecord:
-        """Do it all; never raises for what goes wrong on the way."""
+        """Do it all; never raises for what goes wrong on the way.
+
+        What is none of its business (Ctrl-C) is raised, after a stop.
+        """
         self._account.attempt = 1
-        while True:
-            self.root.tick_once()
-            if self.root.status is not Status.RUNNING:
-                break
-            self._woken.wait(_TICK_S)
-            self._woken.clear()
-        failure = None if self.root.status is Status.SUCCESS else self._failure
+        try:
+            while True:
+                self.root.tick_once()
+                if self.root.status is not Status.RUNNING:
+                    break
+                self._woken.wait(_TICK_S)
+                self._woken.clear()
+        except BaseException:
+            self.stop()
+            raise
+        success = self.root.status is Status.SUCCESS
+        if not success:
+            if self.stages.stopped.is_set():
+                self._verdict.stopped(self._account.stages[-1].name)
+            if self.stages.arm.holding:
+                self._verdict.note("something may still be in the fingers")
+            elif self.stages.placed:
+                self._verdict.note("it was let go at its place")
         return CycleRecord(
             label=self._task.label,
             place=self._task.place,
-            code=MoveItErrorCode.SUCCESS if failure is None else failure.code,
-            reason="" if failure is None else failure.sentence,
+            code=MoveItErrorCode.SUCCESS if success else self._verdict.code,
+            reason="" if success else self._verdict.reason,
             attempts=self._grasps,
             stages=tuple(self._account.stages),
             rejected=tuple(self._account.rejected),
@@ -96,15 +103,17 @@ class BehaviourTree:
 
     def stop(self) -> None:
         """Stop at once, for good; `run` returns with PREEMPTED. From any thread."""
-        self.stages.stop()
-        self._woken.set()
+        try:
+            self.stages.stop()
+        finally:
+            self._woken.set()
 
     def _grown(self) -> py_trees.behaviour.Behaviour:
         do, stages = self._stage, self.stages
         perception, planning, execution, gripper = (
             Work.PERCEPTION, Work.PLANNING, Work.EXECUTION, Work.GRIPPER,
         )  # fmt: skip
-        candidate = _sequence(
+        candidate = sequence(
             "try a candidate",
             do("choose", planning, stages.choose),
             do("open", gripper, stages.open),
@@ -112,13 +121,13 @@ class BehaviourTree:
             do("check", perception, stages.check),
             do("approach", execution, stages.approach),
         )
-        pick = _sequence(
+        pick = sequence(
             "pick",
-            _If("seen from here", lambda: self._account.attempt > 1,
+            If("seen from here", lambda: self._account.attempt > 1,
                 do("view", execution, stages.view)),
             do("look", perception, stages.look),
             do("plan", planning, stages.plan),
-            _While("candidates", candidate, lambda: self._goes_on(Decision.NEXT)),
+            While("candidates", candidate, lambda: self._goes_on(Decision.NEXT)),
             do("close", gripper, stages.close),
             do("lift", execution, stages.lift),
             do("verify lift", perception, stages.verify_lift),
@@ -126,7 +135,7 @@ class BehaviourTree:
         parts: list[py_trees.behaviour.Behaviour] = [pick]
         if self._task.place:
             parts.append(
-                _sequence(
+                sequence(
                     "place",
                     do("carry", execution, stages.carry),
                     do("place", execution, stages.put_down),
@@ -138,40 +147,46 @@ class BehaviourTree:
                 parts.append(do("home", execution, stages.home))
             parts.append(do("verify place", perception, stages.verify_place))
         come_back = py_trees.decorators.SuccessIsFailure(
-            "and begin again", _If("stopped", lambda: not stages.stopped.is_set(),
-                                   do("come back", execution, stages.come_back, counts=False)),
+            "and begin again", If("stopped", lambda: not stages.stopped.is_set(),
+                                   do(_COME_BACK, execution, stages.come_back)),
         )  # fmt: skip
         attempt = py_trees.composites.Selector(
-            "attempt", memory=True, children=[_sequence("pick and place", *parts), come_back]
+            "attempt", memory=True, children=[sequence("pick and place", *parts), come_back]
         )
-        return _While("tries", attempt, self._another_try)
+        return While("tries", attempt, self._another_try)
 
     def _stage(
-        self, name: str, work: Work, deed: Callable[[], None], *, counts: bool = True
+        self, name: str, work: Work, deed: Callable[[], None]
     ) -> py_trees.behaviour.Behaviour:
         """A stage, done again where its error asks for it."""
 
         def act() -> bool:
-            self._account.witness.began(name)
+            silent = name == "choose"  # takes no time; told only where it fails
+            if not silent:
+                self._account.began(name)
             began = self._account.now()
+            self._grasps += name == "close"
             error = self._done(deed)
+            ended = self._account.now()
             if error is not None:
-                self._evidence(name)
-            if error is not None or name != "choose":
-                self._account.add(name, work, began, error)
+                self._evidence(name, error)
+            if error is not None or not silent:
+                self._account.add(name, work, began, error, ended)
             if error is None:
                 self._repeated.pop(name, None)
-                self._grasps += name == "close"
                 return True
-            if counts:
+            if name == _COME_BACK:
+                self._failed_to_come_back(error)
+            else:
                 self._failed(name, error)
             return False
 
-        stage = _Stage(name, act, self._executor, self._woken)
-        return _While(
-            f"{name} again", stage, lambda: counts and self._goes_on(Decision.AGAIN),
-            pause=self._pause,
-        )  # fmt: skip
+        def again() -> bool:
+            answer = self._next_back if name == _COME_BACK else self._next
+            return answer is Decision.AGAIN and not self.stages.stopped.is_set()
+
+        stage = Stage(name, act, self._executor, self._woken)
+        return While(f"{name} again", stage, again, pause=self._pause)
 
     def _done(self, deed: Callable[[], None]) -> StageError | None:
         """Do it; what went wrong."""
@@ -180,39 +195,63 @@ class BehaviourTree:
             deed()
             self.stages.check_stopped()
         except StageError as error:
+            if error.code is MoveItErrorCode.PREEMPTED:
+                # Whoever stopped the arm, here or beside us, wants it to stand still.
+                self.stages.stopped.set()
             return error
         except TackError as error:
             return StageError(MoveItErrorCode.FAILURE, str(error))
         except Exception as error:  # a fault of the program must not leave the arm alone
+            _log.exception("a stage of the pick-and-place failed unexpectedly")
             return StageError(MoveItErrorCode.FAILURE, f"{type(error).__name__}: {error}")
         return None
 
     def _failed(self, name: str, error: StageError) -> None:
-        self._failure = StageError(error.code, f"{name}: {error.sentence}")
-        tried = self._repeated[name] = self._repeated.get(name, 0) + 1
         in_candidate = name in _IN_CANDIDATE
-        self._next = decide(
-            error.code,
-            again=tried <= self.config.repeats and name not in ("close", "lift", "verify lift"),
-            candidates=in_candidate and bool(self.stages.goals),
-        )
-        if self._next is not Decision.AGAIN:
-            self._repeated.pop(name, None)
-        if self.stages.stopped.is_set():
-            self._next = Decision.GIVE_UP
-            self._failure = StageError(MoveItErrorCode.PREEMPTED, f"{name}: stopped by a person")
         if in_candidate and self.stages.goal is not None:
             self._account.rejected.append(f"{name}: {error.sentence}; {self.stages.goal.why}")
+        if self.stages.stopped.is_set():
+            self._stopped(name)
+            return
+        tried = self._repeated[name] = self._repeated.get(name, 0) + 1
+        again = tried <= self.config.repeats
+        self._next = decide(
+            error.code,
+            again=again and name != "close",
+            candidates=in_candidate and bool(self.stages.goals),
+        )
+        if self.stages.placed and self._next is not Decision.GIVE_UP:
+            # It is where it should be: there is nothing to look for, only this left to do.
+            self._next = Decision.AGAIN if again else Decision.GIVE_UP
+        if self._next is Decision.AGAIN:
+            return
+        self._repeated.pop(name, None)
+        self._verdict.failed(name, error, ends=self._next is Decision.GIVE_UP)
 
-    def _evidence(self, name: str) -> None:
+    def _failed_to_come_back(self, error: StageError) -> None:
+        """Again, whatever it was; an arm that does not get clear must not begin anew."""
+        if self.stages.stopped.is_set():
+            self._stopped(_COME_BACK)
+            return
+        tried = self._repeated[_COME_BACK] = self._repeated.get(_COME_BACK, 0) + 1
+        if tried <= self.config.repeats:
+            self._next_back = Decision.AGAIN
+            return
+        self._next = self._next_back = Decision.GIVE_UP
+        self._verdict.note(f"the arm did not come back: {error.sentence}")
+
+    def _stopped(self, name: str) -> None:
+        self._next = self._next_back = Decision.GIVE_UP
+        self._verdict.stopped(name)
+
+    def _evidence(self, name: str, error: StageError) -> None:
         """A picture of how it looks now."""
-        if self.stages.stopped.is_set() or self._account.pictures:
+        if self.stages.stopped.is_set() or self._account.pictures or error.code in _NO_IMAGE:
             return
         try:
-            view = self._robot.eyes.glance()
-            self._account.pictures = self._account.witness.evidence(name, view)
-        except TackError:
-            return  # no picture is no reason to stop
+            self._account.evidence(name, self._robot.eyes.glance())
+        except Exception as missing:  # no picture is no reason to stop, nor the reason that counts
+            _log.warning("no picture of what went wrong: %s", missing)
 
     def _goes_on(self, answer: Decision) -> bool:
         return self._next is answer and not self.stages.stopped.is_set()
@@ -220,93 +259,23 @@ class BehaviourTree:
     def _another_try(self) -> bool:
         if self._next is Decision.GIVE_UP or self.stages.stopped.is_set():
             return False
+        if self._account.attempt >= self.config.tries:
+            return False
         self._account.attempt += 1
-        return self._account.attempt <= self.config.tries
+        return True
 
     def _pause(self) -> None:
-        self._account.witness.began("wait")
+        self._account.began("wait")
         began = self._account.now()
-        self._executor.submit(self._wait).result()
+        self._executor.submit(self._done, self._wait).result()
         self._account.add("wait", Work.WAITING, began, None)
 
     def _wait(self) -> None:
-        wait = getattr(self._robot.motion, "wait", None)
+        """Let the robot's time pass."""
+        wait, left = getattr(self._robot.motion, "wait", None), self.config.pause
         if wait is None:
-            self.stages.stopped.wait(self.config.pause)
-        else:
-            wait(max(self.config.pause, 1e-3))
-
-
-def _sequence(name: str, *children: py_trees.behaviour.Behaviour) -> py_trees.composites.Sequence:
-    return py_trees.composites.Sequence(name, memory=True, children=list(children))
-
-
-class _Stage(py_trees.behaviour.Behaviour):
-    """Does something in an executor; running until it is done."""
-
-    def __init__(
-        self,
-        name: str,
-        act: Callable[[], bool],
-        executor: concurrent.futures.Executor,
-        woken: threading.Event,
-    ) -> None:
-        super().__init__(name)
-        self._act, self._executor, self._woken = act, executor, woken
-        self._future: concurrent.futures.Future[bool] | None = None
-
-    def initialise(self) -> None:
-        """Begin."""
-        self._future = self._executor.submit(self._act)
-        self._future.add_done_callback(lambda _: self._woken.set())
-
-    def update(self) -> Status:
-        """How far it is."""
-        assert self._future is not None
-        if not self._future.done():
-            return Status.RUNNING
-        return Status.SUCCESS if self._future.result() else Status.FAILURE
-
-
-class _While(py_trees.decorators.Decorator):
-    """Does its child again after a failure, as long as that is wanted."""
-
-    def __init__(
-        self,
-        name: str,
-        child: py_trees.behaviour.Behaviour,
-        wanted: Callable[[], bool],
-        pause: Callable[[], None] = lambda: None,
-    ) -> None:
-        super().__init__(name, child)
-        self._wanted, self._pause = wanted, pause
-
-    def update(self) -> Status:
-        """Of the child; running where it is to be done again."""
-        status = self.decorated.status
-        if status is Status.FAILURE and self._wanted():
-            self._pause()
-            return Status.RUNNING
-        return status
-
-
-class _If(py_trees.decorators.Decorator):
-    """Does its child where it is wanted, and succeeds where it is not."""
-
-    def __init__(
-        self, name: str, wanted: Callable[[], bool], child: py_trees.behaviour.Behaviour
-    ) -> None:
-        super().__init__(name, child)
-        self._wanted = wanted
-
-    def tick(self) -> Any:
-        """Tick the child, or none."""
-        if self.status is not Status.RUNNING and not self._wanted():
-            self.status = Status.SUCCESS
-            yield self
+            self.stages.stopped.wait(left)
             return
-        yield from super().tick()
-
-    def update(self) -> Status:
-        """Of the child."""
-        return self.decorated.status
+        while left > 1e-3 and not self.stages.stopped.is_set():
+            wait(min(left, _WAIT_S))
+            left -= _WAIT_S

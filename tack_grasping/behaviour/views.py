@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tack_grasping.behaviour.sight import View
 from tack_grasping.robot import CameraMount, RobotProfile
 from tack_perception import geometry
 
@@ -26,6 +27,19 @@ _ROLLS = (0.0, 90.0, -90.0, 180.0)
 def wrist_camera(profile: RobotProfile) -> CameraMount | None:
     """The camera that moves with the arm's tip; None where there is none."""
     return next((c for c in profile.cameras.values() if c.parent == profile.tip_frame), None)
+
+
+def gripper_of(profile: RobotProfile, view: View) -> FloatArray | None:
+    """Where the gripper was when the wrist camera took an image.
+
+    Returns:
+        (4, 4) base_from_gripper, m; None where the image is of another camera.
+    """
+    mount = wrist_camera(profile)
+    if mount is None or not view.frame.frame_id.startswith(mount.name):
+        return None
+    pose: FloatArray = view.base_from_camera @ _camera_from_gripper(profile, mount)
+    return pose
 
 
 def views_of(
@@ -50,9 +64,7 @@ def views_of(
     mount = wrist_camera(profile)
     if mount is None:
         return
-    camera_from_gripper = (
-        geometry.inverse(mount.parent_from_optical) @ profile.gripper.tip_from_gripper
-    )
+    camera_from_gripper = _camera_from_gripper(profile, mount)
     own_side = math.atan2(-target[1], -target[0])
     for azimuth_deg, elevation_deg in places:
         azimuth, elevation = own_side + math.radians(azimuth_deg), math.radians(elevation_deg)
@@ -75,3 +87,10 @@ def search_views(profile: RobotProfile) -> Iterator[tuple[FloatArray, ...]]:
         x, y = low[:2] + (high[:2] - low[:2]) * (along, across)
         middle = np.array([x, y, profile.table_height + _HIGH])
         yield from views_of(profile, middle, _FAR, ((0.0, _FROM_ABOVE),))
+
+
+def _camera_from_gripper(profile: RobotProfile, mount: CameraMount) -> FloatArray:
+    pose: FloatArray = geometry.inverse(mount.parent_from_optical) @ (
+        profile.gripper.tip_from_gripper
+    )
+    return pose

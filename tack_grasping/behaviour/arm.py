@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arm among things: how it goes with what it holds, and how it gets out of where it is."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.behaviour.guard import Guarded
+from tack_grasping.behaviour.sight import Eyes, SightError
+from tack_grasping.behaviour.views import gripper_of
+from tack_grasping.error_codes import MoveItErrorCode
+from tack_grasping.goal import PickPlaceGoal
+from tack_grasping.motion import MotionError
+from tack_grasping.robot import RobotProfile
+
+FloatArray = NDArray[np.float64]
+Box = tuple[FloatArray, FloatArray]
+"""(4, 4) gripper_from_box and (3,) full side lengths, m."""
+
+_EARLY = 0.03  # m before its place at which what is held may meet the support
+
+
+class Arm:
+    """An arm that remembers what it may hold, and the way out of where it is.
+
+    Args:
+        profile: the robot.
+        motion: its arm, behind a stop.
+        eyes: its camera.
+
+    Attributes:
+        holding: something may be between the fingers: they are opened only where it can stay.
+        box: around what is held; None where its size is not known.
+        out: (4, 4) base_from_gripper, m: the arm is among things, and gets out straight to here;
+            None where it is clear.
+        at_place: those things are where something is put down, not where it is grasped.
+    """
+
+    def __init__(self, profile: RobotProfile, motion: Guarded, eyes: Eyes) -> None:
+        self._profile, self._motion, self._eyes = profile, motion, eyes
+        self.holding = False
+        self.box: Box | None = None
+        self.out: FloatArray | None = None
+        self.at_place = False
+
+    def leave(self) -> None:
+        """Get out, the way it came. Raises MotionError."""
+        if self.out is None:
+            return
+        if self.at_place and not self.holding:
+            self._straight_or_planned(self.out)
+        else:  # a planner knows nothing of the thing that the fingers are at
+            self._motion.move_straight(self.out, touching=True)
+        self.out, self.at_place = None, False
+
+    def carry(self, base_from_gripper: FloatArray) -> None:
+        """Go on a free way, with what is held kept clear of all else. Raises MotionError."""
+        if self.box is not None:
+            self._motion.hold(*self.box)
+        try:
+            self._motion.move_to(base_from_gripper)
+        finally:
+            with contextlib.suppress(MotionError):
+                self._motion.let_go()
+
+    def lower(self, base_from_gripper: FloatArray) -> None:
+        """Go straight to where what is held is let go; it may meet the support a little early.
+
+        An arm that stands still far above it has met nothing, and what it holds would fall.
+
+        Raises:
+            MotionError: it did not get there.
+        """
+        for last in (False, True):
+            try:
+                self._straight_or_planned(base_from_gripper)
+                return
+            except MotionError as error:
+                if error.code is not MoveItErrorCode.CONTROL_FAILED:
+                    raise
+                missing = self._distance_to(base_from_gripper)
+                if (missing is None and last) or (missing is not None and missing <= _EARLY):
+                    return
+                if last:
+                    raise
+
+    def put_back(self, goal: PickPlaceGoal) -> None:
+        """What may be held goes to where it was taken from. Raises MotionError."""
+        if self.at_place:
+            self.leave()
+        if self.out is None:
+            self.carry(goal.lift)
+        self.out = goal.pregrasp
+        self.lower(goal.grasp)
+
+    def _distance_to(self, base_from_gripper: FloatArray) -> float | None:
+        """From where the wrist camera says that the gripper is, m; None where it cannot say."""
+        try:
+            here = gripper_of(self._profile, self._eyes.glance())
+        except SightError:
+            return None
+        if here is None:
+            return None
+        return float(np.linalg.norm(here[:3, 3] - base_from_gripper[:3, 3]))
+
+    def _straight_or_planned(self, pose: FloatArray) -> None:
+        """Go straight; where a joint's limit forbids that, any free way will do.
+
+        So it is where the arm has sprung back meanwhile, having let go of what it pressed on.
+        """
+        try:
+            self._motion.move_straight(pose, touching=True)
+        except MotionError as error:
+            if error.code not in (
+                MoveItErrorCode.PLANNING_FAILED,
+                MoveItErrorCode.INVALID_MOTION_PLAN,
+            ):
+                raise
+            if self.holding:
+                self.carry(pose)
+            else:
+                self._motion.move_to(pose)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An arm behind a person's stop."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.error_codes import MoveItErrorCode
+from tack_grasping.motion import GripperState, Motion, MotionError
+
+FloatArray = NDArray[np.float64]
+
+
+class Guarded:
+    """A `Motion` that is asked for nothing once a stop is set, whatever it would answer itself.
+
+    It is looked at before each call and after it, so that a stage of several motions ends with the
+    one that was stopped.
+
+    Args:
+        motion: the arm.
+        stopped: set by whoever stops, and never cleared here.
+    """
+
+    def __init__(self, motion: Motion, stopped: threading.Event) -> None:
+        self._motion, self._stopped = motion, stopped
+
+    def check(self) -> None:
+        """Refuse to go on after a stop. Raises MotionError."""
+        if self._stopped.is_set():
+            raise MotionError(MoveItErrorCode.PREEMPTED, "stopped by a person")
+
+    def move_to(self, base_from_gripper: FloatArray) -> None:
+        """Plan around obstacles and go."""
+        self.check()
+        self._motion.move_to(base_from_gripper)
+        self.check()
+
+    def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
+        """Go in a straight line."""
+        self.check()
+        self._motion.move_straight(base_from_gripper, touching=touching)
+        self.check()
+
+    def move_home(self) -> None:
+        """Go to the home position."""
+        self.check()
+        self._motion.move_home()
+        self.check()
+
+    def move_gripper(self, opening: float, force: float) -> GripperState:
+        """Open or close."""
+        self.check()
+        state = self._motion.move_gripper(opening, force)
+        self.check()
+        return state
+
+    def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
+        """A box is held from now on."""
+        self.check()
+        self._motion.hold(gripper_from_box, size)
+
+    def let_go(self) -> None:
+        """Nothing is held any more, as far as planning goes; moves nothing."""
+        self._motion.let_go()
+
+    def stop(self) -> None:
+        """Cancel what is moving."""
+        self._motion.stop()
