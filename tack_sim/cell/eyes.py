@@ -43,6 +43,7 @@ class CellEyes:
         camera: name of the profile's camera.
         look: from which lights and the imager's answer are drawn.
         seed: of light and noise.
+        noise: False for perfect depth and colour.
     """
 
     def __init__(

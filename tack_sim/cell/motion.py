@@ -43,6 +43,7 @@ FloatArray = NDArray[np.float64]
 _STEP_S = 0.01
 _GRIPPER_S = 3.0
 _SETTLE_S = 0.2  # for the force to build up
+_MOVING_M = 1e-4  # in one step: the fingers still move
 _HELD = "held"
 
 
@@ -105,9 +106,19 @@ class CellMotion:
         self.move_joints(self._profile.home)
 
     def move_joints(self, positions: FloatArray) -> None:
-        """Plan to joint positions (n,), rad, and go. Raises MotionError."""
+        """Plan to joint positions (n,), rad, and go.
+
+        Raises:
+            MotionError: it cannot be planned or carried out, or it was stopped.
+            InvalidInputError: not one finite position for each joint.
+        """
+        wanted, names = np.asarray(positions, dtype=np.float64), tuple(self._profile.joints)
+        if wanted.shape != (len(names),) or not np.isfinite(wanted).all():
+            raise InvalidInputError(
+                f"joint positions {wanted.tolist()}: {len(names)} finite values are needed, rad"
+            )
         tolerance = self.config.joint_tolerance
-        named = zip(self._profile.joints, np.asarray(positions).tolist(), strict=True)
+        named = zip(names, wanted.tolist(), strict=True)
         joints = (JointConstraint(name, value, tolerance, tolerance) for name, value in named)
         self._plan_and_go(Constraints(joints=tuple(joints)))
 
@@ -122,6 +133,7 @@ class CellMotion:
                 velocity_scaling=config.straight_speed, acceleration_scaling=config.straight_speed,
             ),
             self._now(),
+            self._stopped.is_set,
         )  # fmt: skip
         if answer.trajectory is None:
             raise MotionError(answer.code, f"straight way: {answer.message}")
@@ -136,6 +148,9 @@ class CellMotion:
     def move_gripper(self, opening: float, force: float) -> GripperState:
         """Open or close to an opening, m, with at most a force, N.
 
+        Returns:
+            Where the fingers are once they are there, stand still, or 3 s have passed.
+
         Raises:
             MotionError: it was stopped.
             InvalidInputError: an opening or a force that the gripper does not have.
@@ -143,12 +158,21 @@ class CellMotion:
         self._check_stopped()
         self._world.command_gripper(opening, force)
         end = self._world.time + _GRIPPER_S
-        while self._world.time < end:
-            self._pass(_STEP_S)
-            state = self._world.gripper_state()
-            if state.stalled or state.reached:
-                break
-        self._pass(_SETTLE_S)
+        before = self._world.gripper_state().opening
+        try:
+            while self._world.time < end:
+                before = self._world.gripper_state().opening
+                self._pass(_STEP_S)
+                state = self._world.gripper_state()
+                if state.stalled or state.reached:
+                    break
+            self._pass(_SETTLE_S)
+        except MotionError:
+            now = self._world.gripper_state().opening
+            # Fingers that stand still may hold something, and go on holding it.
+            if abs(now - before) > _MOVING_M:
+                self._world.command_gripper(min(max(now, 0.0), self._profile.gripper.stroke), force)
+            raise
         return self._world.gripper_state()
 
     def reach(self, base_from_gripper: FloatArray) -> float:
@@ -249,6 +273,7 @@ class CellMotion:
         Raises:
             MotionError: it was stopped, or the arm did not follow.
         """
+        self._check_stopped()
         state = self._world.joint_state()
         try:
             check_start(trajectory, dict(zip(state.names, state.positions, strict=True)))
@@ -257,12 +282,16 @@ class CellMotion:
             raise MotionError(code, f"{what}: {error}") from error
         refused = self._executor.start(trajectory)
         end = self._world.time + allowed_duration(trajectory)
-        while refused is None and self._executor.active and self._world.time < end:
-            self._pass(_STEP_S)
-        self._check_stopped()
-        if self._executor.active:
+        try:
+            while refused is None and self._executor.active and self._world.time < end:
+                self._pass(_STEP_S)
+            self._check_stopped()
+            if self._executor.active:
+                raise MotionError(MoveItErrorCode.TIMED_OUT, f"{what}: it took too long")
+        finally:
+            # A stop that came just before the start has found nothing to stop; and whoever waits no
+            # longer must not leave the arm moving.
             self._executor.stop()
-            raise MotionError(MoveItErrorCode.TIMED_OUT, f"{what}: it took too long")
         result = refused or self._executor.result
         assert result is not None
         if result.code is not ExecutionCode.SUCCESSFUL:
