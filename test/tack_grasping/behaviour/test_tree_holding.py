@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scripted import (
+    CALLS,
+    ONE_TRY,
+    PLACE,
+    SOURCE,
+    Scripted,
+    always,
+    error,
+    moves,
+    names,
+    slip,
+    stage_error,
+)
+
+from tack_grasping.behaviour.settings import BehaviourConfig
+from tack_grasping.behaviour.sight import SightError
+from tack_grasping.error_codes import MoveItErrorCode as Code
+
+
+@pytest.mark.parametrize("call", ["straight lift", "to preplace"])
+def test_what_slips_is_grasped_again(call: str) -> None:
+    robot = Scripted({call: [slip]})
+    record = robot.run()
+    assert record.success
+    failed = [stage for stage in record.stages if not stage.success]
+    assert len(failed) == 1
+    assert "it was lost: the fingers went from 40.0 to 0.0 mm" in failed[0].reason
+    assert record.attempts == 2
+
+
+def test_what_is_seen_to_lie_there_still_is_put_back_rather_than_dropped() -> None:
+    """The fingers hold something all the same: a part of it, or what stood beside it."""
+    robot = Scripted({"straight lift": [lambda r: r.blocks.append(SOURCE)]})
+    record = robot.run(config=ONE_TRY)
+    assert names(record)[-2:] == ["verify lift!", "come back"]
+    assert "it still lies where it was" in record.reason
+    assert robot.calls[-3:] == ["straight grasp", "gripper open", "straight pregrasp"]
+
+
+@pytest.mark.parametrize("code", [Code.PLANNING_FAILED, Code.CONTROL_FAILED, Code.FAILURE])
+def test_what_cannot_be_carried_is_put_back_and_grasped_again(code: Code) -> None:
+    robot = Scripted({"to preplace": [error(code)]})
+    record = robot.run()
+    assert record.success
+    assert record.attempts == 2
+    back = robot.calls[robot.calls.index("to preplace") :]
+    assert back[:7] == [
+        "to preplace", "let go", "glance", "hold", "to lift", "let go", "straight grasp",
+    ]  # fmt: skip
+
+
+def test_what_was_lowered_in_vain_goes_up_before_it_is_put_back() -> None:
+    robot = Scripted({"straight place": [error(Code.FAILURE)]})
+    record = robot.run(config=ONE_TRY)
+    assert record.failed_stage == "place"
+    back = robot.calls[robot.calls.index("straight place") :]
+    assert [call for call in back if call not in ("glance", "hold", "let go")] == [
+        "straight place", "straight preplace", "to lift", "straight grasp", "gripper open",
+        "straight pregrasp",
+    ]  # fmt: skip
+    np.testing.assert_allclose(robot.blocks, [SOURCE], atol=1e-9)
+
+
+def test_an_arm_that_stalls_high_above_the_place_does_not_let_go() -> None:
+    stall = error(Code.CONTROL_FAILED, "the arm does not follow")
+    robot = Scripted({"straight place": [stall, stall]})
+    record = robot.run(config=ONE_TRY)
+    assert record.reason == "place: the arm does not follow"
+    np.testing.assert_allclose(robot.blocks, [SOURCE], atol=1e-9)
+    once = Scripted({"straight place": [stall]})
+    assert once.run(config=ONE_TRY).success
+
+
+def test_an_arm_that_meets_the_support_early_lets_go() -> None:
+    def meets(robot: Scripted) -> None:
+        robot.pose = robot._pose_of("place").copy()
+        robot.pose[2, 3] += 0.02
+        raise error(Code.CONTROL_FAILED, "pressed on something")
+
+    robot = Scripted({"straight place": always(meets)})
+    assert robot.run().success
+
+
+def test_an_arm_that_cannot_put_back_what_it_holds_keeps_it_and_says_so() -> None:
+    lost = error(Code.CONTROL_FAILED, "the arm does not follow")
+    robot = Scripted({"to preplace": always(lost), "to lift": always(lost)})
+    record = robot.run()
+    assert robot.held
+    assert record.code is Code.CONTROL_FAILED
+    assert record.reason == (
+        "carry: the arm does not follow; the arm did not come back: the arm does not follow;"
+        " something may still be in the fingers"
+    )
+    assert names(record)[-4:] == ["carry!", "come back!", "wait", "come back!"]
+    assert robot.calls.count("look") == 1
+
+
+def test_an_arm_that_does_not_get_out_begins_nothing_else() -> None:
+    robot = Scripted(
+        {
+            "straight grasp": [error(Code.CONTROL_FAILED, "stall")],
+            "straight pregrasp": always(error(Code.PLANNING_FAILED, "a joint is at its limit")),
+        }
+    )
+    record = robot.run()
+    assert record.reason == ("approach: stall; the arm did not come back: a joint is at its limit")
+    assert robot.calls.count("look") == 1
+
+
+def test_coming_back_goes_on_where_it_failed() -> None:
+    robot = Scripted(
+        {
+            "to preplace": [error(Code.FAILURE)],
+            "straight grasp": [None, error(Code.ABORT)],
+            "straight pregrasp": [error(Code.COMMUNICATION_FAILURE)],
+        }
+    )
+    record = robot.run(config=BehaviourConfig(repeats=2))
+    assert record.success
+    assert names(record).count("come back!") == 2
+    assert record.attempts == 2
+
+
+def test_the_next_candidate_gets_out_of_the_way_of_the_one_before_first() -> None:
+    robot = Scripted({"straight grasp": [error(Code.TIMED_OUT)]})
+    record = robot.run()
+    assert record.success
+    after = robot.calls[robot.calls.index("straight grasp") + 1 :]
+    assert [c for c in after if c != "glance"][:3] == [
+        "gripper open", "straight pregrasp", "to pregrasp",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", ["straight retreat", "home", "glance"])
+def test_what_lies_at_its_place_is_not_looked_for_again(call: str) -> None:
+    fault = SightError(Code.UNABLE_TO_AQUIRE_SENSOR_DATA, "no image") if call == "glance" else None
+    events = [None, None, *[fault or error(Code.CONTROL_FAILED, "stall")] * 9]
+    robot = Scripted({call: events if call == "glance" else events[2:]})
+    record = robot.run()
+    assert not record.success
+    assert record.reason.endswith("; it was let go at its place")
+    assert robot.calls.count("look") == 1
+    np.testing.assert_allclose(robot.blocks, [PLACE], atol=1e-9)
+
+
+def test_what_lies_where_it_was_taken_from_after_all_is_picked_again() -> None:
+    def fall_back(robot: Scripted) -> None:
+        robot.blocks = [SOURCE]
+
+    robot = Scripted({"straight retreat": [fall_back]})
+    record = robot.run()
+    assert record.success
+    assert record.attempts == 2
+    failed = next(stage for stage in record.stages if not stage.success)
+    assert failed.name == "verify place"
+    assert "it lies where it was taken from" in failed.reason
+
+
+def test_a_goal_in_another_frame_moves_nothing() -> None:
+    robot = Scripted()
+    robot.frame_id = "wrist_color_optical_frame"
+    record = robot.run(config=ONE_TRY)
+    assert record.code is Code.NO_IK_SOLUTION
+    assert "in the frame 'wrist_color_optical_frame', the robot moves in 'panda_link0'" in (
+        record.reason
+    )
+    assert len(record.rejected) == 3
+    assert moves(robot.calls) == 0
+
+
+def test_a_goal_without_a_place_is_not_picked_for_a_place() -> None:
+    robot = Scripted()
+    robot.with_place = False
+    record = robot.run(config=ONE_TRY)
+    assert record.reason == "plan: the goal says nothing of where to put it ('bin')"
+    assert moves(robot.calls) == 0
+
+
+def test_fingers_that_do_not_open_do_not_go_down() -> None:
+    def jam(robot: Scripted) -> None:
+        raise error(Code.CONTROL_FAILED, "jammed")
+
+    robot = Scripted({"gripper open": always(jam)})
+    record = robot.run()
+    assert record.reason == "open: jammed; the arm did not come back: jammed"
+    assert "straight grasp" not in robot.calls
+
+
+EVENTS = st.one_of(
+    st.none(),
+    st.sampled_from([code for code in Code if code is not Code.SUCCESS]).map(stage_error),
+    st.sampled_from([TypeError("no number"), RuntimeError("broken")]),
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    script=st.dictionaries(
+        st.sampled_from(CALLS), st.lists(EVENTS, min_size=1, max_size=6), max_size=6
+    ),
+    slips=st.sampled_from(["", "straight lift", "to preplace", "straight grasp"]),
+    config=st.builds(
+        BehaviourConfig,
+        tries=st.integers(1, 4), repeats=st.integers(0, 2), candidates=st.integers(1, 3),
+        verify=st.booleans(),
+    ),
+)  # fmt: skip
+def test_whatever_goes_wrong_it_ends_and_nothing_is_dropped(
+    script: dict, slips: str, config: BehaviourConfig
+) -> None:
+    def fall(robot: Scripted) -> None:
+        if robot.held:
+            slip(robot)
+
+    if slips:
+        script = {**script, slips: [*script.get(slips, [])[:2], fall]}
+    robot = Scripted(script)
+    record = robot.run(config=config)
+    assert 1 <= max(stage.attempt for stage in record.stages) <= config.tries
+    assert all(bool(stage.reason) != stage.success for stage in record.stages)
+    if record.success:
+        np.testing.assert_allclose(robot.blocks, [PLACE], atol=0.03)
+        assert record.attempts >= 1
+    else:
+        assert record.failed_stage
+        assert record.reason.startswith(f"{record.failed_stage}:")
+        assert not robot.held or "something may still be in the fingers" in record.reason
