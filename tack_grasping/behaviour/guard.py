@@ -17,8 +17,7 @@ FloatArray = NDArray[np.float64]
 class Guarded:
     """A `Motion` that is asked for nothing once a stop is set, whatever it would answer itself.
 
-    It is looked at before each call and after it, so that a stage of several motions ends with the
-    one that was stopped.
+    It is looked at before each call: a stage of several motions ends with the one that was stopped.
 
     Args:
         motion: the arm.
@@ -37,26 +36,21 @@ class Guarded:
         """Plan around obstacles and go."""
         self.check()
         self._motion.move_to(base_from_gripper)
-        self.check()
 
     def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
         """Go in a straight line."""
         self.check()
         self._motion.move_straight(base_from_gripper, touching=touching)
-        self.check()
 
     def move_home(self) -> None:
         """Go to the home position."""
         self.check()
         self._motion.move_home()
-        self.check()
 
     def move_gripper(self, opening: float, force: float) -> GripperState:
         """Open or close."""
         self.check()
-        state = self._motion.move_gripper(opening, force)
-        self.check()
-        return state
+        return self._motion.move_gripper(opening, force)
 
     def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
         """A box is held from now on."""

@@ -104,7 +104,7 @@ class Scripted:
         self.stopped = False
         self.frame_id, self.with_place = PROFILE.base_frame, True
         self.no_depth = self.old_image = False
-        self._opening = PROFILE.gripper.stroke
+        self.grip = float(BLOCK[1])  # m, how far apart the fingers hold it
         self._home = next(views_of(PROFILE, np.array([*SOURCE, 0.0]), 0.45, ((0.0, 80.0),)))[0]
         self.at, self.pose, self._among = "home", self._home, ""
         self._named: list[tuple[str, np.ndarray]] = []
@@ -165,8 +165,8 @@ class Scripted:
         elif not opening and not self.held and block is not None:
             self.held = True
             self.blocks.pop(block)
-        self._opening = opening if opening else (0.04 if self.held else 0.0)
-        return GripperState(self._opening, force, self.held, not self.held)
+        apart = opening if opening else (self.grip if self.held else 0.0)
+        return GripperState(apart, force, self.held, not self.held)
 
     def hold(self, gripper_from_box: np.ndarray, size: np.ndarray) -> None:
         self._happens("hold")

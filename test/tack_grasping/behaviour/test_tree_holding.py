@@ -35,6 +35,22 @@ def test_what_slips_is_grasped_again(call: str) -> None:
     assert record.attempts == 2
 
 
+@pytest.mark.parametrize("by", [0.004, 0.01])
+def test_what_turns_in_the_fingers_is_held_and_what_slips_is_put_back(by: float) -> None:
+    def turn(robot: Scripted) -> None:
+        robot.grip -= by
+
+    robot = Scripted({"straight lift": [turn]})
+    record = robot.run()
+    assert record.success
+    assert record.attempts == (1 if by < BehaviourConfig().slip else 2)
+    if record.attempts == 2:
+        after = robot.calls[robot.calls.index("straight lift") :]
+        assert [c for c in after if c not in ("glance", "hold", "let go")][:5] == [
+            "straight lift", "gripper close", "to lift", "straight grasp", "gripper open",
+        ]  # fmt: skip
+
+
 def test_what_is_seen_to_lie_there_still_is_put_back_rather_than_dropped() -> None:
     """The fingers hold something all the same: a part of it, or what stood beside it."""
     robot = Scripted({"straight lift": [lambda r: r.blocks.append(SOURCE)]})

@@ -52,6 +52,7 @@ def test_a_stop_in_any_stage_ends_it_for_good(stage: str, raises: bool) -> None:
     assert moves(robot.calls) == moves(calls)
 
 
+@pytest.mark.parametrize("raises", [False, True], ids=["ends well", "is cancelled"])
 @pytest.mark.parametrize(
     ("script", "call", "nth"),
     [
@@ -65,12 +66,13 @@ def test_a_stop_in_any_stage_ends_it_for_good(stage: str, raises: bool) -> None:
     ],
 )
 def test_a_stop_while_it_comes_back_or_looks_anew_ends_it(
-    script: dict, call: str, nth: int
+    script: dict, call: str, nth: int, raises: bool
 ) -> None:
     def stop(robot: Scripted) -> None:
         tree.stop()
         before.append(moves(robot.calls))
-        raise error(Code.PREEMPTED)
+        if raises:
+            raise error(Code.PREEMPTED)
 
     before: list[int] = []
     robot = Scripted({**script, call: [*[None] * nth, stop]})
