@@ -121,7 +121,7 @@ def fit_seen(seen: FloatArray, opening: float, gripper: Gripper) -> FingerFit:
     held = np.sort(y[reach & (np.abs(y) <= opening / 2 - SKIN)])
     if not len(held):
         return FingerFit(math.nan, 0.0, 0, blocked, opening, palm)
-    low, high = np.interp(np.multiply(_ENDS, len(held) - 1), np.arange(len(held)), held).tolist()
+    low, high = ends(held)
     return FingerFit(high - low, (low + high) / 2, len(held), blocked, opening, palm)
 
 
@@ -130,6 +130,13 @@ def deep(seen: FloatArray, gripper: Gripper) -> NDArray[np.bool_]:
     x, _, z = seen.T
     across = np.abs(x) <= gripper.finger_width / 2
     return np.asarray(across & (z <= -SKIN) & (z >= -gripper.finger_depth))
+
+
+def ends(ordered: FloatArray) -> tuple[float, float]:
+    """Where a row of ascending values begins and ends, but for the noise outside."""
+    places = np.multiply(_ENDS, len(ordered) - 1)
+    low, high = np.interp(places, np.arange(len(ordered)), ordered).tolist()
+    return low, high
 
 
 def room(opening: float, width: float) -> float:

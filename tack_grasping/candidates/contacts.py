@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_grasping.fingers import SKIN, deep
+from tack_grasping.fingers import SKIN, deep, ends
 from tack_grasping.robot import Gripper
 
 FloatArray = NDArray[np.float64]
@@ -25,7 +26,6 @@ _FACING = 0.26  # cosine; what runs along the closing direction ends there becau
 _TOP = 0.85  # cosine; what faces the palm is the top of the thing, not a side of it
 _LEAST = 4  # cells that make a side
 _AT_THE_CONE = 0.2  # what a side counts whose normal is as far off as friction allows
-_ENDS = (0.02, 0.98)  # shares of the points, outside of which they are noise
 _GAP = 0.006  # m without any point, that parts one thing from the next
 
 
@@ -71,13 +71,17 @@ class Contacts:
 
 
 def contacts(
-    seen: FloatArray, normals: FloatArray, opening: float, gripper: Gripper
+    seen: FloatArray,
+    normals: Callable[[BoolArray], FloatArray],
+    opening: float,
+    gripper: Gripper,
 ) -> Contacts | None:
     """Look at what is between the fingers.
 
     Args:
         seen: (N, 3) points in the gripper's frame, m.
-        normals: (N, 3) of the surface there, of either sign; NaN where not known.
+        normals: takes (N,) which of the points, and gives the surface's normals there, of either
+            sign, in the gripper's axes; NaN where not known.
         opening: between the fingers, m.
         gripper: its fingers.
 
@@ -89,15 +93,15 @@ def contacts(
     inside = reach & (np.abs(y) <= opening / 2 - SKIN)
     if not inside.any():
         return None
-    low, high = np.quantile(y[inside], _ENDS)
-    depth = float(-np.quantile(seen[inside, 2], _ENDS[0]))
+    low, high = ends(np.sort(y[inside]))
+    depth = -ends(np.sort(seen[inside, 2]))[0]
     between = (np.abs(y) <= opening / 2 - SKIN) & (seen[:, 2] <= -SKIN)
     between &= seen[:, 2] >= -gripper.finger_depth
     left, right = run(seen[between, 0])
     half = gripper.finger_width / 2
     return Contacts(
-        _angle(normals[inside & (y <= low + _BAND)]),
-        _angle(normals[inside & (y >= high - _BAND)]),
+        _angle(normals(inside & (y <= low + _BAND))),
+        _angle(normals(inside & (y >= high - _BAND))),
         (left - half, right + half),
         depth,
     )

@@ -20,6 +20,7 @@ FloatArray = NDArray[np.float64]
 
 _CELL = 0.002  # m; the cloud is thinned to one point in each, so counts are areas, near or far
 _NEIGHBOURS = 16  # that make a normal: 5 mm about a point of a thinned surface
+_FLAT = 0.15  # variance across a surface over that along it, above which it is none
 _PATCH = 0.015  # m, radius of the surface whose bend is measured
 _LEAST_IN_PATCH = 20
 _LEAST_BEND = 10.0  # 1/m, by which the two curvatures must differ: a radius of 10 cm
@@ -39,20 +40,36 @@ class LocalCloud:
     def __init__(self, points: FloatArray, frame_from_local: FloatArray) -> None:
         self.points = _thinned(geometry.apply(geometry.inverse(frame_from_local), points))
         """(M, 3) in the local axes, m."""
+        self._normals = np.full_like(self.points, np.nan)
+        self._asked = np.zeros(len(self.points), dtype=np.bool_)
 
     @functools.cached_property
-    def normals(self) -> FloatArray:
-        """(M, 3) unit normals of the surface, of either sign; NaN where there are too few points.
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.points)
 
-        A normal is the direction in which the neighbours spread least.
+    def normals(self, which: NDArray[np.bool_]) -> FloatArray:
+        """Unit normals of the surface at some points, of either sign.
+
+        A normal is the direction in which the neighbours spread least. It is NaN where there are
+        too few of them, or where they lie on no surface: on what is as thin as the noise.
+
+        Args:
+            which: (M,) the points that are asked for, K of them.
+
+        Returns:
+            (K, 3) in the local axes.
         """
-        if len(self.points) < _NEIGHBOURS:
-            return np.full_like(self.points, np.nan)
-        _, near = cKDTree(self.points).query(self.points, _NEIGHBOURS)
-        spread = self.points[near]
-        spread = spread - spread.mean(axis=1, keepdims=True)
-        normals: FloatArray = np.linalg.eigh(np.einsum("nki,nkj->nij", spread, spread))[1][..., 0]
-        return normals
+        new = which & ~self._asked
+        if new.any() and len(self.points) >= _NEIGHBOURS:
+            _, near = self._tree.query(self.points[new], _NEIGHBOURS)
+            spread = self.points[near]
+            spread = spread - spread.mean(axis=1, keepdims=True)
+            sizes, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", spread, spread))
+            flat = sizes[:, 0] < _FLAT * sizes[:, 1]
+            self._normals[new] = np.where(flat[:, None], axes[..., 0], np.nan)
+        self._asked |= which
+        chosen: FloatArray = self._normals[which]
+        return chosen
 
 
 def closing_directions(

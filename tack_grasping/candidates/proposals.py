@@ -190,7 +190,7 @@ class Proposer:
         if beyond <= 0:
             return ""
         return (
-            f"{beyond:.0f}° out of the friction cone of {self.config.friction:g}°:"
+            f"{math.ceil(beyond)}° out of the friction cone of {self.config.friction:g}°:"
             f" {attempt.contacts.words()}"
         )
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -104,18 +105,19 @@ def best_attempt(
     near |= turned[:, 2] < max(depths) - gripper.finger_depth
     seen = turned[near]
     best: tuple[float, tuple[float, float, float], FingerFit] | None = None
-    for depth in depths:
-        for width in widths:
-            shift = (0.0, 0.0, depth)
+    for depth, width in itertools.product(depths, widths):
+        shift = (0.0, 0.0, depth)
+        fit = fit_seen(seen - shift, width, gripper)
+        if searches and fit.holds:
+            # Centred, both fingers come to bear at the same time and push nothing aside.
+            shift = (0.0, fit.offset, depth)
             fit = fit_seen(seen - shift, width, gripper)
-            if searches and fit.holds:
-                # Centred, both fingers come to bear at the same time and push nothing aside.
-                shift = (0.0, fit.offset, depth)
-                fit = fit_seen(seen - shift, width, gripper)
-            quality = fit.clearance() * (fit.room() if fit.holds else float(not searches))
-            value = quality * depth_term(depth, depths[0])
-            if best is None or value > best[0]:
-                best = value, shift, fit
+        quality = fit.clearance() * (fit.room() if fit.holds else float(not searches))
+        value = quality * depth_term(depth, depths[0])
+        if best is None or value > best[0]:
+            best = value, shift, fit
+        if value >= 1:
+            break
     assert best is not None
     _, shift, fit = best
     pose = stance_from_turned @ geometry.make_transform(np.eye(3), shift)
@@ -123,7 +125,7 @@ def best_attempt(
     if problem:
         return Attempt(pose, shift[2], fit.opening, fit, None, problem)
     turn = stance_from_turned[:3, :3]
-    met = contacts(turned - shift, cloud.normals @ turn, fit.opening, gripper)
+    met = contacts(turned - shift, lambda which: cloud.normals(which) @ turn, fit.opening, gripper)
     return Attempt(pose, shift[2], fit.opening, fit, met)
 
 

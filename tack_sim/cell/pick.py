@@ -191,12 +191,20 @@ def scripted_pick(
     plan = next((plan for plan in plans if plan is not None), None)
     if plan is None:
         return PickResult("unreachable")
-    return _execute(world, placed.name, plan, executor or TrajectoryExecutor(world))
+    return execute_pick(world, placed.name, plan, executor or TrajectoryExecutor(world))
 
 
-def _execute(
+def execute_pick(
     world: CellWorld, name: str, plan: PickPlan, executor: TrajectoryExecutor
 ) -> PickResult:
+    """Run the motions of a pick, close, lift, and judge.
+
+    Args:
+        world: the cell; its time passes.
+        name: of the object that is to be held.
+        plan: the motions.
+        executor: of the world.
+    """
     judge, centre = GraspJudge(world, name), world.object_centre(name)
     world.command_gripper(plan.opening)
     for motion in (plan.approach, plan.descend):

@@ -98,10 +98,10 @@ def test_a_roof_is_out_of_the_friction_cone(gripper, named) -> None:
     x, y = rng.uniform(-0.06, 0.06, 9000), rng.uniform(-0.028, 0.028, 9000)
     cloud = np.column_stack([x, y, 0.06 - np.abs(y) / math.tan(math.radians(50))])
     points, spec = named(ridge=(0, 0, 0.06)), AtPoint("ridge", "down")
-    config = GraspConfig(insertion=0.02, turns=4, friction=30)
+    config = GraspConfig(insertion=0.02, turns=4, friction=30.5)
     plan = grasp(points, spec, cloud, gripper, config=config)
     across = next(one for one in plan.rejected if abs(one.frame_from_gripper[1, 1]) > 0.99)
-    assert "20° out of the friction cone of 30°" in across.reason
+    assert "20° out of the friction cone of 30.5°" in across.reason
     rough = dataclasses.replace(config, friction=60)
     assert abs(closing(grasp(points, spec, cloud, gripper, config=rough))[1]) > 0.99
 
@@ -125,7 +125,7 @@ def test_the_palm_needs_room_too(block, gripper, named) -> None:
     config = GraspConfig(insertion=0.04, turns=1)
     points, spec = named(stub=(0, 0, 0.05)), AtPoint("stub", "down")
     assert grasp(points, spec, tall, gripper, config=config).goals
-    plan = grasp(points, spec, np.concatenate([tall, post + [0.004, 0, 0]]), gripper, config=config)
+    plan = grasp(points, spec, np.concatenate([tall, np.add(post, (0.004, 0, 0))]), gripper, config=config)
     assert any("palm would hit" in one.reason for one in plan.rejected)
 
 
