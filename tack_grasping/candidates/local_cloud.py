@@ -26,6 +26,8 @@ _LEAST_IN_PATCH = 20
 _LEAST_BEND = 10.0  # 1/m, by which the two curvatures must differ: a radius of 10 cm
 _AROUND = 0.06  # m, radius in which the thing's extent is measured
 _NO_TURN = 1e-9  # rad; rounding must not make half a turn of none
+_CALIPERS = 60  # directions in which the thing's width is measured
+_MOST = 1000  # points that are enough for it
 _LEAST_LENGTH = 1.25  # times its width that a thing must be long to have a narrow side
 
 
@@ -121,10 +123,18 @@ def _narrow(local: FloatArray, depth: float) -> FloatArray | None:
     standing = local[local[:, 2] < depth, :2]
     if len(standing) < _LEAST_IN_PATCH:
         return None
-    variances, directions = np.linalg.eigh(np.cov(standing.T))
-    if variances[1] < variances[0] * _LEAST_LENGTH**2:
+    # The angles that are tried are counted from the scene's own axis, not from the frame's.
+    axis = np.linalg.eigh(np.cov(standing.T))[1][:, 0]
+    angles = np.pi * np.arange(_CALIPERS) / _CALIPERS
+    cos, sin = np.cos(angles), np.sin(angles)
+    directions = np.stack([cos * axis[0] - sin * axis[1], sin * axis[0] + cos * axis[1]])
+    some = standing[:: max(len(standing) // _MOST, 1)]
+    low, high = np.percentile(some @ directions, (1, 99), axis=0)
+    widths = high - low
+    best = int(widths.argmin())
+    if widths.max() < widths[best] * _LEAST_LENGTH:
         return None
-    narrowest: FloatArray = directions[:, 0]
+    narrowest: FloatArray = directions[:, best]
     return narrowest
 
 

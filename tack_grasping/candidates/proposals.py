@@ -129,6 +129,7 @@ class Proposer:
             depths,
             self._openings,
             stroke=self._stroke,
+            cone=math.radians(self.config.friction),
             searches=self.stance.searches,
         )
 
@@ -186,7 +187,7 @@ class Proposer:
     def _slips(self, attempt: Attempt) -> str:
         if attempt.contacts is None:
             return ""
-        beyond = math.degrees(attempt.contacts.worst()) - self.config.friction
+        beyond = math.degrees(attempt.contacts.beyond(math.radians(self.config.friction)))
         if beyond <= 0:
             return ""
         return (

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Sequence
 
@@ -21,6 +20,7 @@ FloatArray = NDArray[np.float64]
 
 _OPENINGS = (1.0, 0.7, 0.45, 0.3)  # of the widest: inside a shoe there is no room for more
 _INSERTIONS = (1.0, 0.6, 0.35)  # of the deepest: a button stands out by a few millimetres only
+_LEAST_HOLD = 0.05  # so that of those that all would slip, the best is still told
 _LEAST_QUALITY = 0.05  # clearance times room, below which the fingers would hit something
 
 
@@ -84,6 +84,7 @@ def best_attempt(
     widths: Sequence[float],
     *,
     stroke: float,
+    cone: float,
     searches: bool,
 ) -> Attempt:
     """The depth and the opening at which a turn closes best.
@@ -95,6 +96,7 @@ def best_attempt(
         depths: to try, of the tips below the stance, m; the deepest first.
         widths: openings to try, m; the widest first.
         stroke: largest opening that may be used, m.
+        cone: half the friction cone, rad.
         searches: whether to centre the gripper on what it closes on, and to want something there.
 
     Returns:
@@ -104,8 +106,31 @@ def best_attempt(
     near = np.abs(turned[:, 0]) <= gripper.finger_width / 2
     near |= turned[:, 2] < max(depths) - gripper.finger_depth
     seen = turned[near]
+    turn = stance_from_turned[:3, :3]
+    best: tuple[float, Attempt] | None = None
+    for depth in depths:
+        quality, shift, fit = _best_opening(seen, depth, widths, gripper, searches=searches)
+        problem = _problem(fit, seen - shift, gripper, stroke, searches)
+        met = None
+        if not problem:
+            met = contacts(
+                turned - shift, lambda which: cloud.normals(which) @ turn, fit.opening, gripper
+            )
+        holds = 1.0 if met is None else met.antipodality(cone)
+        value = quality * depth_term(depth, depths[0]) * (_LEAST_HOLD + holds)
+        if best is None or value > best[0]:
+            pose = stance_from_turned @ geometry.make_transform(np.eye(3), shift)
+            best = value, Attempt(pose, depth, fit.opening, fit, met, problem)
+    assert best is not None
+    return best[1]
+
+
+def _best_opening(
+    seen: FloatArray, depth: float, widths: Sequence[float], gripper: Gripper, *, searches: bool
+) -> tuple[float, tuple[float, float, float], FingerFit]:
+    """The quality of the best opening at a depth, how the gripper moves for it, m, and its fit."""
     best: tuple[float, tuple[float, float, float], FingerFit] | None = None
-    for depth, width in itertools.product(depths, widths):
+    for width in widths:
         shift = (0.0, 0.0, depth)
         fit = fit_seen(seen - shift, width, gripper)
         if searches and fit.holds:
@@ -113,20 +138,12 @@ def best_attempt(
             shift = (0.0, fit.offset, depth)
             fit = fit_seen(seen - shift, width, gripper)
         quality = fit.clearance() * (fit.room() if fit.holds else float(not searches))
-        value = quality * depth_term(depth, depths[0])
-        if best is None or value > best[0]:
-            best = value, shift, fit
-        if value >= 1:
+        if best is None or quality > best[0]:
+            best = quality, shift, fit
+        if quality >= 1:
             break
     assert best is not None
-    _, shift, fit = best
-    pose = stance_from_turned @ geometry.make_transform(np.eye(3), shift)
-    problem = _problem(fit, seen - shift, gripper, stroke, searches)
-    if problem:
-        return Attempt(pose, shift[2], fit.opening, fit, None, problem)
-    turn = stance_from_turned[:3, :3]
-    met = contacts(turned - shift, lambda which: cloud.normals(which) @ turn, fit.opening, gripper)
-    return Attempt(pose, shift[2], fit.opening, fit, met)
+    return best
 
 
 def _problem(

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from tack_grasping.candidates.contacts import Contacts, contacts, run, width_needed
+from tack_grasping.candidates.contacts import Contacts, Side, contacts, run, width_needed
 from tack_grasping.candidates.local_cloud import LocalCloud, closing_directions, turn_between
 from tack_grasping.candidates.plan import counted
 
@@ -31,7 +31,7 @@ def seen_from(points: np.ndarray, gripper) -> Contacts | None:
 def test_the_angle_of_a_side_is_that_of_its_wall(gripper, slope) -> None:
     met = seen_from(np.concatenate([wall(-0.015, slope), wall(0.02, 0.1)]), gripper)
     assert met is not None
-    assert (met.low, met.high) == pytest.approx((slope, 0.1), abs=0.02)
+    assert (met.low.angle, met.high.angle) == pytest.approx((slope, 0.1), abs=0.02)
     assert met.depth == pytest.approx(0.02, abs=0.001)
     half = gripper.finger_width / 2
     assert met.across == pytest.approx((-0.01 - half, 0.01 + half), abs=0.001)
@@ -42,15 +42,15 @@ def test_a_top_is_no_side(gripper) -> None:
     top = np.column_stack([rng.uniform(-0.012, 0.012, (900, 2)), np.full(900, -0.02)])
     met = seen_from(top, gripper)
     assert met is not None
-    assert math.isnan(met.low)
-    assert math.isnan(met.high)
-    assert met.worst() == 0
+    assert not met.low.seen
+    assert not met.high.seen
+    assert met.beyond(0.1) == 0
     assert seen_from(np.zeros((0, 3)), gripper) is None
 
 
 def test_antipodality_falls_towards_the_cone_and_is_nothing_beyond() -> None:
     def term(low: float, high: float) -> float:
-        return Contacts(low, high, (-1, 1), 0.01).antipodality(math.radians(40))
+        return Contacts(Side(low), Side(high), (-1, 1), 0.01).antipodality(math.radians(40))
 
     angles = np.radians([0, 10, 20, 30, 40])
     terms = [term(angle, 0.0) for angle in angles]
@@ -59,6 +59,9 @@ def test_antipodality_falls_towards_the_cone_and_is_nothing_beyond() -> None:
     assert term(math.radians(41), 0.0) == 0
     assert term(0.0, 0.0) > term(math.nan, 0.0) > term(math.nan, math.nan) > 0
     assert term(math.nan, 0.0) > term(math.radians(38), 0.0)
+    doubtful = Side(math.radians(45), math.radians(3))
+    assert doubtful.worth(math.radians(40)) == pytest.approx(0.2)
+    assert doubtful.beyond(math.radians(35)) == pytest.approx(math.radians(4))
 
 
 def test_the_stretch_in_the_middle_ends_at_a_gap() -> None:

@@ -125,7 +125,9 @@ def test_the_palm_needs_room_too(block, gripper, named) -> None:
     config = GraspConfig(insertion=0.04, turns=1)
     points, spec = named(stub=(0, 0, 0.05)), AtPoint("stub", "down")
     assert grasp(points, spec, tall, gripper, config=config).goals
-    plan = grasp(points, spec, np.concatenate([tall, np.add(post, (0.004, 0, 0))]), gripper, config=config)
+    plan = grasp(
+        points, spec, np.concatenate([tall, np.add(post, (0.004, 0, 0))]), gripper, config=config
+    )
     assert any("palm would hit" in one.reason for one in plan.rejected)
 
 
