@@ -98,7 +98,9 @@ class Contacts:
         seen = [side for side in (self.low, self.high) if side.seen]
         if not seen:
             return "neither side is seen"
-        angles = " and ".join(f"{math.degrees(side.angle):.0f}°" for side in seen)
+        angles = " and ".join(
+            f"{math.degrees(side.angle):.0f}±{math.degrees(side.doubt):.0f}°" for side in seen
+        )
         sides = "one side" if len(seen) == 1 else "both sides"
         return f"{sides} seen, {angles} from the closing direction"
 

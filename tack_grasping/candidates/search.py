@@ -20,6 +20,7 @@ FloatArray = NDArray[np.float64]
 
 _OPENINGS = (1.0, 0.7, 0.45, 0.3)  # of the widest: inside a shoe there is no room for more
 _INSERTIONS = (1.0, 0.6, 0.35)  # of the deepest: a button stands out by a few millimetres only
+_DUST = 1e-6  # mm
 _LEAST_HOLD = 0.05  # so that of those that all would slip, the best is still told
 _LEAST_QUALITY = 0.05  # clearance times room, below which the fingers would hit something
 
@@ -171,4 +172,6 @@ def _problem(
 
 def too_wide(needed: float, stroke: float) -> str:
     """That the gripper does not open far enough; both in m."""
-    return f"opening {needed * 1e3:.0f} mm needed, the gripper has {stroke * 1e3:.0f}"
+    return (
+        f"opening {math.ceil(needed * 1e3 - _DUST)} mm needed, the gripper has {stroke * 1e3:.0f}"
+    )
