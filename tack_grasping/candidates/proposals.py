@@ -17,6 +17,7 @@ from tack_grasping.candidates.search import (
     best_attempt,
     depth_term,
     insertions,
+    lowest,
     openings,
     too_wide,
 )
@@ -31,6 +32,7 @@ from tack_perception.errors import InvalidInputError
 FloatArray = NDArray[np.float64]
 Reachable = Callable[[FloatArray], float]
 
+_INTO_THE_FLOOR = 0.001  # m, that rounding and a floor's own height are allowed
 _HALF_TURN = geometry.from_axis_angle((0, 0, 1), math.pi)
 
 
@@ -89,6 +91,7 @@ class Proposer:
             tilt = math.degrees(math.acos(np.clip(-self.up @ grasp[:3, 2], -1, 1)))
         draft = Draft(grasp, attempt, tilt, reason=turn.reason)
         problem = attempt.problem or self._direction_problem(tilt)
+        problem = problem or self._floor_problem(grasp, attempt.opening)
         if problem:
             return dataclasses.replace(draft, problem=problem)
         covariance = moved_along(self.stance.covariance, attempt.stance_from_gripper)
@@ -114,8 +117,9 @@ class Proposer:
         surroundings = self._surroundings
         depths = [0.0]
         if self.stance.deepens:
-            floor = None if surroundings is None else surroundings.floor
-            depths = insertions(self.config.insertion, stance, self.up, floor)
+            steepness = 0.0 if self.up is None else float(-stance[:3, 2] @ self.up)
+            room_below = self._room_below(stance, self._openings[0])
+            depths = insertions(self.config.insertion, room_below, steepness)
         problem = self._width_problem()
         if problem or self._cloud is None or surroundings is None:
             shift = geometry.make_transform(np.eye(3), (0.0, 0.0, depths[0]))
@@ -156,6 +160,19 @@ class Proposer:
                 f" {self.config.max_turn_sigma:g}° is allowed"
             )
         return ""
+
+    def _room_below(self, frame_from_gripper: FloatArray, opening: float) -> float:
+        """Between the open fingers and the floor, m; infinite where that is not known."""
+        around, up = self._surroundings, self.up
+        if around is None or around.floor is None or up is None:
+            return math.inf
+        return lowest(frame_from_gripper, opening, around.gripper, up) - around.floor
+
+    def _floor_problem(self, grasp: FloatArray, opening: float) -> str:
+        room_below = self._room_below(grasp, opening)
+        if room_below >= -_INTO_THE_FLOOR:
+            return ""
+        return f"fingers would be {-room_below * 1e3:.0f} mm below the floor"
 
     def _slack(self, attempt: Attempt) -> Slack:
         """How far off the gripper may be: by the cloud, else by what the points say."""

@@ -22,6 +22,7 @@ _OPENINGS = (1.0, 0.7, 0.45, 0.3)  # of the widest: inside a shoe there is no ro
 _INSERTIONS = (1.0, 0.6, 0.35)  # of the deepest: a button stands out by a few millimetres only
 _DUST = 1e-6  # mm
 _LEAST_HOLD = 0.05  # so that of those that all would slip, the best is still told
+_LEAST_STEEP = 0.1  # sine; a flatter approach comes no nearer to the floor
 _LEAST_QUALITY = 0.05  # clearance times room, below which the fingers would hit something
 
 
@@ -46,23 +47,26 @@ class Attempt:
     problem: str = ""
 
 
-def insertions(
-    deepest: float, stance: FloatArray, up: FloatArray | None, floor: float | None
-) -> list[float]:
+def insertions(deepest: float, room_below: float, steepness: float) -> list[float]:
     """How deep the tips may go below a stance without touching the floor, the deepest first, m.
 
     Args:
         deepest: that is wanted, m.
-        stance: (4, 4) frame_from_stance.
-        up: (3,) unit vector against gravity, or None.
-        floor: height along `up` that the tips stay above, m, or None.
+        room_below: between the fingers at the stance and the floor, m; infinite where unknown.
+        steepness: sine of the angle between the approach and the floor.
     """
-    most = deepest
-    if up is not None and floor is not None:
-        steepness = float(-stance[:3, 2] @ up)
-        if steepness >= 0.1:
-            most = (float(stance[:3, 3] @ up) - floor) / steepness
+    most = room_below / steepness if steepness >= _LEAST_STEEP else math.inf
     return list(dict.fromkeys(min(deepest * share, most) for share in _INSERTIONS))
+
+
+def lowest(
+    frame_from_gripper: FloatArray, opening: float, gripper: Gripper, up: FloatArray
+) -> float:
+    """Height of the lowest corner of the open fingers along `up` in the frame, m."""
+    x, y, z = (float(up @ axis) for axis in frame_from_gripper[:3, :3].T)
+    aside = abs(x) * gripper.finger_width / 2
+    aside += abs(y) * (opening / 2 + gripper.finger_thickness)
+    return float(up @ frame_from_gripper[:3, 3]) - aside - max(z, 0.0) * gripper.finger_depth
 
 
 def openings(widest: float) -> list[float]:
@@ -108,7 +112,7 @@ def best_attempt(
     near |= turned[:, 2] < max(depths) - gripper.finger_depth
     seen = turned[near]
     turn = stance_from_turned[:3, :3]
-    best: tuple[float, Attempt] | None = None
+    best: tuple[tuple[bool, float], Attempt] | None = None
     for depth in depths:
         quality, shift, fit = _best_opening(seen, depth, widths, gripper, searches=searches)
         problem = _problem(fit, seen - shift, gripper, stroke, searches)
@@ -118,7 +122,7 @@ def best_attempt(
                 turned - shift, lambda which: cloud.normals(which) @ turn, fit.opening, gripper
             )
         holds = 1.0 if met is None else met.antipodality(cone)
-        value = quality * depth_term(depth, depths[0]) * (_LEAST_HOLD + holds)
+        value = not problem, quality * depth_term(depth, depths[0]) * (_LEAST_HOLD + holds)
         if best is None or value > best[0]:
             pose = stance_from_turned @ geometry.make_transform(np.eye(3), shift)
             best = value, Attempt(pose, depth, fit.opening, fit, met, problem)

@@ -17,6 +17,7 @@ from tack_grasping.candidates import (
     GraspConfig,
     GraspPlan,
     plan_grasps,
+    teach_frame,
 )
 from tack_grasping.fingers import Surroundings
 from tack_perception import geometry
@@ -227,3 +228,26 @@ def test_a_hidden_side_does_not_stop_a_grasp_across_points(named, gripper) -> No
     assert "nothing is seen between the fingers" in plan.goals[0].why
     at = grasp(points, AtPoint("left", "down"), np.zeros((0, 3)), gripper)
     assert "nothing to close on" in at.refusal
+
+
+def test_fingers_stay_above_the_floor_however_they_lean(named, gripper) -> None:
+    points = named(low=(0, 0, 0.015), high=(0.03, 0, 0.035))
+    nothing = np.zeros((0, 3))
+    plan = grasp(points, AcrossPoints("low", "high"), nothing, gripper, floor=0.0)
+    (goal,) = plan.goals
+    corner = goal.grasp[:3, 3] - goal.grasp[:3, 1] * (goal.width / 2 + gripper.finger_thickness)
+    assert corner[2] == pytest.approx(0.0, abs=1e-9)
+    level = named(left=(0, -0.02, 0.008), right=(0, 0.02, 0.008))
+    around = grasp(level, AcrossPoints("left", "right", "around"), nothing, gripper, floor=0.0)
+    reasons = [one.reason for one in around.rejected]
+    assert any("2 mm below the floor" in reason for reason in reasons)
+    assert around.goals
+
+
+def test_a_taught_grasp_below_the_floor_is_rejected(named, gripper) -> None:
+    points = named(a=(0, 0, 0.05), b=(0.05, 0, 0.05), c=(0, 0.05, 0.05))
+    down = np.diag([1.0, -1.0, -1.0, 1.0])
+    spec = teach_frame(points, down, 0.06)
+    plan = grasp(points, spec, np.zeros((0, 3)), gripper, floor=0.005)
+    assert "fingers would be 5 mm below the floor" in plan.refusal
+    assert grasp(points, spec, np.zeros((0, 3)), gripper, floor=-0.005).goals
