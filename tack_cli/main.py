@@ -21,9 +21,10 @@ from typing import Protocol, cast
 from tack_perception.errors import TackError
 
 COMMANDS = (
-    "demo", "pick", "replay", "annotate", "record", "render", "train", "evaluate", "inspect",
-    "launch", "doctor",
+    "demo", "pick", "report", "replay", "annotate", "record", "render", "train", "evaluate",
+    "inspect", "launch", "doctor",
 )  # fmt: skip
+_MODULES = {"report": "run_report"}  # a package has the name already
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXAMPLES = """\
@@ -49,9 +50,14 @@ class Command(Protocol):
         """Do it; returns the exit code."""
 
 
+def module_name(command: str) -> str:
+    """Of a command's module, within this package."""
+    return _MODULES.get(command, command)
+
+
 def summary(name: str) -> str:
     """The first docstring line of a command's module, read without importing it."""
-    source = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    source = Path(__file__).with_name(f"{module_name(name)}.py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
 
 
@@ -80,7 +86,7 @@ def make_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name != asked:
             commands.add_parser(name, help=help_text)
             continue
-        module = importlib.import_module(f"tack_cli.{name}")
+        module = importlib.import_module(f"tack_cli.{module_name(name)}")
         own = commands.add_parser(
             name,
             help=help_text,

@@ -15,7 +15,7 @@ from tack_cli.evaluation.gallery import Failure
 from tack_cli.evaluation.plots import Plot
 from tack_cli.evaluation.results import Results
 from tack_cli.report import charts
-from tack_cli.report.page import filled_page, links
+from tack_cli.report.page import filled_page, links, section, with_code
 from tack_cli.report.pictures import jpeg_uri
 from tack_perception.overlay import PALETTE
 
@@ -62,30 +62,24 @@ def build_page(
         files: names of what lies beside the page.
     """
     parts = [
-        _section("In short", "", *(table.html() for table in tables.in_short(results))),
+        section("In short", "", *(table.html() for table in tables.in_short(results))),
         *(_diagrams(results, plots, group) for group in _GROUPS),
         *(_gallery(name, some) for name, some in galleries.items() if some),
         *(_details(results, name) for name in results.names),
     ]
     if results.differences:
         differences = tables.differences(results).html()
-        parts.append(_section("Differences", tables.DIFFERENCES, differences))
+        parts.append(section("Differences", tables.DIFFERENCES, differences))
     note = "Of this run on this machine."
-    parts.append(_section(tables.SPEED_TITLE, note, tables.speed(results).html()))
+    parts.append(section(tables.SPEED_TITLE, note, tables.speed(results).html()))
     return filled_page(
         brand="tack evaluate",
         title="One click, found again: " + ", ".join(results.names),
-        lead=_with_code(tables.setting(results)),
+        lead=with_code(tables.setting(results)),
         tiles=_tiles(results),
         parts=parts,
         footer=f"Beside this page: {links(files)}. The same data and seed give the same figures.",
     )
-
-
-def _with_code(text: str) -> str:
-    """Words in back quotes as code."""
-    parts = escape(text).split("`")
-    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
 
 
 def _tiles(results: Results) -> list[tuple[str, str]]:
@@ -98,11 +92,6 @@ def _tiles(results: Results) -> list[tuple[str, str]]:
                 shown = f"{value:.1f} px" if math.isfinite(value) else "∞"
                 tiles.append((shown, f"{escape(name)}: median error, {words}"))
     return tiles
-
-
-def _section(title: str, note: str, *content: str) -> str:
-    words = f'<p class="note">{escape(note)}</p>' if note else ""
-    return f"<section><h2>{escape(title)}</h2>{words}{'<br>'.join(content)}</section>"
 
 
 def _diagrams(results: Results, plots: Sequence[Plot], group: str) -> str:
@@ -120,7 +109,7 @@ def _diagrams(results: Results, plots: Sequence[Plot], group: str) -> str:
         f"{_chart(plot, results.names)}</div>"
         for plot in chosen
     )
-    return _section(title, note, f'<div class="grid-2">{cards}</div>')
+    return section(title, note, f'<div class="grid-2">{cards}</div>')
 
 
 def _chart(plot: Plot, names: Sequence[str]) -> str:
@@ -172,7 +161,7 @@ def _gallery(name: str, some: Sequence[Failure]) -> str:
         " in green, the answer in red with the ellipse of its covariance, and in blue the places"
         " that a symmetry makes equal. More of them lie beside this page."
     )
-    return _section(f"{name}: the worst answers", note, f'<div class="grid-2">{figures}</div>')
+    return section(f"{name}: the worst answers", note, f'<div class="grid-2">{figures}</div>')
 
 
 def _details(results: Results, name: str) -> str:
@@ -180,7 +169,7 @@ def _details(results: Results, name: str) -> str:
         f"<details><summary>{escape(title)}</summary>{table.html()}</details>"
         for _, title, table in tables.detector_tables(results, name)
     )
-    return _section(f"{name}: all figures", "", content)
+    return section(f"{name}: all figures", "", content)
 
 
 def _color(name: str, names: Sequence[str]) -> str:

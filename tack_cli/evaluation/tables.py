@@ -3,22 +3,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Callable
 
 import numpy as np
 
 from tack_cli.evaluation.results import Results, describe
+from tack_cli.report.table import Table, percent
 from tack_perception.evaluation.columns import RELATIONS
 from tack_perception.evaluation.figures import AUC_PX, BOX_SHARE, RMS_CAP_PX, Figures
 from tack_perception.evaluation.pictures import CLICKS, QUERIES
 from tack_perception.evaluation.protocol import Speed
-from tack_perception.evaluation.statistics import Share
 
 SPEED_TITLE = "Speed and memory"
 
-Row = Sequence[str]
 _Cell = tuple[str, Callable[[Figures], str]]
 
 _CELLS: tuple[_Cell, ...] = (
@@ -37,35 +34,6 @@ _CELLS: tuple[_Cell, ...] = (
     ("believed visible, %", lambda f: percent(f.accepted)),
     ("3D median, mm (lifted)", lambda f: f"{f.lifted_m.text(1, 1e3)} ({f.lifted})"),
 )
-
-
-def percent(share: Share) -> str:
-    """A share with its interval."""
-    if not share.trials:
-        return "-"
-    return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Head and rows of cells."""
-
-    head: Row
-    rows: Sequence[Row]
-
-    def markdown(self) -> str:
-        """As Markdown."""
-        lines = [self.head, ["---"] * len(self.head), *self.rows]
-        return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-    def html(self) -> str:
-        """As an element of a page."""
-        head = "".join(f"<th>{escape(cell)}</th>" for cell in self.head)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows
-        )
-        return f'<div class="card scroll"><table><tr>{head}</tr>{rows}</table></div>'
 
 
 def report(results: Results) -> str:

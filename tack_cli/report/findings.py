@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections import Counter
 
 import numpy as np
@@ -15,6 +14,7 @@ from tack_grasping.goal import PickPlaceGoal
 from tack_perception import geometry
 from tack_perception.annotation import Annotation
 from tack_perception.keypoint import Keypoint
+from tack_perception.reasons import Reasons
 
 FloatArray = NDArray[np.float64]
 
@@ -149,8 +149,7 @@ class Findings:
         confidence, depth = np.full(count, np.nan), np.full(count, np.nan)
         position, sigma = np.full((count, 3), np.nan), np.full((count, 3), np.nan)
         visible = np.zeros(count, dtype=bool)
-        refusals: Counter[str] = Counter()
-        first: dict[str, str] = {}
+        refusals = Reasons()
         best: PickPlaceGoal | None = None
         goals = 0
         for i, frame in enumerate(self.frames):
@@ -168,18 +167,13 @@ class Findings:
             goals += len(plan.goals)
             reason = plan.refusal or keypoint.refusal
             if reason:
-                sentence = reason.removeprefix(f"{label}: ")
-                refusals[first.setdefault(_kind(sentence), sentence)] += 1
+                refusals.note(reason.removeprefix(f"{label}: "))
             candidate = frame.best_goal(label)
             if candidate and (best is None or candidate.score > best.score):
                 best = candidate
         start = self.frames[0].stamp_ns if self.frames else 0
         seconds = np.array([(frame.stamp_ns - start) * 1e-9 for frame in self.frames])
         return Track(
-            label, seconds, confidence, visible, depth, position, sigma, goals, best, refusals
-        )
-
-
-def _kind(reason: str) -> str:
-    """A reason without its numbers: what makes two of them the same kind."""
-    return re.sub(r"[-\u2212]?\d+(\.\d+)?", "#", reason)
+            label, seconds, confidence, visible, depth, position, sigma, goals, best,
+            refusals.counts,
+        )  # fmt: skip

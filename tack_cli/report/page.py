@@ -95,6 +95,18 @@ def links(files: Sequence[str]) -> str:
     return ", ".join(f'<a href="{escape(name)}"><code>{escape(name)}</code></a>' for name in files)
 
 
+def section(title: str, note: str, *content: str) -> str:
+    """A section of a page: title and note in plain words, the content HTML."""
+    words = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f"<section><h2>{escape(title)}</h2>{words}{'<br>'.join(content)}</section>"
+
+
+def with_code(text: str) -> str:
+    """Plain words as HTML, those in back quotes as code."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))
+
+
 def _lead(findings: Findings, tracks: Sequence[Track]) -> str:
     found = [track.label for track in tracks if track.lifted.any()]
     clicks = len(findings.shots)

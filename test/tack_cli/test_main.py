@@ -15,7 +15,7 @@ from tack_perception.errors import TackError
 
 @pytest.mark.parametrize("name", main.COMMANDS)
 def test_every_command_has_the_agreed_shape(name: str) -> None:
-    module = importlib.import_module(f"tack_cli.{name}")
+    module = importlib.import_module(f"tack_cli.{main.module_name(name)}")
     assert list(inspect.signature(module.add_arguments).parameters) == ["parser"]
     assert list(inspect.signature(module.run).parameters) == ["args"]
     assert main.summary(name) == inspect.getdoc(module).partition("\n")[0]
