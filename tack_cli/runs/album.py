@@ -20,8 +20,8 @@ from tack_perception.reasons import Reasons
 PAGE_LETTERS = 8_000_000
 """Of all pictures in a page together."""
 
-OF_FAILURE, SUCCESSES = 3, 6
-"""Pictures of a failed cycle; cycles that succeeded and are shown."""
+FAILURES, OF_FAILURE, SUCCESSES = 60, 3, 6
+"""Failed cycles that are shown; pictures of each; cycles that succeeded and are shown."""
 
 _WIDTH, _QUALITY = 640, 80
 
@@ -40,21 +40,27 @@ class Shown:
 
 
 class Album:
-    """The pictures of some cycles.
+    """Which cycles are shown, and their pictures.
 
     Args:
         cycles: of the run.
-        letters: that all pictures together may have.
+        letters: that all pictures together may have; None for `PAGE_LETTERS`.
+
+    Attributes:
+        successes, failures: that are shown, by number.
+        others: that failed, too.
     """
 
-    def __init__(self, cycles: Sequence[Cycle], letters: int = PAGE_LETTERS) -> None:
-        self._left = letters
+    def __init__(self, cycles: Sequence[Cycle], letters: int | None = None) -> None:
+        self._left = PAGE_LETTERS if letters is None else letters
         self._shown: dict[int, tuple[Shown, ...]] = {}
-        failed = [cycle for cycle in cycles if not cycle.record.success]
+        ranked = one_of_each_kind_first([one for one in cycles if not one.record.success])
         self.successes = some_successes(cycles)
+        self.failures = sorted(ranked[:FAILURES], key=lambda cycle: cycle.number)
+        self.others = sorted(ranked[FAILURES:], key=lambda cycle: cycle.number)
         for cycle in self.successes:
             self._add(cycle, telling_stages(cycle, 1))
-        for cycle in one_of_each_kind_first(failed):
+        for cycle in ranked[:FAILURES]:
             self._add(cycle, telling_stages(cycle, OF_FAILURE))
 
     def of(self, cycle: Cycle) -> tuple[Shown, ...] | None:

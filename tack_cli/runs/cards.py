@@ -14,26 +14,24 @@ from tack_grasping.behaviour.cycle import CycleRecord
 from tack_grasping.behaviour.runs import Cycle
 from tack_perception.reasons import Reasons
 
-FAILURES = 60
-"""Failed cycles that are told of one by one."""
-
 _REJECTED, _STAGES = 20, 12
 
 
-def failures(cycles: Sequence[Cycle], album: Album) -> str:
+def failures(album: Album) -> str:
     """The cycles that failed, HTML; "" where none did."""
-    failed = [cycle for cycle in cycles if not cycle.record.success]
-    if not failed:
+    if not album.failures:
         return ""
-    cards = [_card(cycle, album) for cycle in failed[:FAILURES]]
-    if rest := failed[FAILURES:]:
-        cards.append(folded(f"{len(rest)} more that failed", _listed(rest)))
+    cards = [_card(cycle, album) for cycle in album.failures]
+    if album.others:
+        cards.append(folded(f"{len(album.others)} more that failed", _listed(album.others)))
     note = (
         "Each with the stages that went wrong and how it looked then. In the pictures: rings are"
         " points (dashed: believed hidden, crossed: no position in space), the green gripper is the"
         " grasp that was tried last, grey ones were given up before."
     )
-    return section(f"Failed cycles ({len(failed)})", note, "".join(cards))
+    return section(
+        f"Failed cycles ({len(album.failures) + len(album.others)})", note, "".join(cards)
+    )
 
 
 def successes(album: Album) -> str:

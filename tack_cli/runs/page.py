@@ -36,7 +36,7 @@ def build_page(run: Run, tally: Tally) -> str:
             " what it was; the number of a failed cycle leads to it."
         )
         parts.insert(1, section("Cycle by cycle", note, bars))
-    parts += [cards.failures(run.cycles, album), cards.successes(album), _folded(run, tally)]
+    parts += [cards.failures(album), cards.successes(album), _folded(run, tally)]
     return filled_page(
         brand="tack report",
         title=_title(tally),

@@ -66,7 +66,7 @@ def from_json(text: str | bytes) -> tuple[CycleRecord, str]:
 
 
 def written(content: Mapping[str, Any], what: str) -> str:
-    """JSON text of plain values; letters that no file can hold are written as their numbers.
+    """JSON text of plain values.
 
     Raises:
         InvalidInputError: a value has no place in JSON.
@@ -88,7 +88,7 @@ def parsed(text: str | bytes, kind: str, version: int) -> dict[str, Any]:
         FileFormatError: it is no JSON, of another format, or of a newer version.
     """
     try:
-        content = json.loads(text)
+        content = _plain(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"cut off or damaged: {error}") from error
     if not isinstance(content, dict) or content.get("format") != kind:
@@ -101,6 +101,17 @@ def parsed(text: str | bytes, kind: str, version: int) -> dict[str, Any]:
     return content
 
 
+def _plain(value: Any) -> Any:
+    """Letters that no text file can hold, of odd file names say, as their numbers."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {_plain(name): _plain(one) for name, one in value.items()}
+    return value
+
+
 def _code(code: MoveItErrorCode) -> dict[str, Any]:
     return {"number": int(code), "name": code.name}
 
@@ -108,7 +119,7 @@ def _code(code: MoveItErrorCode) -> dict[str, Any]:
 def _stage(stage: StageRecord) -> dict[str, Any]:
     for name in stage.pictures:
         if not _PICTURE.fullmatch(name):
-            raise InvalidInputError(f"picture '{name}' of stage {stage.name}: no plain file name")
+            raise InvalidInputError(f"picture {name!r} of stage {stage.name}: no plain file name")
     return {
         "name": stage.name,
         "work": stage.work.value,
@@ -136,7 +147,7 @@ def _read_stage(content: Any, where: str) -> StageRecord:
     pictures = _strings(content, "pictures", where)
     for name in pictures:  # they are opened later: none may lead out of the folder
         if not _PICTURE.fullmatch(name):
-            raise FileFormatError(f"{where}: picture '{name}' is no plain file name")
+            raise FileFormatError(f"{where}: picture {name!r} is no plain file name")
     return StageRecord(
         name=_field(content, "name", str, where),
         work=Work(work),
@@ -151,12 +162,13 @@ def _read_stage(content: Any, where: str) -> StageRecord:
 
 def _read_code(content: Mapping[str, Any], where: str = "") -> MoveItErrorCode:
     code = _field(content, "code", dict, where)
+    where = f"{where}.code" if where else "code"
     number, name = _field(code, "number", int, where), _field(code, "name", str, where)
     if number not in {int(one) for one in MoveItErrorCode}:
-        raise FileFormatError(f"{where or 'record'}: code {number} ({name}) is none of MoveIt's")
+        raise FileFormatError(f"{where}: {number} ({name}) is none of MoveIt's")
     found = MoveItErrorCode(number)
     if found.name != name:
-        raise FileFormatError(f"{where or 'record'}: code {number} is {found.name}, not {name}")
+        raise FileFormatError(f"{where}: {number} is {found.name}, not {name}")
     return found
 
 
