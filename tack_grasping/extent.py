@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from tack_perception import geometry
 
@@ -76,7 +76,25 @@ def extent_around(cloud: FloatArray, point: FloatArray, floor: float) -> Extent 
     cells -= origin
     occupied = np.zeros(cells.max(axis=0) + 1, dtype=np.bool_)
     occupied[cells[:, 0], cells[:, 1]] = True
-    labels, _ = ndimage.label(occupied, structure=np.ones((3, 3)))
+    _, labels = label_cells(occupied)
     label_of_point = labels[cells[:, 0], cells[:, 1]]
     nearest = int(np.argmin(np.linalg.norm(standing[:, :2] - point[:2], axis=1)))
     return Extent(standing[label_of_point == label_of_point[nearest]], floor)
+
+
+def label_cells(occupied: NDArray[np.bool_], reach: int = 0) -> tuple[int, NDArray[np.int32]]:
+    """Which cells of a map from above belong together.
+
+    Args:
+        occupied: (nx, ny).
+        reach: so many cells are added around each first: gaps of twice as many are bridged.
+
+    Returns:
+        How many things there are, and (nx, ny) their numbers from 1 on; 0 where nothing is.
+    """
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    image = cv2.dilate(occupied.astype(np.uint8), kernel)
+    count, found = cv2.connectedComponents(image, connectivity=8)
+    labels = np.asarray(found, dtype=np.int32)
+    labels[~occupied] = 0
+    return int(count) - 1, labels

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transforms3d import euler
 
-from tack_grasping.robot import CameraMount, Gripper, JointLimits, RobotProfile
+from tack_grasping.robot import CameraMount, Gripper, JointLimits, KeepOut, RobotProfile
 from tack_perception import geometry
 from tack_perception.annotations.yaml_nodes import Value
 from tack_perception.errors import ConfigurationError
@@ -34,6 +34,7 @@ _TOP = (
     "workspace",
     "table_height",
 )
+_OPTIONAL = ("keep_out",)
 _GRIPPER = (
     "name",
     "joints",
@@ -84,7 +85,7 @@ def load_profile(name_or_path: str | Path) -> RobotProfile:
 
 
 def _profile(document: Value) -> RobotProfile:
-    values = document.record(_TOP)
+    values = document.record(_TOP, _OPTIONAL)
     joints = {name: _limits(value) for name, value in values["joints"].items().items()}
     if not joints:
         raise values["joints"].fault("at least one joint is expected")
@@ -101,6 +102,7 @@ def _profile(document: Value) -> RobotProfile:
         cameras={name: _camera(name, value) for name, value in values["cameras"].items().items()},
         workspace=_workspace(values["workspace"]),
         table_height=values["table_height"].number(),
+        keep_out=_keep_out(values["keep_out"]) if "keep_out" in values else (),
     )
 
 
@@ -163,6 +165,19 @@ def _workspace(value: Value) -> tuple[FloatArray, FloatArray]:
     if not (lower < upper).all():
         raise value.fault(f"lower {lower.tolist()} is not below upper {upper.tolist()} everywhere")
     return lower, upper
+
+
+def _keep_out(value: Value) -> tuple[KeepOut, ...]:
+    boxes: dict[str, KeepOut] = {}
+    for item in value:
+        fields = item.record(("name", "base_from_box", "size"))
+        name, size = fields["name"].text(), np.array(fields["size"].numbers(3))
+        if name in boxes:
+            raise fields["name"].fault(f"{name!r} is there twice; each box needs a name of its own")
+        if not (size > 0).all():
+            raise fields["size"].fault(f"{size.tolist()}: three numbers above 0 are expected")
+        boxes[name] = KeepOut(name, _pose(fields["base_from_box"]), size)
+    return tuple(boxes.values())
 
 
 def _pose(value: Value) -> FloatArray:

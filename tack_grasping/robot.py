@@ -97,6 +97,21 @@ class CameraMount:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class KeepOut:
+    """A box that nothing of the robot may enter, whatever the cameras see there.
+
+    Attributes:
+        name: of it in the planning scene.
+        base_from_box: (4, 4), pose of its middle, m.
+        size: (3,) full side lengths, m.
+    """
+
+    name: str
+    base_from_box: FloatArray
+    size: FloatArray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class RobotProfile:
     """One robot arm with its gripper and cameras.
 
@@ -114,6 +129,7 @@ class RobotProfile:
         workspace: ((3,), (3,)) lowest and highest corner of where grasps may be, in the base
             frame, m.
         table_height: z of the table's top in the base frame, m.
+        keep_out: boxes that nothing of the robot may enter.
     """
 
     name: str
@@ -128,3 +144,4 @@ class RobotProfile:
     cameras: Mapping[str, CameraMount]
     workspace: tuple[FloatArray, FloatArray]
     table_height: float
+    keep_out: tuple[KeepOut, ...] = ()
