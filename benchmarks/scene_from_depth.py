@@ -18,12 +18,14 @@ meshes:
   the target's.
 
 With `--plans`, motions across the scene are planned around the obstacles of `both` and checked
-against the true cell, as physics sees it.
+against the true cell, as physics sees it; and, so that the check is known to find something, once
+more around the table alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import time
@@ -215,6 +217,7 @@ def plans(
     """Motions across the scene at the height of things, planned in the model, judged in truth."""
     rng = np.random.default_rng((seed, 7))
     scene = planning_scene(planner, model)
+    bare = planning_scene(planner, dataclasses.replace(model, obstacles=()))
     low, high = world.profile.workspace
     rows: list[dict[str, Any]] = []
     for _ in range(200):
@@ -242,6 +245,10 @@ def plans(
             reaches = planner.checker(scene).reaches
             depth, what = true_depth(world, result.trajectory.positions, reaches)
             row |= {"overlap_mm": 1e3 * depth, "with": what}
+        blind = planner.plan(request, bare.with_positions(start.positions))
+        if blind.trajectory is not None:
+            reaches = planner.checker(bare).reaches
+            row["blind_mm"] = 1e3 * true_depth(world, blind.trajectory.positions, reaches)[0]
         rows.append(row)
     return rows
 
@@ -319,6 +326,9 @@ def report(rows: list[dict[str, Any]]) -> None:
     hit = [plan for plan in solved if plan["overlap_mm"] > 0]
     if made:
         print(f"plans: {len(solved)} of {len(made)} solved, {len(solved) - len(hit)} free in truth")
+        blind = [plan["blind_mm"] for plan in made if "blind_mm" in plan]
+        hits = sum(depth > 0 for depth in blind)
+        print(f"around the table alone: {hits} of {len(blind)} would have hit something")
         for plan in hit:
             print(f"  overlap {plan['overlap_mm']:.1f} mm: {plan['with']}")
 

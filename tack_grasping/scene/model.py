@@ -34,6 +34,7 @@ class SceneModel:
         extent: its visible surface, to carry it past other things; None as for `target`.
         seen: share of the workspace's table that was seen, or stood on, in the last image; NaN
             where not asked for.
+        specks: how many things were so small that they were taken for noise.
         notes: sentences for a person: what could not be decided or was left out.
         surface: (N, 3) the highest places of all obstacles, m: what the next look begins with.
         target_surface: (N, 3) the same of the target.
@@ -48,6 +49,7 @@ class SceneModel:
     target: Obstacle | None = None
     extent: Extent | None = None
     seen: float = math.nan
+    specks: int = 0
     notes: tuple[str, ...] = ()
     surface: FloatArray = dataclasses.field(default_factory=lambda: np.zeros((0, 3)))
     target_surface: FloatArray = dataclasses.field(default_factory=lambda: np.zeros((0, 3)))

@@ -15,6 +15,8 @@ from tack_grasping.scene.table import Table
 
 FloatArray = NDArray[np.float64]
 
+_SPARSE = 2.5  # times their spacing, pixels may be apart on one thing
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Region:
@@ -74,17 +76,19 @@ class Region:
 
 
 def things(
-    tops: FloatArray, region: Region, config: SceneConfig
+    tops: FloatArray, region: Region, spacing: float, config: SceneConfig
 ) -> tuple[list[NDArray[np.int64]], int]:
     """The cells of each thing, the largest first, and how many specks were left out.
 
     Args:
         tops: flat map of heights, m; 0 where nothing is.
         region: whose map that is.
+        spacing: of the image's pixels on a level surface, m: in a slanted look wider than a cell.
         config: settings.
     """
     occupied = tops.reshape(region.shape) > 0
-    reach = max(0, round((config.join / config.cell - 1) / 2))
+    join = max(config.join, _SPARSE * spacing)
+    reach = max(0, round((join / config.cell - 1) / 2))
     while True:
         count, labels = label_cells(occupied, reach)
         flat = labels.ravel()

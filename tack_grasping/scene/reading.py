@@ -83,10 +83,9 @@ def read_scene(
     if previous is not None:
         kept = _kept(view, table, region, robot, previous, config)
         tops = np.maximum(tops, region.tops(kept))
-    found, specks = things(tops, region, config)
+    spacing = view.spacing(points[free], depths[free], table)
+    found, specks = things(tops, region, spacing, config)
     notes = _table_notes(table, config)
-    if specks:
-        notes.append(f"{specks} specks were taken for noise")
     wanted = None
     if wanted_at is not None:
         places = geometry.apply(geometry.inverse(table.base_from_table), wanted_at)
@@ -125,6 +124,7 @@ def read_scene(
         target=taken,
         extent=extent,
         seen=share_seen(view, profile) if config.report_unseen else float("nan"),
+        specks=specks,
         notes=(*notes, *more),
         surface=_stacked([_places(table, thing, 1.0) for _, thing in others]),
         target_surface=surface,

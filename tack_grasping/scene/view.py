@@ -25,6 +25,7 @@ _SPECK_STEP = 80  # of these between neighbours on one surface: 1 cm at 1 m
 _SPECK_PX = 30
 _KERNEL = np.ones((5, 5), np.uint8)
 _FAR = np.float32(1e3)
+_TYPICAL_TOP, _LEAST_ABOVE = 0.1, 0.05  # m, of things, and of the camera above such a top
 _THROUGH_M = 0.02  # behind a place that is measured free
 
 
@@ -57,6 +58,19 @@ class View:
         depths = depth[known].astype(np.float64)
         rays = self._rays[::step, ::step][known]
         return geometry.apply(self.base_from_camera, rays * depths[:, None]), depths
+
+    def spacing(self, points: FloatArray, depths: FloatArray, table: Table) -> float:
+        """How far apart neighbouring pixels meet the level top of a thing, m: the median.
+
+        Args:
+            points: (N, 3) of the region in the base frame, m.
+            depths: (N,) of their pixels, m.
+            table: what things stand on.
+        """
+        place = self.base_from_camera[:3, 3]
+        above = max(float(table.heights(place[None])[0]) - _TYPICAL_TOP, _LEAST_ABOVE)
+        distance = np.linalg.norm(points - place, axis=1)
+        return float(np.median(depths * distance)) / (self._intrinsics.fy * above)
 
     def heights(self, table: Table) -> FloatImage:
         """(H, W) height of each pixel above the table, m; NaN where unknown."""

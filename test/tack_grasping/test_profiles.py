@@ -99,6 +99,43 @@ def test_a_wrong_field_is_named_with_its_file_and_line(
         load_profile(path)
 
 
+KEEP_OUT = """
+keep_out:
+  - name: stand
+    base_from_box: {xyz: [1.0, -0.5, 0.3], rpy: [0.0, 0.0, 0.5]}
+    size: [0.1, 0.2, 0.6]
+"""
+
+
+def with_keep_out(folder: Path, written: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text((ROOT / "config/robots/panda_2f85.yaml").read_text() + written)
+    return path
+
+
+def test_boxes_to_keep_out_of_are_optional(tmp_path: Path) -> None:
+    assert load_profile("panda_2f85").keep_out == ()
+    [box] = load_profile(with_keep_out(tmp_path, KEEP_OUT)).keep_out
+    assert box.name == "stand"
+    assert box.base_from_box[:3, 3] == pytest.approx([1.0, -0.5, 0.3])
+    assert box.base_from_box[1, 0] == pytest.approx(np.sin(0.5))
+    assert box.size.tolist() == [0.1, 0.2, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        (KEEP_OUT.replace("0.6]", "0.0]"), r"keep_out\[0\]\.size: .*three numbers above 0"),
+        (KEEP_OUT.replace("    size", "    sise"), r"keep_out\[0\]\.sise: unknown name"),
+        (KEEP_OUT + KEEP_OUT.partition("keep_out:\n")[2], r"keep_out\[1\]\.name: 'stand' is there"),
+        ("\nkeep_out: stand\n", r"keep_out: a list is expected"),
+    ],
+)
+def test_a_wrong_box_to_keep_out_of_is_named(tmp_path: Path, written: str, message: str) -> None:
+    with pytest.raises(FileFormatError, match=r"mine\.yaml, line \d+: " + message):
+        load_profile(with_keep_out(tmp_path, written))
+
+
 def test_the_documentation_names_every_field() -> None:
     page = (ROOT / "docs/robots.md").read_text(encoding="utf-8")
     text = (ROOT / "config/robots/panda_2f85.yaml").read_text()
