@@ -52,6 +52,10 @@ class Guarded:
         self.check()
         return self._motion.move_gripper(opening, force)
 
+    def reach(self, base_from_gripper: FloatArray) -> float:
+        """How well the arm gets to a pose; moves nothing."""
+        return self._motion.reach(base_from_gripper)
+
     def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
         """A box is held from now on."""
         self.check()

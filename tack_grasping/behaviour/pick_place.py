@@ -76,7 +76,7 @@ class PickPlace:
         self.stopped = threading.Event()
         self._motion, self._eyes = Guarded(robot.motion, self.stopped), robot.eyes
         self.arm = Arm(robot.profile, self._motion, self._eyes)
-        self._search = Search(robot.profile, self._motion, self._eyes, account.rejected.append)
+        self._search = Search(robot.profile, self._motion, self._eyes, self._reject)
         self.goals: deque[PickPlaceGoal] = deque()
         self.goal: PickPlaceGoal | None = None
         self.placed = False
@@ -88,6 +88,16 @@ class PickPlace:
         self._near = None if task.near is None else np.asarray(task.near, dtype=np.float64)
         if self._near is not None:
             self._search.about(self._near)
+
+    def go_on(self, task: PickPlaceTask, account: Account) -> None:
+        """What is held is put somewhere after all, in a cycle of its own, which a person wants."""
+        self._task, self._account = task, account
+        self.stopped.clear()
+
+    @property
+    def point(self) -> FloatArray | None:
+        """(3,) of the task's point in the base frame, where it was when it was grasped, m."""
+        return self._near
 
     def stop(self) -> None:
         """No motion from now on. From any thread."""
@@ -304,6 +314,9 @@ class PickPlace:
         if self._task.place and goal.place is None:
             return f"the goal says nothing of where to put it ('{self._task.place}')"
         return ""
+
+    def _reject(self, why: str) -> None:
+        self._account.rejected.append(why)
 
     def _verify_held(self) -> None:
         """The fingers are as far apart as they were when they had closed."""

@@ -68,7 +68,7 @@ def places_of(profile: RobotProfile, bins: Mapping[str, Container] | None = None
 
 
 def placer(spec: PlaceSpec, places: Places) -> Placer:
-    """Puts things where a specification wants them; other things are `other`, `other_2` and so on."""
+    """Puts things where a specification wants; other things are `other`, `other_2` and so on."""
 
     def place(sight: Sight, thing: Thing, cloud: FloatArray | None) -> Placement:
         rest = [other.points for other in sight.things if other is not thing and other.points]

@@ -42,6 +42,8 @@ class BehaviourTree:
         config: patience.
         witness: looks on.
         executor: in which stages are done; the tree ticks meanwhile, and can be stopped.
+        held: stages of a cycle that has picked something, for one that only puts it down; its
+            `goal` has a place by now.
 
     Attributes:
         root: the tree itself, for whoever wants to draw it.
@@ -55,10 +57,16 @@ class BehaviourTree:
         config: BehaviourConfig | None = None,
         witness: Witness | None = None,
         executor: concurrent.futures.Executor | None = None,
+        held: PickPlace | None = None,
     ) -> None:
         self._task, self.config = task, config or BehaviourConfig()
         self._account = Account(clock, witness or Witness())
-        self.stages = PickPlace(task, robot, self.config, self._account)
+        self._picks = held is None
+        if held is None:
+            self.stages = PickPlace(task, robot, self.config, self._account)
+        else:
+            self.stages = held
+            held.go_on(task, self._account)
         self._executor = executor or Inline()
         self._verdict = Verdict()
         self._next = self._next_back = Decision.LOOK
@@ -132,7 +140,7 @@ class BehaviourTree:
             do("lift", execution, stages.lift),
             do("verify lift", perception, stages.verify_lift),
         )  # fmt: skip
-        parts: list[py_trees.behaviour.Behaviour] = [pick]
+        parts: list[py_trees.behaviour.Behaviour] = [pick] if self._picks else []
         if self._task.place:
             parts.append(
                 sequence(
@@ -257,7 +265,7 @@ class BehaviourTree:
         return self._next is answer and not self.stages.stopped.is_set()
 
     def _another_try(self) -> bool:
-        if self._next is Decision.GIVE_UP or self.stages.stopped.is_set():
+        if self._next is Decision.GIVE_UP or self.stages.stopped.is_set() or not self._picks:
             return False
         if self._account.attempt >= self.config.tries:
             return False

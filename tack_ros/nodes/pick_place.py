@@ -16,12 +16,13 @@ import numpy as np
 from geometry_msgs.msg import PointStamped, PoseArray, PoseStamped
 from moveit_msgs.msg import Grasp
 from numpy.typing import NDArray
-from tack_grasping.behaviour.runs import RunWriter
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from tack_grasping.behaviour.places_file import read_places
 from tack_grasping.behaviour.planning import places_of
+from tack_grasping.behaviour.run_witness import RunWitness
+from tack_grasping.behaviour.runs import RunWriter
 from tack_grasping.behaviour.settings import BehaviourConfig
 from tack_grasping.candidates import (
     SurfacePlannerConfig,
@@ -193,9 +194,14 @@ class PickPlaceNode(TackNode):
             place=self._place_spec,
             near=lambda: near_of(self._config.value.near),
             config=lambda: self._planner.value,
-            log=RunWriter(Path(runs).expanduser(), {"robot": profile.name}) if runs else None,
+            log=self._log(runs, profile) if runs else None,
         )
         PickPlaceServers(self, parts)
+
+    def _log(self, runs: str, profile: RobotProfile) -> RunWitness:
+        witness = RunWitness(RunWriter(Path(runs).expanduser(), {"robot": profile.name}))
+        self.at_end(witness.close)
+        return witness
 
     def _place_spec(self) -> PlaceSpec | None:
         """The place in force.

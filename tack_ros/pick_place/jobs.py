@@ -145,21 +145,23 @@ class Jobs:
                 placed, robot, self._clock, self._config(), witness, self._worker, held=stages
             )
         )
-        if not stages.holding:
+        if not stages.arm.holding:
             self._held = None
         return record
 
-    def _done(self, make: Callable[[], BehaviourTree]) -> tuple[CycleRecord, BehaviourTree]:
+    def _check_latch(self) -> None:
         if self._latched:
             raise StageError(
                 MoveItErrorCode.PREEMPTED, f"stopped: {self._latched}; call ~/rearm to go on"
             )
+
+    def _done(self, make: Callable[[], BehaviourTree]) -> tuple[CycleRecord, BehaviourTree]:
+        self._check_latch()
         if not self._lock.acquire(blocking=False):
             raise StageError(MoveItErrorCode.FAILURE, "another job is under way")
         try:
             self._tree = tree = make()
-            if self._latched:  # while it was made
-                tree.stop()
+            self._check_latch()  # while it was made
             record = tree.run()
         finally:
             self._tree = None

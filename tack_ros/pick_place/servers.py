@@ -16,12 +16,12 @@ from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, Serv
 from rclpy.callback_groups import ReentrantCallbackGroup
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
-from tack_grasping.behaviour.runs import RunWitness, RunWriter
 
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord, StageRecord
 from tack_grasping.behaviour.pick_place import PickPlace, Robot
 from tack_grasping.behaviour.planning import Placer, Places, PointPlanner, placer, placer_at
+from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.settings import PickPlaceTask, Planner
 from tack_grasping.candidates import GraspSpec, SurfacePlannerConfig
 from tack_grasping.candidates.plan import counted
@@ -62,7 +62,7 @@ class Parts:
         place: returns the place in force; None where there is none.
         near: returns where the wanted one of several things is, m; None where that is open.
         config: returns the settings of grasps in force.
-        log: where cycles are written to; None for nowhere.
+        log: writes cycles down; None for nobody.
     """
 
     profile: RobotProfile
@@ -75,7 +75,7 @@ class Parts:
     place: Callable[[], PlaceSpec | None]
     near: Callable[[], tuple[float, float, float] | None]
     config: Callable[[], SurfacePlannerConfig]
-    log: RunWriter | None
+    log: RunWitness | None
 
 
 class PickPlaceServers:
@@ -207,8 +207,7 @@ class PickPlaceServers:
     ) -> Any:
         """Do a job for a client, who hears of every stage and in the end."""
         log = self._parts.log
-        witness = Witness() if log is None else RunWitness(log)
-        told = _Told(self._node, handle, kind, witness)
+        told = _Told(self._node, handle, kind, log or Witness())
         try:
             record = job(told)
         except TackError as error:
@@ -216,8 +215,8 @@ class PickPlaceServers:
             finish(self._node, handle.abort)
             self._node.get_logger().warning(str(error))
             return result
-        if isinstance(witness, RunWitness):
-            witness.finish(record)
+        if log is not None:
+            log.finish(record)
         result.error_code = outcome_code(record)
         if record.success:
             finish(self._node, handle.succeed)

@@ -21,12 +21,12 @@ from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing, View
 from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.behaviour.views import views_of, wrist_camera
+from tack_grasping.candidates import GraspPlan
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.motion import GripperState, MotionError
 from tack_grasping.points import named_point
 from tack_grasping.profiles import load_profile
-from tack_grasping.surface_planner import GraspPlan
 from tack_perception import geometry
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.frame import RGBDFrame
