@@ -258,6 +258,10 @@ class BehaviourTree:
             return
         try:
             self._account.evidence(name, self._robot.eyes.glance())
+        except StageError as missing:
+            if missing.code is MoveItErrorCode.PREEMPTED:
+                self.stages.stopped.set()
+            _log.warning("no picture of what went wrong: %s", missing)
         except Exception as missing:  # no picture is no reason to stop, nor the reason that counts
             _log.warning("no picture of what went wrong: %s", missing)
 

@@ -76,7 +76,7 @@ def test_what_is_overhead_and_what_a_first_attempt() -> None:
 
 def test_what_ended_a_cycle_is_not_what_failed_after_it() -> None:
     assert ending(FAILED) is FAILED.stages[1]
-    assert FAILED.failed_stage == "come back"
+    assert FAILED.failed_stage == "lift"
     assert ending(WON) is None
     assert ending(HALTED) is None
 
