@@ -2,7 +2,7 @@
 """How true is the planning scene that is read from depth? Coverage, false volume, safe motions.
 
     python benchmarks/scene_from_depth.py [--scenes 20] [--clutter 6] [--robot panda_2f85]
-                                          [--plans 2] [--json FILE]
+                                          [--plans 2] [--json FILE] [--picture FILE]
 
 Every scene is a seeded cell with a target, clutter, an occluder and a bin. It is read from the
 noisy image of the camera on a stand (`scene`), of the one at the wrist (`wrist`), and from both,
@@ -44,6 +44,7 @@ from tack_grasping.scene import (
     SceneConfig,
     SceneModel,
     chain_shapes,
+    draw_scene,
     gripper_shapes,
     read_scene,
 )
@@ -281,6 +282,11 @@ def run(index: int, options: argparse.Namespace, planner: MotionPlanner | None) 
         start = time.process_time()
         before = read_scene(frame, noisy.world_from_color, profile, previous=before, **arguments)
         spent = time.process_time() - start
+        if options.picture and index == 0 and camera == "scene":
+            drawn = draw_scene(frame.color, frame.intrinsics, noisy.world_from_color, before)
+            small = cv2.resize(drawn, (960, 720), interpolation=cv2.INTER_AREA)
+            quality = [cv2.IMWRITE_JPEG_QUALITY, 78]
+            cv2.imwrite(str(options.picture), cv2.cvtColor(small, cv2.COLOR_RGB2BGR), quality)
     assert before is not None
     row["both"] = {**measure(before, truth, seen, profile, config), "ms": 1e3 * spent}
     if planner is not None:
@@ -343,6 +349,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first cell")
     parser.add_argument("--plans", type=int, default=0, help="motions in each scene")
     parser.add_argument("--json", type=Path, help="also write every row to this file")
+    parser.add_argument("--picture", type=Path, help="draw the first scene here, as JPEG")
     options = parser.parse_args()
     cv2.setNumThreads(1)
     planner = MotionPlanner(load_profile(options.robot)) if options.plans else None

@@ -4,6 +4,7 @@
 from tack_grasping.scene.change import SceneChange, diff
 from tack_grasping.scene.model import SceneModel
 from tack_grasping.scene.obstacle import Obstacle
+from tack_grasping.scene.picture import draw_scene
 from tack_grasping.scene.reading import read_scene
 from tack_grasping.scene.robot_shapes import (
     RobotBox,
@@ -29,6 +30,7 @@ __all__ = [
     "chain_shapes",
     "check_workspace",
     "diff",
+    "draw_scene",
     "gripper_shapes",
     "read_scene",
 ]

@@ -46,10 +46,13 @@ class Region:
         x, y = np.ceil((self.high - self.low)[:2] / self.cell).astype(int).tolist()
         return x, y
 
-    def inside(self, points: FloatArray) -> NDArray[np.bool_]:
-        """(N,) which points (N, 3) of the table's frame lie in it."""
-        inside = ((points >= self.low) & (points < self.high)).all(axis=1)
-        return np.asarray(inside, dtype=np.bool_)
+    def clipped(self, points: FloatArray) -> FloatArray:
+        """(K, 3) the points (N, 3) of the table's frame above it; too high ones at its top."""
+        flat = points[:, :2]
+        inside = ((flat >= self.low[:2]) & (flat < self.high[:2])).all(axis=1)
+        found: FloatArray = points[inside & (points[:, 2] >= self.low[2])]
+        found[:, 2] = np.minimum(found[:, 2], self.high[2])
+        return found
 
     def cells(self, points: FloatArray) -> NDArray[np.int64]:
         """(N,) index into the flat map of points (N, 2 or more) that lie inside."""

@@ -63,10 +63,16 @@ def read_scene(
 
     Raises:
         SceneError: no depth in the region, or the table is not where the profile has it.
-        InvalidInputError: the pose or the target is not valid, or the image has no depth.
+        InvalidInputError: the pose or the target is not valid, the image has no depth, or the scene
+            so far is in another frame.
     """
     config = config or SceneConfig()
     wanted_at = None if target is None else _target_points(target)
+    if previous is not None and previous.frame_id != profile.base_frame:
+        raise InvalidInputError(
+            f"the scene so far is in {previous.frame_id!r}, that of {profile.name} would be in"
+            f" {profile.base_frame!r}: begin anew, without `previous`"
+        )
     view = view_of(frame, base_from_camera)
     points, depths = view.points(_STEP)
     near = _near_region(points, profile, config)
@@ -86,6 +92,11 @@ def read_scene(
     spacing = view.spacing(points[free], depths[free], table)
     found, specks = things(tops, region, spacing, config)
     notes = _table_notes(table, config)
+    if tops.max() > region.high[2] - config.padding:
+        notes.append(
+            f"something is as high as the region that is looked at, {region.high[2]:.2f} m above"
+            " the table: it may be higher than its obstacle"
+        )
     wanted = None
     if wanted_at is not None:
         places = geometry.apply(geometry.inverse(table.base_from_table), wanted_at)
@@ -162,11 +173,10 @@ def _standing(
     """(N, 3) points of things in the table's frame, m."""
     mask = standing_pixels(view.heights(table), view.depth, table.noise, config)
     points = view.on_table(table, mask)
-    points = points[region.inside(points)]
     if robot:
         mine = geometry.apply(table.base_from_table, points)
         points = points[~on_robot(mine, robot, config.robot_padding)]
-    return points
+    return region.clipped(points)
 
 
 def _kept(
@@ -182,8 +192,7 @@ def _kept(
     noise = 0.0 if np.isnan(table.noise) else table.noise
     places = places[~view.seen_through(places, noise)]
     places = places[~on_robot(places, robot, config.robot_padding)]
-    kept = geometry.apply(geometry.inverse(table.base_from_table), places)
-    return kept[region.inside(kept)]
+    return region.clipped(geometry.apply(geometry.inverse(table.base_from_table), places))
 
 
 def _no_target(point: FloatArray, gap: float) -> str:

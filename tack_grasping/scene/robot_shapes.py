@@ -38,6 +38,12 @@ class RobotBox:
         if size.shape != (3,) or not np.isfinite(size).all() or (size < 0).any():
             raise InvalidInputError(f"size {size.tolist()} of a robot's box: three lengths, m")
 
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """(3,) lowest and (3,) highest corner of the upright box around it, m."""
+        reach = np.abs(self.base_from_box[:3, :3]) @ np.asarray(self.size) / 2
+        middle = self.base_from_box[:3, 3]
+        return middle - reach, middle + reach
+
     def contains(self, points: FloatArray, padding: float) -> NDArray[np.bool_]:
         """Whether points (N, 3) of the base frame lie in it or within the padding, m."""
         local = geometry.apply(geometry.inverse(self.base_from_box), points)
@@ -65,6 +71,11 @@ class RobotCapsule:
             object.__setattr__(self, name, place)
         if not 0 < self.radius < np.inf:
             raise InvalidInputError(f"radius {self.radius} of a capsule: a length above 0 m")
+
+    def bounds(self) -> tuple[FloatArray, FloatArray]:
+        """(3,) lowest and (3,) highest corner of the upright box around it, m."""
+        ends = np.stack([self.start, self.end])
+        return ends.min(axis=0) - self.radius, ends.max(axis=0) + self.radius
 
     def contains(self, points: FloatArray, padding: float) -> NDArray[np.bool_]:
         """Whether points (N, 3) of the base frame lie in it or within the padding, m."""
@@ -138,5 +149,9 @@ def on_robot(
     """
     found = np.zeros(len(points), dtype=np.bool_)
     for shape in shapes:
-        found |= shape.contains(points, padding)
+        near = np.arange(len(points))
+        for axis, (low, high) in enumerate(zip(*shape.bounds(), strict=True)):  # most are far
+            values = points[near, axis]
+            near = near[(values >= low - padding) & (values <= high + padding)]
+        found[near] |= shape.contains(points[near], padding)
     return found

@@ -19,7 +19,7 @@ _TRIALS = 200
 _SAMPLE = 2500  # points that a plane is tried on
 _STEEPEST = math.cos(math.radians(20))  # what is steeper is no table
 _NEAR = 0.008  # m, from a plane, that counts as on it while planes are tried
-_ROUNDS = 4  # of lower planes, and of least squares
+_ROUNDS = 3  # of lower planes, and of least squares
 _FEWEST = 200  # points, without which nothing is said of a table
 
 

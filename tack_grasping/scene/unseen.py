@@ -11,8 +11,8 @@ from tack_grasping.scene.view import View
 
 FloatArray = NDArray[np.float64]
 
-_CELL = 0.02  # m
-_STEP = 2  # px
+_CELL = 0.025  # m
+_STEP = 3  # px
 
 
 def share_seen(view: View, profile: RobotProfile) -> float:

@@ -16,9 +16,11 @@ from tack_grasping.scene import (
     SceneConfig,
     SceneError,
     diff,
+    draw_scene,
     gripper_shapes,
     read_scene,
 )
+from tack_grasping.scene.picture import OBSTACLE_COLOR, TARGET_COLOR
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
@@ -274,3 +276,32 @@ def test_nothing_changes_when_the_same_is_seen_again(profile):
         new = read_scene(frame, above(), profile, previous=again)
         assert not diff(again, new)
         again = new
+
+
+def test_what_is_higher_than_the_region_is_said(profile):
+    tower = (upright(0.5, 0.0), (0.1, 0.1, 0.6))
+    high = above(x=0.5, y=-0.5, z=1.1, towards=(0.0, 0.7))
+    model = read_scene(look([tower], high), high, profile)
+    assert len(around(model, (tower[0], (0.1, 0.1, 0.5)))) == 1
+    assert any("it may be higher" in note for note in model.notes)
+
+
+def test_a_scene_of_another_robot_is_not_gone_on_with(profile):
+    model = read_scene(look((), above()), above(), profile)
+    other = dataclasses.replace(profile, base_frame="elsewhere")
+    with pytest.raises(InvalidInputError, match="begin anew"):
+        read_scene(look((), above()), above(), other, previous=model)
+
+
+def test_the_picture_shows_obstacles_and_the_target(profile):
+    frame = look(THINGS, above())
+    model = read_scene(frame, above(), profile, target=ON_CUBE)
+    picture = draw_scene(frame.color, CAMERA, above(), model, names=False)
+    assert picture.shape == (480, 640, 3)
+    for wanted, (pose, _) in ((TARGET_COLOR, CUBE), (OBSTACLE_COLOR, BRICK)):
+        drawn = np.argwhere((picture == wanted).all(axis=-1))
+        camera_from_base = geometry.inverse(above())
+        u, v = 2 * CAMERA.project(geometry.apply(camera_from_base, pose[:3, 3]))
+        assert np.abs(drawn.mean(axis=0) - (v, u)).max() < 12
+    written = draw_scene(frame.color, CAMERA, above(), model)
+    assert not np.array_equal(written, picture)
