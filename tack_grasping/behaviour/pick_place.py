@@ -19,7 +19,7 @@ from tack_grasping.behaviour.guard import Guarded
 from tack_grasping.behaviour.presence import presence
 from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
-from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Thing, View
+from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Surroundings, Thing, View
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.extent import Extent, extent_around
 from tack_grasping.fingers import cloud_around
@@ -44,12 +44,15 @@ class Robot:
         motion: its arm and gripper.
         eyes: its camera.
         planner: makes goals of what the camera sees.
+        surroundings: tells MoveIt's planner what stands around; None where that is somebody else's
+            business.
     """
 
     profile: RobotProfile
     motion: Motion
     eyes: Eyes
     planner: Planner
+    surroundings: Surroundings | None = None
 
 
 class PickPlace:
@@ -132,6 +135,17 @@ class PickPlace:
             )[:1]
         self._things = things
         self._search.about(things[0].points[label].position)
+
+    def scene(self) -> None:
+        """Let the planner know what stands around it."""
+        surroundings = self._robot.surroundings
+        if surroundings is None:
+            return
+        assert self._sight is not None
+        label = self._task.label
+        points = [point.position for point in self._things[0].points.values()]
+        points.sort(key=lambda at: np.linalg.norm(at - self._things[0].points[label].position))
+        surroundings.update(self._sight, np.array(points))
 
     def plan(self) -> None:
         """Find grasps, of the thing that is grasped best."""

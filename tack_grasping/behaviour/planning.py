@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -15,11 +16,13 @@ from tack_grasping.candidates import (
     AtPoint,
     GraspPlan,
     GraspSpec,
+    Rejected,
     SurfacePlannerConfig,
     plan_grasps,
 )
 from tack_grasping.extent import extent_around
 from tack_grasping.fingers import Surroundings, cloud_around
+from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.placing.goals import with_placement
 from tack_grasping.placing.scene import Container, Support
 from tack_grasping.placing.solve import Placement, solve_placement
@@ -28,14 +31,17 @@ from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
-Placer = Callable[[Sight, Thing, FloatArray | None], Placement]
-"""What was seen, the thing, and (N, 3) its surface in the base frame, m → where it goes."""
+Placer = Callable[[Sight, Thing, FloatArray | None, FloatArray], Placement]
+"""What was seen, the thing, (N, 3) its surface in the base frame, m, and the (4, 4) motion from
+which turning and moving are counted, m → where it goes."""
 
 UP = (0.0, 0.0, 1.0)
 TABLE = "table"
 
 _TIP_CLEARANCE = 0.004  # of the finger tips above the table, m
 _LARGEST = 0.2  # m, radius of the largest thing
+_TURNS = (0.0, math.pi / 2, -math.pi / 2, math.pi)  # rad, of a thing that may be put down any way
+_TRIED = 8  # goals whose places are looked at
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,12 +76,12 @@ def places_of(profile: RobotProfile, bins: Mapping[str, Container] | None = None
 def placer(spec: PlaceSpec, places: Places) -> Placer:
     """Puts things where a specification wants; other things are `other`, `other_2` and so on."""
 
-    def place(sight: Sight, thing: Thing, cloud: FloatArray | None) -> Placement:
+    def place(sight: Sight, thing: Thing, cloud: FloatArray | None, start: FloatArray) -> Placement:
         rest = [other.points for other in sight.things if other is not thing and other.points]
         others = {f"other_{n}" if n > 1 else "other": points for n, points in enumerate(rest, 1)}
         return solve_placement(
             spec, thing.points, up=UP, cloud=cloud, supports=places.supports, bins=places.bins,
-            others=others, frames=places.frames,
+            others=others, frames=places.frames, start=start,
         )  # fmt: skip
 
     return place
@@ -84,7 +90,7 @@ def placer(spec: PlaceSpec, places: Places) -> Placer:
 def placer_at(label: str, base_from_wanted: FloatArray) -> Placer:
     """Puts a point of a thing at a pose, whose turn is that from how the thing stands now."""
 
-    def place(sight: Sight, thing: Thing, cloud: FloatArray | None) -> Placement:
+    def place(sight: Sight, thing: Thing, cloud: FloatArray | None, start: FloatArray) -> Placement:
         base_from_point = geometry.make_transform(np.eye(3), thing.points[label].position)
         return Placement("pose", base_from_wanted @ geometry.inverse(base_from_point))
 
@@ -134,12 +140,53 @@ class PointPlanner:
         )  # fmt: skip
         if self._place is None or not plan.goals:
             return plan
-        placement = self._place(sight, thing, cloud)
-        if placement.refusal:
-            return dataclasses.replace(plan, goals=(), refusal=placement.refusal)
-        standoff = self._config.standoff
-        goals = tuple(with_placement(g, placement, UP, standoff=standoff) for g in plan.goals)
-        return dataclasses.replace(plan, goals=goals)
+        return self._placed(plan, sight, thing, cloud, np.mean(known, axis=0))
+
+    def _placed(
+        self,
+        plan: GraspPlan,
+        sight: Sight,
+        thing: Thing,
+        cloud: FloatArray | None,
+        middle: FloatArray,
+    ) -> GraspPlan:
+        """The plan with places that the arm reaches; where it may, the thing is turned for that."""
+        assert self._place is not None
+        rejected, seen = list(plan.rejected), list[FloatArray]()
+        for turn in _TURNS:
+            about = geometry.make_transform(np.eye(3), middle)
+            start = about @ geometry.from_axis_angle(UP, turn) @ geometry.inverse(about)
+            placement = self._place(sight, thing, cloud, start)
+            if placement.motion is None:
+                return dataclasses.replace(plan, goals=(), refusal=placement.refusal)
+            if any(np.allclose(placement.motion, one, atol=1e-3) for one in seen):
+                continue  # how it is put down is not open
+            seen.append(placement.motion)
+            goals = []
+            for goal in plan.goals[:_TRIED]:
+                standoff = self._config.standoff
+                placed = with_placement(goal, placement, UP, standoff=standoff)
+                beyond = self._beyond_reach(placed)
+                if beyond:
+                    assert placed.place is not None
+                    rejected.append(Rejected(f"{beyond}; {placed.why}", placed.place))
+                else:
+                    goals.append(placed)
+            if goals:
+                return dataclasses.replace(plan, goals=tuple(goals), rejected=tuple(rejected))
+        refusal = f"the arm does not reach the place '{placement.name}' with any of the grasps"
+        return GraspPlan(rejected=tuple(rejected), refusal=refusal)
+
+    def _beyond_reach(self, goal: PickPlaceGoal) -> str:
+        """Which pose of the place the arm does not reach, in words; "" for none."""
+        if self._reachable is None:
+            return ""
+        for name in ("place", "preplace", "retreat"):
+            pose = goal.poses[name]
+            if self._reachable(pose) <= 0:
+                x, y, z = pose[:3, 3]
+                return f"{name} cannot be reached: ({x:.2f}, {y:.2f}, {z:.2f}) m"
+        return ""
 
 
 def _reach(known: list[FloatArray], middle: FloatArray) -> float:

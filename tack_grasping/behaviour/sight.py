@@ -82,6 +82,22 @@ class Sight(View):
         return tuple(thing for thing in self.things if label in thing.points)
 
 
+class Surroundings(Protocol):
+    """What a planner knows of what stands around."""
+
+    def update(self, view: View, target: FloatArray) -> None:
+        """See what stands around a target, and let the planner know.
+
+        Args:
+            view: an image.
+            target: (K, 3) points on the target in the base frame, m: it is no obstacle.
+
+        Raises:
+            StageError: the image shows nothing of it, or the planner does not take it.
+        """
+        ...
+
+
 class Eyes(Protocol):
     """A camera with a detector behind it. Each call waits for an image taken after it was made."""
 

@@ -134,6 +134,7 @@ class BehaviourTree:
             If("seen from here", lambda: self._account.attempt > 1,
                 do("view", execution, stages.view)),
             do("look", perception, stages.look),
+            *([] if self._robot.surroundings is None else [do("scene", Work.SCENE, stages.scene)]),
             do("plan", planning, stages.plan),
             While("candidates", candidate, lambda: self._goes_on(Decision.NEXT)),
             do("close", gripper, stages.close),

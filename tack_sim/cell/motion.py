@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, MotionConfig, MotionError
 from tack_grasping.reach import posture_score
+from tack_grasping.scene import Obstacle, SceneModel, diff
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_sim.cell.executor import ExecutionCode, TrajectoryExecutor
@@ -36,7 +37,7 @@ from tack_sim.planning.requests import (
     Trajectory,
 )
 from tack_sim.planning.scene import AttachedObject, CollisionObject, PlanningScene
-from tack_sim.planning.shapes import Primitive
+from tack_sim.planning.shapes import Primitive, TriangleMesh
 
 FloatArray = NDArray[np.float64]
 
@@ -74,6 +75,7 @@ class CellMotion:
         self._faults = list(faults)
         self._stopped = threading.Event()
         self._passed_s = 0.0  # of the wall clock, while the cell's time passed
+        self._shown: SceneModel | None = None
         self.scene = PlanningScene.empty(self._planner.robot)
 
     def clock(self) -> float:
@@ -213,6 +215,14 @@ class CellMotion:
         box = CollisionObject(name, "", np.asarray(base_from_box), ((shape, np.eye(4)),))
         self.change(SceneChange(objects=((box, Operation.ADD),)))
 
+    def show(self, model: SceneModel) -> None:
+        """Bring the planning scene from the last model to this one. Raises MotionError."""
+        changes = diff(self._shown, model)
+        objects = [(CollisionObject(name), Operation.REMOVE) for name in changes.removed]
+        objects += [(_solid(one), Operation.ADD) for one in (*changes.changed, *changes.added)]
+        self.change(SceneChange(objects=tuple(objects)))
+        self._shown = model
+
     def change(self, change: SceneChange) -> None:
         """Change the planning scene.
 
@@ -304,3 +314,14 @@ class CellMotion:
     def _check_stopped(self) -> None:
         if self._stopped.is_set():
             raise MotionError(MoveItErrorCode.PREEMPTED, "stopped; `resume` allows motions again")
+
+
+def _solid(obstacle: Obstacle) -> CollisionObject:
+    shape: Primitive | TriangleMesh
+    if obstacle.size is not None:
+        shape = Primitive("box", tuple(obstacle.size.tolist()))
+    else:
+        assert obstacle.vertices is not None
+        assert obstacle.triangles is not None
+        shape = TriangleMesh(obstacle.vertices, obstacle.triangles)
+    return CollisionObject(obstacle.name, "", obstacle.base_from_shape, ((shape, np.eye(4)),))

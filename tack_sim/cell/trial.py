@@ -21,6 +21,7 @@ from tack_grasping.behaviour.cycle import CycleRecord, Work
 from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import Places, PointPlanner, placer, places_of
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
+from tack_grasping.behaviour.surroundings import DepthSurroundings, bin_walls
 from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.candidates import SurfacePlannerConfig
 from tack_grasping.placing.reading import read_place_spec
@@ -149,10 +150,11 @@ class Trials:
             perceive = self._enrolled(shot)
         planner = self._planners.setdefault(setup.cell.robot, MotionPlanner(layout.profile))
         motion = CellMotion(world, planner=planner)
-        add_furniture(motion, layout)
+        places = places_in(layout)
+        for wall in bin_walls(places.bins):
+            motion.add_box(*wall)
         spec, spot = place_spec(setup, layout, shot.label)
         before = _pose(world)
-        places = places_in(layout)
         with CellEyes(world, perceive, wait=motion.wait, seed=setup.cell.seed) as eyes:
             robot = Robot(
                 layout.profile, motion, eyes,
@@ -160,6 +162,7 @@ class Trials:
                     layout.profile, place=placer(spec, places), reachable=motion.reach,
                     config=GRASPS,
                 ),
+                DepthSurroundings(layout.profile, motion.show, places.bins),
             )  # fmt: skip
             task = PickPlaceTask(shot.label, setup.place)
             tree = BehaviourTree(task, robot, motion.clock, self._config, self._witness(setup))
@@ -239,16 +242,6 @@ def click(cell: CellSetup, graspable: set[str]) -> Annotation:
     raise InvalidInputError(
         f"{cell.object_class}: none of {', '.join(sorted(graspable)) or 'no point'} is seen"
     )
-
-
-def add_furniture(motion: CellMotion, layout: CellLayout) -> None:
-    """The table and the bin, which a planner has to know of."""
-    table = np.eye(4)
-    table[:3, 3] = (0.45, 0.0, layout.profile.table_height - 0.055)
-    motion.add_box("table", table, np.array([1.4, 1.6, 0.1]))
-    if layout.bin is not None:
-        for number, (pose, size) in enumerate(layout.bin.slabs()):
-            motion.add_box(f"bin_{number}", pose, size)
 
 
 def places_in(layout: CellLayout) -> Places:
