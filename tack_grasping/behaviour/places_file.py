@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from transforms3d import euler
 
@@ -51,6 +53,23 @@ def read_places(path: str | Path, profile: RobotProfile) -> Places:
         supports={**places.supports, **supports},
         frames={**places.frames, **frames},
     )
+
+
+def places_text(places: Places) -> str:
+    """Bins as the YAML that `read_places` reads, to a micrometre and a microradian."""
+    bins = {
+        name: {
+            "xyz": _rounded(one.pose[:3, 3]),
+            "rpy": _rounded(euler.mat2euler(one.pose[:3, :3], axes="sxyz")),
+            "size": _rounded(one.size),
+        }
+        for name, one in places.bins.items()
+    }
+    return str(yaml.safe_dump({"bins": bins}, sort_keys=False))
+
+
+def _rounded(values: Iterable[float]) -> list[float]:
+    return [round(float(value), 6) for value in values]
 
 
 def _placed(value: Value, sides: int) -> tuple[FloatArray, tuple[float, ...]]:

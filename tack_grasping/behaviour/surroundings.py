@@ -40,6 +40,9 @@ class DepthSurroundings:
         show: brings the planner's scene to a model.
         bins: by name, in the base frame: they are no obstacles but for their walls (`bin_walls`).
         config: settings.
+
+    Attributes:
+        model: of the latest look; None before the first.
     """
 
     def __init__(
@@ -50,9 +53,14 @@ class DepthSurroundings:
         config: SceneConfig | None = None,
     ) -> None:
         self._profile, self._show = profile, show
-        self._known = tuple(_solid(one) for one in (bins or {}).values())
+        self._known: tuple[RobotShape, ...] = ()
+        self.know(bins or {})
         self._config = config or SceneConfig()
         self.model: SceneModel | None = None
+
+    def know(self, bins: Mapping[str, Container]) -> None:
+        """Bins that stand there, by name, in the base frame."""
+        self._known = tuple(_solid(one) for one in bins.values())
 
     def update(self, view: View, target: FloatArray) -> None:
         """See what stands around a target, and show it.
@@ -64,7 +72,7 @@ class DepthSurroundings:
         Raises:
             StageError: the image shows nothing of it, or the planner does not take it.
         """
-        robot: tuple[RobotShape, ...] = self._known
+        robot = self._known
         gripper = gripper_of(self._profile, view)
         if gripper is not None:
             robot = (*robot, *gripper_shapes(self._profile, gripper))

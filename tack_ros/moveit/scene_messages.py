@@ -78,6 +78,12 @@ class MoveItScene:
         self._shown: SceneModel | None = None
         self._doubtful: set[str] = set()
 
+    def resend(self) -> None:
+        """Send all of the scene with the next model: move_group may have been started again."""
+        if self._shown is not None:
+            self._doubtful |= {one.name for one in self._shown.solids}
+        self._shown = None
+
     def show(self, model: SceneModel) -> SceneChange:
         """Bring the planning scene from the last model to this one.
 
@@ -95,10 +101,7 @@ class MoveItScene:
             try:
                 self._motion.change_scene(to_planning_scene(change))
             except MotionError:
-                # How much of it was applied is not known.
-                if self._shown is not None:
-                    self._doubtful |= {one.name for one in self._shown.solids}
-                self._shown = None
+                self.resend()  # how much of it was applied is not known
                 raise
         self._shown = model
         self._clear_doubtful({one.name for one in model.solids})

@@ -29,6 +29,7 @@ from tack_ros.node import TackNode, run
 from tack_sim.cameras.look import STEADY, LookConfig
 from tack_sim.cell.faults import FaultKind, is_active
 from tack_sim.cell.log import CellLog, CellSetup
+from tack_sim.cell.places import places_in
 from tack_sim.cell.world import CellWorld
 
 THREADS = 6
@@ -62,6 +63,10 @@ class CellConfig(Configuration):
     log: str = setting(
         "", "file (.npz) that what happened is written to at the end, and at ~/save_log"
     )
+    places: str = setting(
+        "", "file (.yaml) to write the bin into when the cell starts, for the parameter of that name"
+        " of pick_place",
+    )  # fmt: skip
     faults: tuple[str, ...] = setting(
         ("",), "what goes wrong: FAULT[@START][+DURATION], s of the cell's time"
     )
@@ -109,6 +114,8 @@ class CellNode(TackNode):
         )
         layout = setup.layout()
         mounts = config.mounts(layout.profile)
+        if config.places:
+            write_atomically(Path(config.places), places_text(places_in(layout)).encode())
         self._log, self._logging = CellLog(setup), threading.Lock()
         self._stop = threading.Event()
         self.world = CellWorld(layout, faults=parse_faults(config.faults, CELL_FAULTS))

@@ -24,6 +24,7 @@ from tack_grasping.behaviour.planning import places_of
 from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.runs import RunWriter
 from tack_grasping.behaviour.settings import BehaviourConfig
+from tack_grasping.behaviour.surroundings import DepthSurroundings
 from tack_grasping.candidates import (
     SurfacePlannerConfig,
     plan_surface_grasps,
@@ -52,6 +53,7 @@ from tack_ros.conversions.transforms import from_point
 from tack_ros.diagnostics import DiagnosticsPublisher, Health
 from tack_ros.frame_subscriber import FrameInputConfig, FrameSubscriber
 from tack_ros.moveit.client import MoveItMotion
+from tack_ros.moveit.scene_messages import MoveItScene
 from tack_ros.newest import NewestWorker
 from tack_ros.node import TackNode, run
 from tack_ros.pick_place.eyes import RosEyes
@@ -182,6 +184,7 @@ class PickPlaceNode(TackNode):
         jobs = Jobs(motion, lambda: clock.now().nanoseconds / 1e9, lambda: self._behaviour.value)
         self.at_end(jobs.close)
         self._eyes, self._jobs = eyes, jobs
+        scene = MoveItScene(profile, motion)
         places, grasps, runs = config.places, config.grasps, config.runs
         parts = Parts(
             profile=profile,
@@ -189,7 +192,9 @@ class PickPlaceNode(TackNode):
             motion=motion,
             jobs=jobs,
             lookup=self._lookup,
-            places=read_places(places, profile) if places else places_of(profile),
+            scene=scene,
+            surroundings=DepthSurroundings(profile, scene.show),
+            places=lambda: read_places(places, profile) if places else places_of(profile),
             grasps=read_grasp_specs(Path(grasps).expanduser()) if grasps else {},
             place=self._place_spec,
             near=lambda: near_of(self._config.value.near),

@@ -23,6 +23,7 @@ from tack_grasping.behaviour.pick_place import PickPlace, Robot
 from tack_grasping.behaviour.planning import Placer, Places, PointPlanner, placer, placer_at
 from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.settings import PickPlaceTask, Planner
+from tack_grasping.behaviour.surroundings import DepthSurroundings, bin_walls
 from tack_grasping.candidates import GraspSpec, SurfacePlannerConfig
 from tack_grasping.candidates.plan import counted
 from tack_grasping.error_codes import MoveItErrorCode, StageError
@@ -39,6 +40,8 @@ from tack_ros.actions import finish
 from tack_ros.conversions.goals import to_grasp
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.moveit.client import MoveItMotion
+from tack_ros.moveit.requests import box, scene_change
+from tack_ros.moveit.scene_messages import MoveItScene
 from tack_ros.node import TackNode
 from tack_ros.pick_place.eyes import Lookup, RosEyes
 from tack_ros.pick_place.jobs import Jobs, Witnesses
@@ -57,7 +60,8 @@ class Parts:
         profile: the robot.
         eyes, motion, jobs: its camera, its arm, and who may use it.
         lookup: transforms.
-        places: what a place may name.
+        scene, surroundings: what move_group knows of what stands around, and what keeps it so.
+        places: returns what a place may name.
         grasps: name → how to grasp; a label without one is grasped at the point.
         place: returns the place in force; None where there is none.
         near: returns where the wanted one of several things is, m; None where that is open.
@@ -70,7 +74,9 @@ class Parts:
     motion: MoveItMotion
     jobs: Jobs
     lookup: Lookup
-    places: Places
+    scene: MoveItScene
+    surroundings: DepthSurroundings
+    places: Callable[[], Places]
     grasps: Mapping[str, GraspSpec]
     place: Callable[[], PlaceSpec | None]
     near: Callable[[], tuple[float, float, float] | None]
@@ -236,8 +242,20 @@ class PickPlaceServers:
         )
 
     def _robot(self, planner: Planner) -> Robot:
+        """The robot for one job, with move_group told of the bins.
+
+        Raises:
+            TackError: the places cannot be read, or move_group does not answer.
+        """
         parts = self._parts
-        return Robot(parts.profile, parts.motion, parts.eyes, planner)
+        bins = parts.places().bins
+        parts.surroundings.know(bins)
+        parts.scene.resend()
+        if bins:
+            frame = parts.profile.base_frame
+            walls = [box(name, frame, pose, size) for name, pose, size in bin_walls(bins)]
+            parts.motion.change_scene(scene_change(walls))
+        return Robot(parts.profile, parts.motion, parts.eyes, planner, parts.surroundings)
 
     def _where(self, request: Any, label: str) -> tuple[str, Placer]:
         """Name of the place, and what puts a thing there.
@@ -253,7 +271,7 @@ class PickPlaceServers:
                 MoveItErrorCode.INVALID_GOAL_CONSTRAINTS,
                 "where to? Set the parameter `place` to a specification, or give place_locations",
             )
-        return spec.name, placer(spec, self._parts.places)
+        return spec.name, placer(spec, self._parts.places())
 
     def _placed(
         self, stages: PickPlace, poses: list[FloatArray], of_gripper: bool

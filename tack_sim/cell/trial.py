@@ -19,13 +19,12 @@ from numpy.typing import NDArray
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord, Work
 from tack_grasping.behaviour.pick_place import Robot
-from tack_grasping.behaviour.planning import Places, PointPlanner, placer, places_of
+from tack_grasping.behaviour.planning import PointPlanner, placer
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.surroundings import DepthSurroundings, bin_walls
 from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.candidates import SurfacePlannerConfig
 from tack_grasping.placing.reading import read_place_spec
-from tack_grasping.placing.scene import Container
 from tack_grasping.placing.spec import PlaceSpec
 from tack_perception import geometry
 from tack_perception.annotation import Annotation
@@ -42,13 +41,13 @@ from tack_sim.cell.layout import CellLayout, with_target_moved
 from tack_sim.cell.log import CellSetup
 from tack_sim.cell.motion import CellMotion
 from tack_sim.cell.pick import top_grasps
+from tack_sim.cell.places import BIN, places_in
 from tack_sim.cell.world import CellWorld
 from tack_sim.objects.model import SPLITS
 from tack_sim.planning.planner import MotionPlanner
 
 FloatArray = NDArray[np.float64]
 
-BIN = "bin"
 SPOT = "spot"
 _SETTLE_S, _REST_S = 0.3, 1.5
 _CLICKS = 20  # places of the training instance until a point that can be grasped is seen
@@ -242,16 +241,6 @@ def click(cell: CellSetup, graspable: set[str]) -> Annotation:
     raise InvalidInputError(
         f"{cell.object_class}: none of {', '.join(sorted(graspable)) or 'no point'} is seen"
     )
-
-
-def places_in(layout: CellLayout) -> Places:
-    """The table and the bin of a cell, for place specifications."""
-    bins = {}
-    if layout.bin is not None:
-        floor = layout.bin.base_from_bin.copy()
-        floor[2, 3] += layout.bin.thickness
-        bins[BIN] = Container(floor, layout.bin.inner)
-    return places_of(layout.profile, bins)
 
 
 def place_spec(
