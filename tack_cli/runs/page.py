@@ -13,6 +13,8 @@ from tack_cli.runs.timeline import legend, timeline
 from tack_grasping.behaviour.runs import Run
 from tack_grasping.behaviour.tally import Tally
 
+_SAID = 8  # values of the description that are told at the top
+
 
 def build_page(run: Run, tally: Tally) -> str:
     """The page as text.
@@ -61,16 +63,13 @@ def _title(tally: Tally) -> str:
 
 
 def _lead(run: Run) -> str:
-    said = [
-        f"{escape(name)} <b>{escape(value)}</b>"
-        for name, value in run.about.items()
-        if isinstance(value, str) and value
-    ]
+    texts = [(name, value) for name, value in run.about.items() if isinstance(value, str) and value]
+    said = [f"{escape(name)} <b>{escape(value)}</b>" for name, value in texts[:_SAID]]
     ended = [cycle.ended for cycle in run.cycles if cycle.ended]
     if ended:
         when = escape(tables.moment(max(ended)))
         said.append(f'<span class="whole">last cycle ended {when}</span>')
-    return " · ".join(said[:8])
+    return " · ".join(said)
 
 
 def _folded(run: Run, tally: Tally) -> str:
