@@ -12,6 +12,7 @@ from tack_cli.runs.album import Album, Shown
 from tack_cli.runs.tables import asked, moment, seconds
 from tack_grasping.behaviour.cycle import CycleRecord
 from tack_grasping.behaviour.runs import Cycle
+from tack_grasping.behaviour.tally import attempts_of
 from tack_perception.reasons import Reasons
 
 _REJECTED, _STAGES = 20, 12
@@ -114,7 +115,7 @@ def _in_short(record: CycleRecord) -> str:
 
 
 def _attempts(record: CycleRecord) -> str:
-    count = max((stage.attempt for stage in record.stages), default=1)
+    count = attempts_of(record)
     return f", {count} attempts" if count > 1 else ""
 
 

@@ -29,10 +29,9 @@ def build_page(run: Run, tally: Tally) -> str:
     if narrow := [_section(part) for part in made if part.narrow]:
         parts.append(f'<div class="grid-2">{"".join(narrow)}</div>')
     if run.cycles:
-        bars = (
-            f'<div class="card">{legend()}<div class="scroll bars">{timeline(run.cycles)}</div>'
-            "</div>"
-        )
+        told = {cycle.number for cycle in album.failures}
+        svg = timeline(run.cycles, told)
+        bars = f'<div class="card">{legend()}<div class="scroll bars">{svg}</div></div>'
         note = (
             "Each cycle from its beginning, in the order of their numbers. Point at a stage to read"
             " what it was; the number of a failed cycle leads to it."

@@ -11,6 +11,7 @@ from typing import Any
 
 from tack_cli.report.table import Table, percent
 from tack_grasping.behaviour.tally import Tally, Times
+from tack_perception.evaluation.statistics import Share
 
 TROUBLES = 30
 """Ways to fail that are told one by one."""
@@ -50,9 +51,15 @@ def parts(tally: Tally, *, bars: bool = False) -> list[Part]:
             narrow=True,
         ),
         Part(
+            "Attempts of a cycle",
+            "A look, and all that follows from it.",
+            _counts("attempts", tally.attempts, bars),
+            narrow=True,
+        ),
+        Part(
             "Grasps of a cycle",
             "How often the fingers closed on something.",
-            _grasps(tally, bars),
+            _counts("grasps", tally.grasps, bars),
             narrow=True,
         ),
     ]
@@ -144,14 +151,13 @@ def _times(tally: Tally) -> Table:
     return Table(["", "median", "p95"], rows)
 
 
-def _grasps(tally: Tally, bars: bool) -> Table:
-    most = max((share.trials for share in tally.grasps.values()), default=1)
-    head = ["grasps", "cycles", "succeeded, %"]
-    rows = [[str(n), str(share.trials), percent(share)] for n, share in tally.grasps.items()]
+def _counts(what: str, shares: Mapping[int, Share], bars: bool) -> Table:
+    head = [what, "cycles", "succeeded, %"]
+    rows = [[str(n), str(share.trials), percent(share)] for n, share in shares.items()]
     if not bars:
         return Table(head, rows)
-    counts = [share.trials for share in tally.grasps.values()]
-    lengths = [math.ceil(_BAR * count / most) for count in counts]
+    trials = [share.trials for share in shares.values()]
+    lengths = [math.ceil(_BAR * count / max(trials)) for count in trials]
     drawn = [[*row, "▇" * length] for row, length in zip(rows, lengths, strict=True)]
     return Table([*head, ""], drawn, words=(3,))
 

@@ -6,7 +6,7 @@ Colours are CSS variables, so the page's theme decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from html import escape
 
 from tack_cli.report import charts
@@ -32,8 +32,13 @@ _WIDTH, _LEFT, _RIGHT, _TOP = 1060, 64, 86, 26
 _LONGEST = 1.6  # times the 95th percentile: a cycle that is longer is cut
 
 
-def timeline(cycles: Sequence[Cycle]) -> str:
-    """The SVG element; each cycle a bar, its number a link to `#cycle-<number>` where it failed."""
+def timeline(cycles: Sequence[Cycle], told: Collection[int] = ()) -> str:
+    """The SVG element.
+
+    Args:
+        cycles: each is a bar.
+        told: numbers of those of which the page tells at `#cycle-<number>`.
+    """
     end = _end(cycles)
     detailed = len(cycles) <= DETAILED
     row, bar = (22, 14) if detailed else (13, 9)
@@ -51,6 +56,7 @@ def timeline(cycles: Sequence[Cycle]) -> str:
         parts.append(_text(f"{charts.number(tick)} s", x, _TOP - 11, "middle"))
     for i, cycle in enumerate(cycles):
         y = _TOP + row * i + (row - bar) / 2
+        parts += _number(cycle, y + bar / 2, cycle.number in told)
         parts += _row(cycle, y, bar, scale, end, detailed)
     parts.append("</svg>")
     return "".join(parts)
@@ -75,15 +81,16 @@ def _end(cycles: Sequence[Cycle]) -> float:
     return max(min(longest, _LONGEST * quantile(durations, 0.95)), 0.1) if durations else 1.0
 
 
+def _number(cycle: Cycle, middle: float, told: bool) -> Iterator[str]:
+    kind = "what" if cycle.record.success else "bad"
+    number = _text(str(cycle.number), _LEFT - 10, middle + 3.5, "end", kind)
+    yield f'<a href="#cycle-{cycle.number}">{number}</a>' if told else number
+
+
 def _row(
     cycle: Cycle, y: float, bar: int, scale: float, end: float, detailed: bool
 ) -> Iterator[str]:
     record, middle = cycle.record, y + bar / 2
-    number = _text(str(cycle.number), _LEFT - 10, middle + 3.5, "end", "what")
-    if not record.success:
-        number = _text(str(cycle.number), _LEFT - 10, middle + 3.5, "end", "bad")
-        number = f'<a href="#cycle-{cycle.number}">{number}</a>'
-    yield number
     for stage in _pieces(record, detailed, 0.6 / scale):
         first, last = max(stage.began, 0.0), min(stage.began + stage.seconds, end)
         if last <= first:

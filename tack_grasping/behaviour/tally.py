@@ -74,7 +74,8 @@ class Tally:
         stopped: cycles that a person stopped; they count as not succeeded.
         groups: by label and place, the largest first.
         troubles: the most frequent first.
-        grasps: grasps in a cycle → how many of the cycles with so many succeeded.
+        attempts: looks with all that follows in a cycle → how many cycles with so many succeeded.
+        grasps: the same of grasps, in which the fingers closed on something.
         seconds: of a cycle.
         work: seconds of a cycle by kind of work.
         overhead: seconds of a cycle in which neither arm nor fingers move.
@@ -86,6 +87,7 @@ class Tally:
     stopped: int
     groups: tuple[Group, ...]
     troubles: tuple[Trouble, ...]
+    attempts: Mapping[int, Share]
     grasps: Mapping[int, Share]
     seconds: Times
     work: Mapping[Work, Times]
@@ -97,10 +99,8 @@ class Tally:
 def tally(records: Sequence[CycleRecord]) -> Tally:
     """Sum up any number of cycles."""
     asked: dict[tuple[str, str], list[CycleRecord]] = {}
-    grasps: dict[int, list[bool]] = {}
     for record in records:
         asked.setdefault((record.label, record.place), []).append(record)
-        grasps.setdefault(record.attempts, []).append(record.success)
     groups = [
         Group(label, place, _success(some), Times.of(record.seconds for record in some))
         for (label, place), some in asked.items()
@@ -110,7 +110,8 @@ def tally(records: Sequence[CycleRecord]) -> Tally:
         stopped=sum(record.code is MoveItErrorCode.PREEMPTED for record in records),
         groups=tuple(sorted(groups, key=lambda g: (-g.success.trials, g.label, g.place))),
         troubles=_troubles(records),
-        grasps={count: Share.of(grasps[count]) for count in sorted(grasps)},
+        attempts=_by_count((attempts_of(record), record) for record in records),
+        grasps=_by_count((record.attempts, record) for record in records),
         seconds=Times.of(record.seconds for record in records),
         work={work: Times.of(record.seconds_of([work]) for record in records) for work in Work},
         overhead=Times.of(overhead(record) for record in records),
@@ -126,7 +127,12 @@ def overhead(record: CycleRecord) -> float:
 
 def first_attempt_failed(record: CycleRecord) -> bool:
     """Whether the first look and all that followed from it did not do."""
-    return not record.success or any(stage.attempt > 1 for stage in record.stages)
+    return not record.success or attempts_of(record) > 1
+
+
+def attempts_of(record: CycleRecord) -> int:
+    """How often the cycle began with a look."""
+    return max((stage.attempt for stage in record.stages), default=0)
 
 
 def ending(record: CycleRecord) -> StageRecord | None:
@@ -143,6 +149,13 @@ def ending(record: CycleRecord) -> StageRecord | None:
 
 def _success(records: Sequence[CycleRecord]) -> Share:
     return Share.of([record.success for record in records])
+
+
+def _by_count(counted: Iterable[tuple[int, CycleRecord]]) -> dict[int, Share]:
+    successes: dict[int, list[bool]] = {}
+    for count, record in counted:
+        successes.setdefault(count, []).append(record.success)
+    return {count: Share.of(successes[count]) for count in sorted(successes)}
 
 
 def _troubles(records: Sequence[CycleRecord]) -> tuple[Trouble, ...]:

@@ -62,6 +62,7 @@ def test_a_tally_of_known_cycles() -> None:
     assert {n: (s.hits, s.trials) for n, s in sums.grasps.items()} == {
         0: (0, 2), 1: (1, 1), 2: (1, 1),
     }  # fmt: skip
+    assert {n: (s.hits, s.trials) for n, s in sums.attempts.items()} == {1: (1, 3), 2: (1, 1)}
     assert (sums.won_back.hits, sums.won_back.trials) == (1, 3)
     assert sums.seconds == Times(5.75, 7.0)  # of 1, 5.75, 7, 7: the value below the middle
     assert sums.overhead == Times(1.0, 1.75)
@@ -93,7 +94,8 @@ def test_no_cycle_is_no_figure() -> None:
 def test_nothing_is_lost_in_a_tally(records: list[CycleRecord]) -> None:
     sums = tally(records)
     assert sum(g.success.trials for g in sums.groups) == len(records)
-    assert sum(s.trials for s in sums.grasps.values()) == len(records)
+    for counts in (sums.attempts, sums.grasps):
+        assert sum(share.trials for share in counts.values()) == len(records)
     assert sum(s.hits for s in sums.grasps.values()) == sums.success.hits
     failures = [stage for record in records for stage in record.stages if not stage.success]
     assert sum(t.times for t in sums.troubles) == len(failures)
