@@ -136,15 +136,13 @@ def attempts_of(record: CycleRecord) -> int:
 
 
 def ending(record: CycleRecord) -> StageRecord | None:
-    """The failed stage that ended the cycle; None after success, and where no stage failed.
-
-    It need not be the last one that failed: coming back afterwards can fail, too.
-    """
+    """The failed stage that a failed cycle's reason is about; None where no stage failed."""
     failed = [stage for stage in record.stages if not stage.success]
     if record.success or not failed:
         return None
-    named = [stage for stage in failed if record.reason.startswith(f"{stage.name}: ")]
-    return (named or failed)[-1]
+    named = [stage for stage in failed if stage.name == record.failed_stage]
+    told = [stage for stage in named if stage.reason and stage.reason in record.reason]
+    return (told or named or failed)[-1]
 
 
 def _success(records: Sequence[CycleRecord]) -> Share:

@@ -12,36 +12,17 @@ import pytest
 
 from tack_grasping.behaviour.cycle import CycleRecord, Work
 from tack_grasping.behaviour.pick_place import Robot
+from tack_grasping.behaviour.planning import PointPlanner
 from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.runs import RunWriter, read_run
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
-from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.behaviour.tree import BehaviourTree
-from tack_grasping.fingers import Surroundings, cloud_around
-from tack_grasping.robot import RobotProfile
-from tack_grasping.surface_planner import GraspPlan, SurfacePlannerConfig, plan_surface_grasps
+from tack_grasping.candidates import SurfacePlannerConfig
 
 pytest.importorskip("mujoco", reason="needs the simulation: pip install 'tack[sim]'")
 pytest.importorskip("ompl", reason="needs the simulation: pip install 'tack[sim]'")
 
 LABEL = "rim_front"
-
-
-class FromAbove:
-    """Grasps straight down at the point."""
-
-    def __init__(self, profile: RobotProfile) -> None:
-        self._profile = profile
-
-    def plan(self, sight: Sight, thing: Thing, task: PickPlaceTask) -> GraspPlan:
-        profile, keypoint = self._profile, thing.keypoints[task.label]
-        cloud = cloud_around(sight.frame, keypoint.xyz, sight.base_from_camera)
-        around = Surroundings(cloud, profile.gripper, profile.table_height + 0.004)
-        return plan_surface_grasps(
-            keypoint, sight.base_from_camera, profile.base_frame, sight.frame.stamp_ns,
-            up=(0, 0, 1), surroundings=around,
-            config=SurfacePlannerConfig(approach="down", insertion=0.02),
-        )  # fmt: skip
 
 
 def pick(witness: RunWitness, fault: str = "") -> CycleRecord:
@@ -57,8 +38,9 @@ def pick(witness: RunWitness, fault: str = "") -> CycleRecord:
     world = CellWorld(layout, faults=[Fault.parse(fault)] if fault else ())
     world.step(0.3)
     motion = CellMotion(world, planner=MotionPlanner(layout.profile))
+    config = SurfacePlannerConfig(approach="down", insertion=0.02)
     with CellEyes(world, TruePoints(world), wait=motion.wait, seed=1) as eyes:
-        robot = Robot(layout.profile, motion, eyes, FromAbove(layout.profile))
+        robot = Robot(layout.profile, motion, eyes, PointPlanner(layout.profile, config=config))
         tree = BehaviourTree(
             PickPlaceTask(LABEL), robot, motion.clock, BehaviourConfig(tries=2, home=False), witness
         )

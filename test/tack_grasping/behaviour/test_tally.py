@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -75,11 +76,18 @@ def test_what_is_overhead_and_what_a_first_attempt() -> None:
     assert [first_attempt_failed(one) for one in (SMOOTH, WON, FAILED)] == [False, True, True]
 
 
-def test_what_ended_a_cycle_is_not_what_failed_after_it() -> None:
+def test_what_ended_a_cycle_is_what_its_reason_is_about() -> None:
     assert ending(FAILED) is FAILED.stages[1]
-    assert FAILED.failed_stage == "lift"
     assert ending(WON) is None
     assert ending(HALTED) is None
+    twice = cycle(
+        ("look", Work.PERCEPTION, 1, 1.0, LOST, "no depth"),
+        ("look", Work.PERCEPTION, 2, 1.0, LOST, "not seen"),
+        code=LOST, reason="look: no depth; not seen since, which was less than that",
+    )  # fmt: skip
+    assert ending(twice) is twice.stages[1]
+    once = dataclasses.replace(twice, reason="look: no depth; the arm is at home")
+    assert ending(once) is twice.stages[0]
 
 
 def test_no_cycle_is_no_figure() -> None:
