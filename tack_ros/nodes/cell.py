@@ -16,9 +16,11 @@ from typing import Any
 
 from std_srvs.srv import Trigger
 
+from tack_grasping.behaviour.places_file import places_text
 from tack_grasping.robot import CameraMount, RobotProfile
 from tack_perception.configuration import Configuration, setting
 from tack_perception.errors import InvalidInputError, TackError
+from tack_perception.files import write_atomically
 from tack_ros.cell.cameras import CameraThread
 from tack_ros.cell.controllers import ArmController, GripperServer
 from tack_ros.cell.faults import CELL_FAULTS, parse_faults
@@ -64,7 +66,7 @@ class CellConfig(Configuration):
         "", "file (.npz) that what happened is written to at the end, and at ~/save_log"
     )
     places: str = setting(
-        "", "file (.yaml) to write the bin into when the cell starts, for the parameter of that name"
+        "", "file (.yaml) to write the bin into at the start, for the parameter of that name"
         " of pick_place",
     )  # fmt: skip
     faults: tuple[str, ...] = setting(
