@@ -7,7 +7,6 @@ wants it (`tack_ros.pick_place.servers`).
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 from geometry_msgs.msg import PointStamped, PoseArray, PoseStamped
 from moveit_msgs.msg import Grasp
 from numpy.typing import NDArray
-from vision_msgs.msg import Detection3DArray
+from vision_msgs.msg import Detection3DArray, VisionInfo
 from visualization_msgs.msg import MarkerArray
 
 from tack_grasping.behaviour.places_file import read_places
@@ -38,8 +37,8 @@ from tack_grasping.placing.spec import PlaceSpec
 from tack_grasping.profiles import load_profile
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
-from tack_perception.configuration import setting
-from tack_perception.errors import ConfigurationError, InvalidInputError
+from tack_perception.annotations import AnnotationStore
+from tack_perception.errors import InvalidInputError, TackError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 from tack_perception.transforms import TransformError
@@ -59,75 +58,13 @@ from tack_ros.node import TackNode, run
 from tack_ros.pick_place.eyes import RosEyes
 from tack_ros.pick_place.jobs import Jobs
 from tack_ros.pick_place.servers import Parts, PickPlaceServers
-from tack_ros.stamp_check import OrderCheck, StampCheck, StampConfig
+from tack_ros.pick_place.settings import PickPlaceConfig, near_of
+from tack_ros.stamp_check import OrderCheck, StampCheck
 from tack_ros.transform_listener import TransformListener
 
 THREADS = 6  # a job, a query, and what comes in
 _FIXED = ("robot", "base_frame", "grasps", "places", "runs")
 _TIP_CLEARANCE = 0.004  # of the finger tips above the table, m
-
-
-@dataclasses.dataclass(frozen=True)
-class PickPlaceConfig(StampConfig):
-    """Parameters of the pick_place node beside those of the planner."""
-
-    label: str = setting("", "the point to grasp; empty: whichever scores best")
-    max_age: float = setting(
-        5.0,
-        "detections older than this are dropped; 0 accepts any age",
-        unit="s",
-        low=0.0,
-        high=3600.0,
-    )
-    base_frame: str = setting(
-        "base_link",
-        "frame of the goals, its z axis against gravity; empty: the camera's optical frame, where"
-        " gravity is not known",
-    )
-    robot: str = setting(
-        "",
-        "profile of the robot, whose gripper has to fit around what the depth image shows; empty:"
-        " not known",
-    )
-    grasps: str = setting(
-        "", "YAML file that says how things are grasped; a label without an entry is grasped at its"
-        " point, straight down",
-    )  # fmt: skip
-    place: str = setting(
-        "", "where ~/pick_and_place puts things: the name of a specification that comes with tack,"
-        " or a YAML file",
-    )  # fmt: skip
-    places: str = setting("", "YAML file with the bins and supports that a place may name")
-    near: str = setting(
-        "", "X,Y,Z in the base frame, m: of several things the one nearest to it is taken; empty:"
-        " the one that is grasped best",
-    )  # fmt: skip
-    runs: str = setting("", "folder for the log and the pictures of every cycle; empty: none")
-    patience: float = setting(
-        10.0, "how long a job waits for an image", unit="s", low=0.1, high=600.0
-    )
-    tf_timeout: float = setting(
-        0.2, "how long to wait for the transform at the image's stamp", unit="s", low=0.0, high=10.0
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        near_of(self.near)
-
-
-def near_of(written: str) -> tuple[float, float, float] | None:
-    """The place of the parameter `near`.
-
-    Raises:
-        ConfigurationError: it is not three numbers.
-    """
-    if not written.strip():
-        return None
-    try:
-        x, y, z = (float(word) for word in written.split(","))
-    except ValueError:
-        raise ConfigurationError(f"near {written!r}: X,Y,Z in m is expected, or nothing") from None
-    return x, y, z
 
 
 class PickPlaceNode(TackNode):
@@ -148,6 +85,7 @@ class PickPlaceNode(TackNode):
         robot = self._config.value.robot
         self._profile = load_profile(robot) if robot else None
         self._transforms = TransformListener(self)
+        self._set = ""
         self._eyes: RosEyes | None = None
         self._jobs: Jobs | None = None
         if self._profile is not None:
@@ -175,6 +113,7 @@ class PickPlaceNode(TackNode):
 
     def _serve(self, profile: RobotProfile) -> None:
         """Make what moves the robot: for a node that knows which one it is."""
+        self.create_subscription(VisionInfo, "annotation_set", self._on_set, qos.LATCHED)
         config, clock = self._config.value, self.get_clock()
         eyes = RosEyes(clock, profile.base_frame, self._lookup, lambda: self._config.value.patience)
         FrameSubscriber(self, eyes.on_frame, lambda: self._images.value, counted=False)
@@ -197,11 +136,26 @@ class PickPlaceNode(TackNode):
             places=lambda: read_places(places, profile) if places else places_of(profile),
             grasps=read_grasp_specs(Path(grasps).expanduser()) if grasps else {},
             place=self._place_spec,
+            labels=self._labels,
             near=lambda: near_of(self._config.value.near),
             config=lambda: self._planner.value,
             log=self._log(runs, profile) if runs else None,
         )
         PickPlaceServers(self, parts)
+
+    def _labels(self) -> tuple[str, ...] | None:
+        """What was clicked on, by the set that the annotation node has announced."""
+        if not self._set:
+            return None
+        try:
+            shots = AnnotationStore(self._set).load().annotations()
+        except TackError as error:
+            self.get_logger().warning(f"the annotation set cannot be read: {error}")
+            return None
+        return tuple(dict.fromkeys(shot.label for shot in shots))
+
+    def _on_set(self, message: VisionInfo) -> None:
+        self._set = message.database_location
 
     def _log(self, runs: str, profile: RobotProfile) -> RunWitness:
         witness = RunWitness(RunWriter(Path(runs).expanduser(), {"robot": profile.name}))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections import deque
@@ -89,7 +90,7 @@ class RosEyes:
                 f" {IMAGES_KEPT} images behind",
             )
         view = self._view(messages)
-        return Sight(view.frame, view.base_from_camera, things_of(message, view.base_from_camera))
+        return Sight(view.frame, view.base_from_camera, things_of(message, view))
 
     def glance(self) -> View:
         """The next image alone.
@@ -151,12 +152,12 @@ class RosEyes:
         raise SightError(code, f"no new {what} within {patience_s:g} s: {why}")
 
 
-def things_of(message: Detection3DArray, base_from_camera: FloatArray) -> tuple[Thing, ...]:
+def things_of(message: Detection3DArray, view: View) -> tuple[Thing, ...]:
     """Things of detections: the best one of each label is one thing, what is left are others.
 
     Args:
         message: of one image.
-        base_from_camera: (4, 4) at its stamp, m.
+        view: that image.
 
     Returns:
         The things; none without detections. Detections that are not valid are left out.
@@ -167,8 +168,11 @@ def things_of(message: Detection3DArray, base_from_camera: FloatArray) -> tuple[
             keypoint = from_detection(detection)
         except InvalidInputError:
             continue
-        point = named_point(keypoint, base_from_camera)
-        if point is not None:
+        point = named_point(keypoint, view.base_from_camera)
+        if point is not None and keypoint.xyz is not None:
+            # The message has no pixel; for pictures, the point's own is as good.
+            u, v = view.frame.intrinsics.project(keypoint.xyz)
+            keypoint = dataclasses.replace(keypoint, u=float(u), v=float(v))
             by_label.setdefault(keypoint.label, []).append((keypoint, point))
     for found in by_label.values():
         found.sort(key=lambda one: -one[1].confidence)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,7 @@ class Parts:
         places: returns what a place may name.
         grasps: name → how to grasp; a label without one is grasped at the point.
         place: returns the place in force; None where there is none.
+        labels: returns what was clicked on; None where that is not known.
         near: returns where the wanted one of several things is, m; None where that is open.
         config: returns the settings of grasps in force.
         log: writes cycles down; None for nobody.
@@ -79,6 +80,7 @@ class Parts:
     places: Callable[[], Places]
     grasps: Mapping[str, GraspSpec]
     place: Callable[[], PlaceSpec | None]
+    labels: Callable[[], Collection[str] | None]
     near: Callable[[], tuple[float, float, float] | None]
     config: Callable[[], SurfacePlannerConfig]
     log: RunWitness | None
@@ -183,7 +185,7 @@ class PickPlaceServers:
         """What would be done now, and why; nothing moves."""
         label = request.target.id
         try:
-            task, planner = PickPlaceTask(label), self._planner(label, None)
+            task, planner = self._task(label), self._planner(label, None)
             sight = self._parts.eyes.look()
             things = sight.having(label)
             if not things:
@@ -233,6 +235,17 @@ class PickPlaceServers:
         return result
 
     def _task(self, label: str, place: str = "") -> PickPlaceTask:
+        """What is to be done.
+
+        Raises:
+            StageError: nobody has clicked on such a point: looking for it would be in vain.
+        """
+        known = self._parts.labels()
+        if known is not None and label not in known:
+            raise StageError(
+                MoveItErrorCode.INVALID_OBJECT_NAME,
+                f"nobody has clicked on '{label}'; known points: {', '.join(known) or 'none'}",
+            )
         return PickPlaceTask(label, place, self._parts.near())
 
     def _planner(self, label: str, place: Placer | None) -> PointPlanner:

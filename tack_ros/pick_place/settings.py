@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the node `pick_place` beside those of its parts."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tack_perception.configuration import setting
+from tack_perception.errors import ConfigurationError
+from tack_ros.stamp_check import StampConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class PickPlaceConfig(StampConfig):
+    """Parameters of the pick_place node beside those of the planner."""
+
+    label: str = setting("", "the point to grasp; empty: whichever scores best")
+    max_age: float = setting(
+        5.0,
+        "detections older than this are dropped; 0 accepts any age",
+        unit="s",
+        low=0.0,
+        high=3600.0,
+    )
+    base_frame: str = setting(
+        "base_link",
+        "frame of the goals, its z axis against gravity; empty: the camera's optical frame, where"
+        " gravity is not known",
+    )
+    robot: str = setting(
+        "",
+        "profile of the robot, whose gripper has to fit around what the depth image shows; empty:"
+        " not known",
+    )
+    grasps: str = setting(
+        "", "YAML file that says how things are grasped; a label without an entry is grasped at its"
+        " point, straight down",
+    )  # fmt: skip
+    place: str = setting(
+        "", "where ~/pick_and_place puts things: the name of a specification that comes with tack,"
+        " or a YAML file",
+    )  # fmt: skip
+    places: str = setting("", "YAML file with the bins and supports that a place may name")
+    near: str = setting(
+        "", "X,Y,Z in the base frame, m: of several things the one nearest to it is taken; empty:"
+        " the one that is grasped best",
+    )  # fmt: skip
+    runs: str = setting("", "folder for the log and the pictures of every cycle; empty: none")
+    patience: float = setting(
+        10.0, "how long a job waits for an image", unit="s", low=0.1, high=600.0
+    )
+    tf_timeout: float = setting(
+        0.2, "how long to wait for the transform at the image's stamp", unit="s", low=0.0, high=10.0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        near_of(self.near)
+
+
+def near_of(written: str) -> tuple[float, float, float] | None:
+    """The place of the parameter `near`.
+
+    Raises:
+        ConfigurationError: it is not three numbers.
+    """
+    if not written.strip():
+        return None
+    try:
+        x, y, z = (float(word) for word in written.split(","))
+    except ValueError:
+        raise ConfigurationError(f"near {written!r}: X,Y,Z in m is expected, or nothing") from None
+    return x, y, z
