@@ -191,12 +191,11 @@ def teach_frame(
 
 def title(spec: GraspSpec) -> str:
     """What goals are called: the points, as far as a label has room for them."""
-    labels = spec.labels
-    words = labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
-    words = words.replace(",", "")
-    if len(words) > _LONGEST_TITLE:
-        words = f"{labels[0]} and {len(labels) - 1} more"
-    return words[:_LONGEST_TITLE]
+    first, *others = spec.labels
+    if not others:
+        return first
+    words = f"{first} and {others[0]}" if len(others) == 1 else f"{first} and {len(others)} more"
+    return words[:_LONGEST_TITLE].strip()
 
 
 def line_problem(points: Mapping[str, FloatArray]) -> str:

@@ -40,7 +40,7 @@ def test_a_shown_grasp_goes_where_the_thing_goes() -> None:
     assert goal.terms["fit"] == pytest.approx(1)
     assert goal.terms["confidence"] == 0.8
     assert goal.pose_covariance is not None
-    assert goal.label == "rim handle base and logo"
+    assert goal.label == "rim and 3 more"
 
 
 def test_any_three_of_the_points_will_do() -> None:
