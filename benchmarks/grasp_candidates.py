@@ -192,9 +192,8 @@ def speed(args: argparse.Namespace) -> None:
     plan = once()
     count = len(plan.goals) + len(plan.rejected)
     best = min(timeit.repeat(once, timer=time.process_time, number=5, repeat=7)) / 5
-    print(
-        f"{count} candidates, {len(around_it.points)} points: {1000 * best:.0f} ms of one core (best of 7)"
-    )
+    cloud = len(around_it.points)
+    print(f"{count} candidates, {cloud} points: {1000 * best:.0f} ms of one core (best of 7)")
 
 
 def picture(args: argparse.Namespace) -> None:
