@@ -36,6 +36,8 @@ from tack_perception.pipeline import PerceptionPipeline
 from tack_sim.cell.bin import Bin
 from tack_sim.cell.contacts import Collision
 from tack_sim.cell.eyes import CellEyes, TruePoints
+from tack_sim.cell.furniture import BIN as BIN_BODY
+from tack_sim.cell.furniture import FLOOR, TABLE
 from tack_sim.cell.judge import judge_place
 from tack_sim.cell.layout import CellLayout, with_target_moved
 from tack_sim.cell.log import CellSetup
@@ -93,8 +95,11 @@ class TrialResult:
         record: the account of the behaviour.
         place_error: distance of the point from the spot, m; NaN for the bin.
         place_turn: how much it turned from how it stood, rad; NaN for the bin.
+        point_error: distance of the point, as it was seen when it was grasped, from the truth
+            then, m; NaN where nothing was grasped.
         collisions: of the robot with anything that it should not touch, and of the target with
-            what stands around, in words.
+            what stands around.
+        objects: names of what is no robot.
         seconds: of the computer.
     """
 
@@ -105,8 +110,15 @@ class TrialResult:
     record: CycleRecord
     place_error: float
     place_turn: float
+    point_error: float
     collisions: tuple[Collision, ...]
+    objects: tuple[str, ...]
     seconds: float
+
+    def of_robot(self, collision: Collision) -> bool:
+        """Whether the robot itself met something."""
+        others = {*self.objects, BIN_BODY, TABLE, FLOOR}
+        return not {collision.first, collision.second} <= others
 
     @property
     def overhead(self) -> float:
@@ -166,7 +178,10 @@ class Trials:
             task = PickPlaceTask(shot.label, setup.place)
             tree = BehaviourTree(task, robot, motion.clock, self._config, self._witness(setup))
             record = tree.run()
-        return self._judged(setup, shot.label, world, record, before, spot, began)
+        true = geometry.apply(before, layout.target.model.position(shot.label))
+        seen = tree.stages.point
+        point_error = math.nan if seen is None else float(np.linalg.norm(seen - true))
+        return self._judged(setup, shot.label, world, record, before, spot, point_error, began)
 
     def _enrolled(self, shot: Annotation) -> Callable[[RGBDFrame, FloatArray], list[Keypoint]]:
         if self._detector is None:
@@ -184,6 +199,7 @@ class Trials:
         record: CycleRecord,
         before: FloatArray,
         spot: FloatArray | None,
+        point_error: float,
         began: float,
     ) -> TrialResult:
         name = world.layout.target.name
@@ -207,7 +223,8 @@ class Trials:
         words = ", ".join(name if holds else f"not {name}" for name, holds in told.items())
         success = all(told.values()) and record.success
         return TrialResult(
-            setup, label, success, words, record, error, turn, verdict.collisions,
+            setup, label, success, words, record, error, turn, point_error,
+            verdict.collisions, tuple(placed.name for placed in world.layout.objects),
             time.perf_counter() - began,
         )  # fmt: skip
 
