@@ -12,6 +12,8 @@ from tack_grasping.placing.spec import Axis, ClearOf, Constraint, In, KeepTurn, 
 from tack_grasping.placing.targets import Direction, Where
 from tack_grasping.points import NamedPoint
 
+_FLAT = 0.05  # horizontal share of a direction, below which its heading says nothing
+
 
 def missing(spec: PlaceSpec, scene: Scene) -> str:
     """One sentence on what a specification names and the scene lacks; "" where nothing is."""
@@ -44,6 +46,11 @@ def _missing_of(item: Constraint, scene: Scene) -> Iterator[str]:
             yield from _missing_place(item.towards, scene)
         else:
             yield from _missing_direction(item.along, scene)
+            if (
+                item.level
+                and np.linalg.norm(np.cross(scene.direction(item.along), scene.up)) < _FLAT
+            ):
+                yield "the direction is vertical, so it has no heading; leave out 'level'"
     elif not isinstance(item, KeepTurn):
         yield from _unknown("point", item.point, scene.points)
         yield from _missing_place(item.where, scene)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from tack_grasping.placing.targets import Where
+from tack_grasping.placing.targets import Direction, Where
 from tack_grasping.points import NamedPoint
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
@@ -123,6 +123,15 @@ class Scene:
             return position + where.above * self.up, point.covariance
         return geometry.apply(frame, where.position) + where.above * self.up, np.zeros((3, 3))
 
+    def direction(self, along: Direction) -> FloatArray:
+        """(3,) unit vector of a direction."""
+        if along.kind == "vector":
+            return geometry.unit(geometry.rotate(self.frame(along.frame), along.vector))
+        if along.kind == "object":
+            known = self.others[along.object]
+            return axis_of(known[along.start], known[along.end] if along.end else None)
+        return self.up if along.kind == "up" else -self.up
+
     def canonical(self) -> tuple[Scene, FloatArray]:
         """The scene in a frame of the thing's own, and (4, 4) goal_from_own.
 
@@ -186,6 +195,14 @@ class _Canonical(Scene):
     def frame(self, name: str) -> FloatArray:
         """(4, 4) own_from_named."""
         return self.frames[name]
+
+
+def axis_of(start: NamedPoint, end: NamedPoint | None) -> FloatArray:
+    """(3,) unit vector from one point to another, or the normal of the one."""
+    if end is not None:
+        return geometry.unit(end.position - start.position)
+    assert start.normal is not None  # what a scene lacks has been refused
+    return start.normal
 
 
 def _across(vector: FloatArray, up: FloatArray) -> float:

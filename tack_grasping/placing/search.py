@@ -104,7 +104,7 @@ def _settled(
 
     # x_scale keeps the first step below 1 rad and 1 m.
     found = optimize.least_squares(
-        rows, _STILL, slopes, method="lm", max_nfev=60, xtol=1e-12, ftol=1e-12, gtol=1e-14,
+        rows, _STILL, slopes, method="lm", max_nfev=30, xtol=1e-12, ftol=1e-12, gtol=1e-14,
         x_scale=0.01,
     )  # fmt: skip
     return problem.at(base, found.x).state.base
@@ -213,7 +213,7 @@ def _balanced(problem: Problem, base: FloatArray) -> FloatArray:
     found = optimize.minimize(
         lambda e: (e[6], last), np.append(_STILL, problem.worst(base)), jac=True, method="SLSQP",
         constraints=[{"type": "ineq", "fun": lambda e: e[6] - shares(e)[0], "jac": slope}],
-        options={"ftol": 1e-12, "maxiter": 80},
+        options={"ftol": 1e-12, "maxiter": 40},
     )  # fmt: skip
     end = problem.at(base, found.x[:6].copy()).state.base
     return end if problem.worst(end) < problem.worst(base) else base

@@ -13,11 +13,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_grasping.placing.scene import Scene
+from tack_grasping.placing.scene import Scene, axis_of
 from tack_grasping.placing.spec import Axis, Near, PointAt
 from tack_grasping.placing.state import State
 from tack_grasping.points import NamedPoint
-from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
 Noise = Callable[[NamedPoint], FloatArray]
@@ -105,7 +104,7 @@ class Pointing(Term):
         self.item = item
         self.start = scene.points[item.start]
         self.end = scene.points[item.end] if item.end else None
-        self.axis = _axis(self.start, self.end)
+        self.axis = axis_of(self.start, self.end)
         self.place: FloatArray | None = None
         self.direction = np.zeros(3)
         along = item.along
@@ -114,15 +113,12 @@ class Pointing(Term):
             self.place = scene.place(item.towards)[0]
             other = _other(scene, item.towards.object, item.towards.point)
             self._others = () if other is None else (other,)
-        elif along.kind == "vector":
-            self.direction = geometry.unit(geometry.rotate(scene.frame(along.frame), along.vector))
-        elif along.kind == "object":
-            known = scene.others[along.object]
-            ends = (known[along.start], known[along.end] if along.end else None)
-            self.direction = _axis(*ends)
-            self._others = tuple(point for point in ends if point is not None)
         else:
-            self.direction = scene.up if along.kind == "up" else -scene.up
+            self.direction = scene.direction(along)
+            if along.kind == "object":
+                known = scene.others[along.object]
+                labels = (along.start, along.end) if along.end else (along.start,)
+                self._others = tuple(known[label] for label in labels)
         # A normal's own error is not known.
         self._measured = self.end is not None and (along.kind != "object" or bool(along.end))
 
@@ -205,14 +201,6 @@ class Turning(Term):
         turn, slope = state.turn()
         angle = max(float(np.linalg.norm(turn)), 1e-12)
         return np.array([angle]) / self.tolerance, (turn / angle @ slope)[None] / self.tolerance
-
-
-def _axis(start: NamedPoint, end: NamedPoint | None) -> FloatArray:
-    """(3,) unit vector from one point to another, or the normal of the one."""
-    if end is not None:
-        return geometry.unit(end.position - start.position)
-    assert start.normal is not None  # what a scene lacks has been refused
-    return start.normal
 
 
 def _other(scene: Scene, name: str, label: str) -> NamedPoint | None:
