@@ -84,7 +84,10 @@ def test_an_installed_wheel_finds_its_share_folder(wheel: Path, tmp_path: Path) 
     target = tmp_path / "prefix"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
     subprocess.run([*command, str(target), str(wheel)], check=True, capture_output=True)
-    code = "import tack_ros.environment as e; print(e.__file__); print(e.profile_path())"
+    code = (
+        "import tack_ros.environment as e; print(e.__file__); print(e.profile_path());"
+        "import tack_perception.share as s; print(s.shipped_folder('config/places'))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(target)!r}); {code}"],
         capture_output=True,

@@ -31,28 +31,32 @@ _AS_GOOD = 0.01  # of the squares of what is missed, in tolerances: a tenth of o
 _PULL = 1e-4  # in tolerances: bends what is met by less than rounding in a report
 
 
-def search(problem: Problem) -> FloatArray:
-    """The best motion: meeting all constraints if that was found possible."""
+def search(problem: Problem) -> tuple[FloatArray, float]:
+    """The best motion, and the factor on all tolerances with which it could be met.
+
+    Where some constraints cannot be met, it is the motion with the least squares of what is
+    missed, so that those that have nothing to do with it are met.
+    """
     begin = starts(problem)
     found = [_settled(problem, begin[0])]
     if problem.at(found[0]).penalty < FEW:
         first = _descended(problem, found[0])
         if all(_cost(problem, level, first) < _NOTHING for level in problem.levels[:-1]):
-            return first  # wishes are granted without a turn: no other start does better
+            return first, 0.0  # wishes are granted without a turn: no other start does better
     found += [_settled(problem, start) for start in begin[1:]]
-    penalties = np.array([problem.at(one).penalty for one in found])
-    least = float(penalties.min())
-    near = [
-        one for one, penalty in zip(found, penalties, strict=True) if penalty <= least + _AS_GOOD
-    ]
-    if problem.worst(near[0]) > MET:
-        balanced = [_balanced(problem, one) for one in near[:_KEPT]]
-        return min(balanced, key=problem.worst)
+    found.sort(key=lambda one: problem.at(one).penalty)
+    met = [one for one in found if problem.worst(one) <= MET]
+    if not met:
+        tried = (_balanced(problem, one) for one in _different(found)[:_KEPT])
+        balanced = min(tried, key=problem.worst)
+        worst = problem.worst(balanced)
+        return (balanced if worst <= MET else found[0]), worst
+    least = problem.at(met[0]).penalty
+    near = [one for one in met if problem.at(one).penalty <= least + _AS_GOOD]
     near.sort(key=lambda one: costs(problem, one))
-    return min(
-        (_descended(problem, one) for one in _different(near)[:_KEPT]),
-        key=lambda one: costs(problem, one),
-    )
+    ends = [_descended(problem, one) for one in _different(near)[:_KEPT]]
+    best = min(ends, key=lambda one: costs(problem, one))
+    return best, problem.worst(best)
 
 
 def feasible(problem: Problem) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tack_grasping.placing.missing import missing
-from tack_grasping.placing.problem import Problem, share
+from tack_grasping.placing.problem import Problem
 from tack_grasping.placing.report import Line, lines
 from tack_grasping.placing.scene import Container, Scene, Support
 from tack_grasping.placing.search import feasible, search
@@ -115,14 +115,13 @@ def solve_placement(
     ordered = sorted(spec.constraints, key=repr)
     costs = tuple(sorted(spec.costs, key=repr))
     problem = Problem(tuple(ordered), costs, own, extremes)
-    found = search(problem)
+    found, wider = search(problem)
     state = problem.at(found).state
     places = sorted(range(len(ordered)), key=lambda i: spec.constraints.index(ordered[i]))
     report, probability = lines([t for i in places for t in problem.terms[i]], state, own)
     wishes = sorted(range(len(costs)), key=lambda i: spec.costs.index(costs[i]))
     wished, _ = lines([problem.wishes[i] for i in wishes], state, own)
     if not all(line.met for line in report):
-        wider = max(share(term, state) for term in problem.flat)
         reason = f"{spec.name}: {_refusal(tuple(ordered), own, extremes, report, wider)}"
         return Placement(spec.name, None, report, wished, probability, reason)
     motion = goal_from_own @ state.motion @ geometry.inverse(goal_from_own) @ begin

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +180,12 @@ def test_the_documentation_and_the_schema_name_every_field() -> None:
     kinds = SCHEMA["properties"]["constraints"]["items"]["properties"]
     fields = {name for kind in kinds for name in definitions[kind]["properties"]} | set(kinds)
     assert {name for name in fields if f"`{name}`" not in page} == set()
+
+
+def test_the_examples_of_the_documentation_can_be_copied() -> None:
+    page = (ROOT / "docs/placing.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 5
+    for block in blocks:
+        whole = block if "name:" in block else f"name: part\nconstraints:\n{block}"
+        assert read_place_spec(whole).constraints

@@ -58,10 +58,8 @@ def test_two_constraints_on_one_point_share_its_error() -> None:
 
 
 def test_what_is_not_known_is_nan() -> None:
-    points = {
-        "top": NamedPoint("top", (0.3, 0, 0.2), 1e-6 * scenes.pose()[:3, :3], normal=(0, 1, 0))
-    }
-    found = solve(Axis("top"), On("table", 0.01), points=points)
+    top = scenes.point("top", (0.3, 0, 0.2), normal=(0, 1, 0))
+    found = solve(Axis("top"), On("table", 0.01), points={"top": top})
     assert [math.isnan(line.sigma) for line in found.report] == [True, True]
     assert math.isnan(found.probability)
 
