@@ -34,6 +34,8 @@ def _missing_of(item: Constraint, scene: Scene) -> Iterator[str]:
     elif isinstance(item, ClearOf):
         if item.object:
             yield from _unknown("object", item.object, scene.others)
+            if not scene.others.get(item.object, {}):
+                yield f"no point of {item.object} is known"
             for point in item.points:
                 yield from _unknown(
                     f"point of {item.object}", point, scene.others.get(item.object, {})

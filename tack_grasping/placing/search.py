@@ -174,6 +174,8 @@ def _step(
         end = _settled(problem, end, held, before)
         if _drift(problem, end, held, before, room) > 10 * FEW:
             return base, 0.0
+    if problem.worst(end) > max(MET, problem.worst(base)):  # many small drifts add up
+        return base, 0.0
     rows, _ = cost(problem.at(end))
     return end, was - float(rows @ rows)
 

@@ -75,8 +75,8 @@ def solve_placement(
         spec: what is asked for.
         points: of the thing, by label, where it is now.
         up: (3,) direction against gravity.
-        cloud: (N, 3) seen surface of the thing where it is now, m, for `on`, `in` and `clear_of`;
-            without it the named points stand for it.
+        cloud: (N, 3) seen surface of the thing where it is now, m, for `stand_on`, `in` and
+            `clear_of`; without it the named points stand for it.
         supports, bins: by name.
         others: points of other objects, by the object's name.
         frames: name → (4, 4) goal_from_named, m.

@@ -289,10 +289,12 @@ def test_what_cannot_be_met_alone_is_named_alone() -> None:
         (PointAt("rim", Where(frame="map"), 0.01), r"frame 'map' was not found"),
         (PointAt("rim", Where(object="peg", point="tip"), 0.01), r"object 'peg' was not found"),
         (ClearOf(0.1, object="peg"), r"object 'peg' was not found"),
+        (ClearOf(0.1, object="post"), r"no point of post is known"),
+        (ClearOf(0.1, object="cup", points=("lid",)), r"point of cup 'lid' was not found"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_named_with_what_is_known(constraint, words: str) -> None:
-    found = solve(UPRIGHT, constraint)
+    found = solve(UPRIGHT, constraint, others={"post": {}, "cup": scenes.mug()[0]})
     assert found.motion is None
     assert found.report == ()
     assert re.search(words, found.refusal), found.refusal
