@@ -59,6 +59,7 @@ setup(
         "packaging>=21",
         "PyYAML>=5.4",
         "transforms3d>=0.3.1",
+        "py_trees>=2.2",
         "rosbags>=0.11",
         "av>=12",
         "tqdm>=4.57",
