@@ -2,12 +2,16 @@
 """Pick a thing at a named point, and put it where a specification says.
 
 Asks the running nodes: start them first, on a robot or in the simulated cell (tack launch cell
-object:=mug set:=my_points), and click once on the point. LABEL is what the click was called.
-Without --place the thing is picked and held.
+object:=box seed:=6 set:=my_points). LABEL is what the click on the point was called, in RViz, or
+with --click here. Without --place the thing is picked and held.
 
 Ctrl-C stops the arm at once. The exit code is 0 when all was done, and 1 when not.
 
 Examples:
+  tack pick --picture look.png
+        what the camera sees, with a grid of pixels to read off
+  tack pick handle --click 459,320 --why
+        one click, and what would be done; the click is kept
   tack pick handle --why
         what would be done now, and why; nothing moves
   tack pick handle --place bin
@@ -27,7 +31,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tack_cli.report.pictures import grid_picture, png
 from tack_perception.errors import InvalidInputError
+from tack_perception.files import write_atomically
 from tack_ros.environment import graph_environment
 
 if TYPE_CHECKING:
@@ -48,10 +54,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " its turn",
     )  # fmt: skip
     parser.add_argument(
+        "--click", metavar="U,V", type=_pixel,
+        help="first click on this pixel (column, row) of the newest image, as RViz would",
+    )  # fmt: skip
+    parser.add_argument(
         "--near", metavar="X,Y,Z", type=_xyz,
         help="of several things the one nearest to here, m in the base frame",
     )  # fmt: skip
     what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--picture", metavar="FILE", type=Path, help="write what the camera sees, as a PNG"
+    )
     what.add_argument("--why", action="store_true", help="say what would be done; move nothing")
     what.add_argument("--put", action="store_true", help="put down what is held; needs --place-at")
     what.add_argument("--stop", action="store_true", help="stop the arm, for good")
@@ -66,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do it; 0 when all was done."""
-    if args.label is None and not (args.stop or args.rearm or args.put):
+    if args.label is None and not (args.stop or args.rearm or args.put or args.picture):
         raise InvalidInputError("which point? Give its LABEL, as it was called when it was clicked")
     if args.put and args.place_at is None:
         raise InvalidInputError("--put needs --place-at X,Y,Z")
@@ -81,6 +94,13 @@ def run(args: argparse.Namespace) -> int:
         if args.rearm:
             print(client.rearm())
             return 0
+        if args.picture:
+            write_atomically(args.picture, png(grid_picture(client.picture())))
+            print(f"{args.picture}: read off column and row of the point, then: tack pick LABEL"
+                  " --click COLUMN,ROW --why")  # fmt: skip
+            return 0
+        if args.click is not None:
+            print(client.click(args.label, args.click))
         if args.why:
             return _told(*client.plan(args.label))
         return _done(args, client)
@@ -104,6 +124,14 @@ def _done(args: argparse.Namespace, client: PickPlaceClient) -> int:
 def _told(done: bool, sentence: str) -> int:
     print(sentence or ("Done." if done else "It was not done."))
     return 0 if done else 1
+
+
+def _pixel(text: str) -> tuple[float, float]:
+    try:
+        u, v = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: U,V is expected, such as 320,240") from None
+    return u, v
 
 
 def _xyz(text: str) -> tuple[float, float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import rclpy
@@ -15,14 +15,25 @@ from moveit_msgs.msg import CollisionObject, MoveItErrorCodes, PlaceLocation
 from moveit_msgs.srv import GraspPlanning
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
 from tack_grasping.error_codes import MoveItErrorCode
+from tack_perception.frame import RGBDFrame
 from tack_ros import qos
 from tack_ros.calls import CallError, Calls
 from tack_ros.conversions.stamps import to_header
+from tack_ros.frame_subscriber import (
+    COLOR_TOPIC,
+    DEPTH_TOPIC,
+    INFO_TOPIC,
+    FrameInputConfig,
+    FrameMessages,
+    FrameSubscriber,
+)
+from tack_ros.node import TackNode
 
 Say = Callable[[str], None]
 Answer = tuple[bool, str]
@@ -91,6 +102,54 @@ class PickPlaceClient:
         done, sentence = _answer(answer.error_code)
         return done, f"{len(answer.grasps)} grasps; the best: {sentence}" if done else sentence
 
+    def click(self, label: str, pixel: tuple[float, float], node: str = "/annotation") -> str:
+        """Click on a pixel of the newest image, through the annotation node; a sentence.
+
+        Raises:
+            CallError: the click was refused, or the detector does not find the point.
+        """
+        values = {"label": label, "pixel": list(pixel), "pixel_stamp": 0}
+        self._set_all(node, values)
+        answer = self._calls.call(Trigger, f"{node}/annotate", Trigger.Request(), timeout_s=20.0)
+        if not answer.success:
+            raise CallError(f"{node}: {answer.message}")
+        end = time.monotonic() + _FOUND_S
+        while True:  # the detector learns it meanwhile
+            done, sentence = self.plan(label)
+            if done or "not seen" not in sentence or time.monotonic() > end:
+                return str(answer.message)
+
+    def picture(self) -> RGBDFrame:
+        """The newest image of the camera that is there.
+
+        Raises:
+            CallError: there is none, or there are several.
+        """
+        names = self._calls.node.get_topic_names_and_types
+        end = time.monotonic() + _FOUND_S
+        while not (found := [name for name, _ in names() if name.endswith(f"/{COLOR_TOPIC}")]):
+            if time.monotonic() > end:
+                raise CallError(f"no camera publishes …/{COLOR_TOPIC}")
+            time.sleep(0.05)
+        if len(found) > 1:
+            raise CallError(f"there are several cameras: {', '.join(sorted(found))}")
+        prefix = found[0].removesuffix(f"/{COLOR_TOPIC}")
+        topics = (COLOR_TOPIC, DEPTH_TOPIC, INFO_TOPIC)
+        remaps = [word for t in topics for word in ("-r", f"{t}:={prefix}/{t}")]
+        node = TackNode("tack_look", context=self._context, cli_args=["--ros-args", *remaps])
+        images: list[FrameMessages] = []
+        FrameSubscriber(node, images.append, lambda: FrameInputConfig(max_age=0.0))
+        executor = SingleThreadedExecutor(context=self._context)
+        executor.add_node(node)
+        end = time.monotonic() + _FOUND_S
+        while not images and time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.1)
+        executor.shutdown()
+        node.destroy_node()
+        if not images:
+            raise CallError(f"{prefix}: no image with depth came within {_FOUND_S:g} s")
+        return images[-1].frame()
+
     def place_by(self, spec: str) -> None:
         """Choose the place specification: a name, or a path on the node's machine."""
         self._set("place", spec)
@@ -124,14 +183,18 @@ class PickPlaceClient:
         return PlaceLocation(place_pose=PoseStamped(header=to_header(0, ""), pose=pose))
 
     def _set(self, name: str, value: str) -> None:
-        parameter = Parameter(name, value=value).to_parameter_msg()
-        request = SetParameters.Request(parameters=[parameter])
+        self._set_all(self._node, {name: value})
+
+    def _set_all(self, node: str, values: Mapping[str, Any]) -> None:
+        request = SetParameters.Request(
+            parameters=[Parameter(n, value=v).to_parameter_msg() for n, v in values.items()]
+        )
         answer = self._calls.call(
-            SetParameters, f"{self._node}/set_parameters", request, timeout_s=_FOUND_S
+            SetParameters, f"{node}/set_parameters", request, timeout_s=_FOUND_S
         )
         for result in answer.results:
             if not result.successful:
-                raise CallError(f"{self._node}: {result.reason}")
+                raise CallError(f"{node}: {result.reason}")
 
     def _run(self, kind: Any, name: str, goal: Any, say: Say) -> Answer:
         sent = self._calls.send(
