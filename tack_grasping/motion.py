@@ -118,5 +118,8 @@ class Motion(Protocol):
         ...
 
     def stop(self) -> None:
-        """Cancel what is moving, from any thread; the call that waits for it raises PREEMPTED."""
+        """Cancel what is moving, and refuse all that follows, until a person allows it again.
+
+        From any thread; the call that waits for a motion raises PREEMPTED.
+        """
         ...

@@ -143,18 +143,19 @@ class BehaviourTree:
         )  # fmt: skip
         parts: list[py_trees.behaviour.Behaviour] = [pick] if self._picks else []
         if self._task.place:
-            parts.append(
-                sequence(
-                    "place",
-                    do("carry", execution, stages.carry),
-                    do("place", execution, stages.put_down),
-                    do("release", gripper, stages.release),
-                    do("retreat", execution, stages.retreat),
-                )
+            put = sequence(
+                "put",
+                do("carry", execution, stages.carry),
+                do("place", execution, stages.put_down),
+                do("release", gripper, stages.release),
             )
-            if self.config.home:
-                parts.append(do("home", execution, stages.home))
-            parts.append(do("verify place", perception, stages.verify_place))
+            # What was let go is not taken again: another try then only ends what is left to do.
+            parts = [
+                If("not at its place", lambda: not stages.placed, sequence("bring", pick, put)),
+                do("retreat", execution, stages.retreat),
+                *([do("home", execution, stages.home)] if self.config.home else []),
+                do("verify place", perception, stages.verify_place),
+            ]
         come_back = py_trees.decorators.SuccessIsFailure(
             "and begin again", If("stopped", lambda: not stages.stopped.is_set(),
                                    do(_COME_BACK, execution, stages.come_back)),
@@ -229,9 +230,8 @@ class BehaviourTree:
             again=again and name != "close",
             candidates=in_candidate and bool(self.stages.goals),
         )
-        if self.stages.placed and self._next is not Decision.GIVE_UP:
-            # It is where it should be: there is nothing to look for, only this left to do.
-            self._next = Decision.AGAIN if again else Decision.GIVE_UP
+        if self.stages.placed and again and self._next is Decision.LOOK:
+            self._next = Decision.AGAIN  # there is nothing to look for
         if self._next is Decision.AGAIN:
             return
         self._repeated.pop(name, None)

@@ -89,7 +89,7 @@ class CellMotion:
         self._passed_s += time.perf_counter() - began
 
     def move_to(self, base_from_gripper: FloatArray) -> None:
-        """Plan around obstacles and go. Raises MotionError."""
+        """Plan around obstacles and go. Raises MotionError, InvalidInputError for no pose."""
         tip, config = self._tip(base_from_gripper), self.config
         ball = Primitive("sphere", (config.position_tolerance,))
         center = geometry.make_transform(np.eye(3), tip[:3, 3])
@@ -125,7 +125,7 @@ class CellMotion:
         self._plan_and_go(Constraints(joints=tuple(joints)))
 
     def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
-        """Go in a straight line. Raises MotionError."""
+        """Go in a straight line. Raises MotionError, InvalidInputError for no pose."""
         self._check_stopped()
         config = self.config
         answer = self._planner.cartesian_path(
@@ -160,20 +160,18 @@ class CellMotion:
         self._check_stopped()
         self._world.command_gripper(opening, force)
         end = self._world.time + _GRIPPER_S
-        before = self._world.gripper_state().opening
+        before = now = self._world.gripper_state()
         try:
-            while self._world.time < end:
-                before = self._world.gripper_state().opening
-                self._pass(_STEP_S)
-                state = self._world.gripper_state()
-                if state.stalled or state.reached:
-                    break
+            while self._world.time < end and not (now.stalled or now.reached):
+                self.wait(_STEP_S)
+                before, now = now, self._world.gripper_state()
+                self._check_stopped()
             self._pass(_SETTLE_S)
         except MotionError:
-            now = self._world.gripper_state().opening
             # Fingers that stand still may hold something, and go on holding it.
-            if abs(now - before) > _MOVING_M:
-                self._world.command_gripper(min(max(now, 0.0), self._profile.gripper.stroke), force)
+            if abs(now.opening - before.opening) > _MOVING_M:
+                here = min(max(now.opening, 0.0), self._profile.gripper.stroke)
+                self._world.command_gripper(here, force)
             raise
         return self._world.gripper_state()
 
@@ -244,9 +242,8 @@ class CellMotion:
         self._stopped.clear()
 
     def _tip(self, base_from_gripper: FloatArray) -> FloatArray:
-        tip: FloatArray = base_from_gripper @ geometry.inverse(
-            self._profile.gripper.tip_from_gripper
-        )
+        pose = geometry.check_transform(base_from_gripper, "base_from_gripper")
+        tip: FloatArray = pose @ geometry.inverse(self._profile.gripper.tip_from_gripper)
         return tip
 
     def _now(self) -> PlanningScene:

@@ -157,13 +157,25 @@ def test_the_next_candidate_gets_out_of_the_way_of_the_one_before_first() -> Non
 @pytest.mark.parametrize("call", ["straight retreat", "home", "glance"])
 def test_what_lies_at_its_place_is_not_looked_for_again(call: str) -> None:
     fault = SightError(Code.UNABLE_TO_AQUIRE_SENSOR_DATA, "no image") if call == "glance" else None
-    events = [None, None, *[fault or error(Code.CONTROL_FAILED, "stall")] * 9]
+    events = [None, None, *[fault or error(Code.CONTROL_FAILED, "stall")] * 99]
     robot = Scripted({call: events if call == "glance" else events[2:]})
     record = robot.run()
     assert not record.success
     assert record.reason.endswith("; it was let go at its place")
     assert robot.calls.count("look") == 1
     np.testing.assert_allclose(robot.blocks, [PLACE], atol=1e-9)
+
+
+@pytest.mark.parametrize("call", ["straight retreat", "home"])
+def test_what_is_left_to_do_after_the_release_is_done_in_another_try(call: str) -> None:
+    robot = Scripted({call: [error(Code.CONTROL_FAILED, "stall")] * 2})
+    record = robot.run()
+    assert record.success
+    assert record.attempts == 1
+    assert robot.calls.count("look") == robot.calls.count("gripper close") - 2 == 1
+    last = ["come back", "retreat", "home", "verify place"]
+    assert names(record)[-4:] == last
+    assert [stage.attempt for stage in record.stages[-4:]] == [1, 2, 2, 2]
 
 
 def test_what_lies_where_it_was_taken_from_after_all_is_picked_again() -> None:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,13 +14,21 @@ from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_sim import shapes
 from tack_sim.objects.model import Material, ObjectModel, Piece, RestPose, SurfacePoint, TopGrasp
+from tack_sim.planning.planner import MotionPlanner
 
+sys.path.insert(0, str(Path(__file__).parent))  # for `cell_robot`
 SIDES = (0.04, 0.12, 0.06)  # m
 
 
 @pytest.fixture(scope="package")
 def profile() -> RobotProfile:
     return load_profile("panda_2f85")
+
+
+@pytest.fixture(scope="package")
+def planner(profile: RobotProfile) -> MotionPlanner:
+    """One for all tests: it takes a second to begin, and keeps no state but a cache."""
+    return MotionPlanner(profile)
 
 
 @pytest.fixture(scope="package")

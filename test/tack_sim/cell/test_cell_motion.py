@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tack_grasping.error_codes import MoveItErrorCode as Code
+from tack_grasping.motion import MotionConfig, MotionError
+from tack_grasping.robot import RobotProfile
+from tack_perception import geometry
+from tack_perception.errors import InvalidInputError
+from tack_sim.cell.faults import Fault, FaultKind
+from tack_sim.cell.layout import CellLayout, sample_layout
+from tack_sim.cell.motion import CellMotion
+from tack_sim.cell.world import CellWorld
+from tack_sim.objects.model import ObjectModel
+from tack_sim.planning.planner import MotionPlanner
+
+STILL = 0.002  # rad, by which a held arm settles
+
+
+def down(x: float, y: float, z: float) -> np.ndarray:
+    pose = np.diag([1.0, -1.0, -1.0, 1.0])
+    pose[:3, 3] = (x, y, z)
+    return pose
+
+
+@pytest.fixture
+def world(profile: RobotProfile) -> CellWorld:
+    return CellWorld(CellLayout(profile, ()), meshes=False)
+
+
+@pytest.fixture
+def motion(world: CellWorld, planner: MotionPlanner) -> CellMotion:
+    return CellMotion(world, planner=planner)
+
+
+def missing(world: CellWorld, pose: np.ndarray) -> tuple[float, float]:
+    """m and rad between the gripper and a pose."""
+    change = geometry.inverse(pose) @ geometry.nearest_transform(world.base_from_gripper())
+    return float(np.linalg.norm(change[:3, 3])), geometry.rotation_angle(change)
+
+
+def failing(act: Callable[[], object]) -> MotionError:
+    with pytest.raises(MotionError) as raised:
+        act()
+    return raised.value
+
+
+def wall(motion: CellMotion) -> None:
+    middle = geometry.make_transform(np.eye(3), (0.5, 0, 0.15))
+    motion.add_box("wall", middle, np.array([0.5, 0.02, 0.3]))
+
+
+@pytest.mark.parametrize("pose", [down(0.5, 0.2, 0.2), down(0.4, -0.3, 0.3), down(0.6, 0, 0.15)])
+def test_it_goes_where_it_is_told(motion: CellMotion, world: CellWorld, pose: np.ndarray) -> None:
+    motion.move_to(pose)
+    distance, angle = missing(world, pose)
+    assert distance < 0.004
+    assert angle < 0.015
+    assert np.abs(world.arm_motion()[1]).max() < 0.02
+    assert world.collisions == ()
+
+
+def test_it_goes_home(motion: CellMotion, world: CellWorld) -> None:
+    motion.move_to(down(0.5, 0.2, 0.2))
+    motion.move_home()
+    np.testing.assert_allclose(world.arm_motion()[0], world.profile.home, atol=0.006)
+
+
+def test_a_straight_way_is_straight(motion: CellMotion, world: CellWorld) -> None:
+    start, end = down(0.5, 0.2, 0.3), down(0.5, 0.2, 0.1)
+    motion.move_to(start)
+    seen: list[np.ndarray] = []
+    world.add_controller(lambda _: seen.append(world.base_from_gripper()[:3, 3]))
+    motion.move_straight(end)
+    assert missing(world, end)[0] < 0.003
+    way = np.array(seen)
+    assert np.abs(way[:, :2] - (0.5, 0.2)).max() < 0.004
+    assert way[0, 2] > 0.29
+    assert way[:, 2].min() > 0.095
+
+
+def test_a_straight_way_that_goes_on_too_short_is_refused(
+    motion: CellMotion, world: CellWorld
+) -> None:
+    motion.move_to(down(0.5, 0.2, 0.3))
+    wall(motion)
+    before = world.time
+    error = failing(lambda: motion.move_straight(down(0.5, -0.2, 0.2)))
+    assert error.code is Code.PLANNING_FAILED
+    assert "of the straight way is possible, 98% is needed" in error.sentence
+    assert world.time == before
+
+
+def test_touching_allows_what_a_straight_way_may_not_else(
+    motion: CellMotion, world: CellWorld
+) -> None:
+    """An obstacle that is only in the scene, not in the world."""
+    motion.move_to(down(0.5, 0.0, 0.3))
+    motion.add_box("thing", geometry.make_transform(np.eye(3), (0.5, 0, 0.1)), np.full(3, 0.15))
+    error = failing(lambda: motion.move_straight(down(0.5, 0.0, 0.1)))
+    assert error.code is Code.PLANNING_FAILED
+    motion.move_straight(down(0.5, 0.0, 0.1), touching=True)
+    assert missing(world, down(0.5, 0.0, 0.1))[0] < 0.003
+
+
+@pytest.mark.parametrize("pose", [down(1.5, 0, 0.3), down(0.5, 0, -0.6)], ids=["far", "below"])
+def test_what_is_out_of_reach_is_refused(
+    motion: CellMotion, world: CellWorld, pose: np.ndarray
+) -> None:
+    before = world.time
+    error = failing(lambda: motion.move_to(pose))
+    assert error.code is Code.NO_IK_SOLUTION
+    assert error.sentence
+    assert world.time == before
+    assert failing(lambda: motion.move_straight(pose)).code in (
+        Code.PLANNING_FAILED, Code.NO_IK_SOLUTION,
+    )  # fmt: skip
+
+
+def test_a_goal_inside_an_obstacle_is_refused(motion: CellMotion) -> None:
+    wall(motion)
+    assert failing(lambda: motion.move_to(down(0.5, 0, 0.1))).code is Code.GOAL_IN_COLLISION
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_poses_that_are_none_are_refused(
+    motion: CellMotion, world: CellWorld, value: float
+) -> None:
+    pose = down(0.5, 0.0, value)
+    for act in (motion.move_to, motion.move_straight):
+        with pytest.raises(InvalidInputError, match="base_from_gripper"):
+            act(pose)
+    for joints in (np.full(7, value), np.zeros(3), np.zeros((2, 7))):
+        with pytest.raises(InvalidInputError, match="7 finite values"):
+            motion.move_joints(joints)
+    for opening in (-0.01, 0.2, value):
+        with pytest.raises(InvalidInputError, match="opening"):
+            motion.move_gripper(opening, 10.0)
+    np.testing.assert_allclose(world.arm_motion()[0], world.profile.home, atol=STILL)
+
+
+def test_what_is_held_is_kept_clear_of_an_obstacle(motion: CellMotion, world: CellWorld) -> None:
+    """A rod under the gripper, carried across a wall that the gripper alone passes lower."""
+    wall(motion)
+    motion.move_to(down(0.5, 0.3, 0.45))
+    gripper_from_rod = geometry.make_transform(np.eye(3), (0, 0, 0.1))
+    size = np.array([0.02, 0.02, 0.2])
+    motion.hold(gripper_from_rod, size)
+    points = (np.indices((9, 9, 9)).reshape(3, -1).T / 8 - 0.5) * size
+    depths: list[float] = []
+
+    def watch(_: float) -> None:
+        rod = geometry.apply(world.base_from_gripper() @ gripper_from_rod, points)
+        outside = np.abs(rod - (0.5, 0, 0.15)) - (0.25, 0.01, 0.15)
+        depths.append(float(outside.max(axis=1).min()))
+
+    world.add_controller(watch)
+    motion.move_to(down(0.5, -0.3, 0.45))
+    assert missing(world, down(0.5, -0.3, 0.45))[0] < 0.004
+    assert min(depths) > 0
+    # With the rod the arm cannot stand where its tips would be just above the wall.
+    low = down(0.5, 0.0, 0.36)
+    assert failing(lambda: motion.move_to(low)).code is Code.GOAL_IN_COLLISION
+    motion.let_go()
+    motion.move_to(low)
+
+
+def test_holding_twice_and_letting_go_twice_is_harmless(motion: CellMotion) -> None:
+    for size in (0.05, 0.1):
+        motion.hold(geometry.make_transform(np.eye(3), (0, 0, 0.05)), np.full(3, size))
+    assert len(motion.scene.attached) == 1
+    motion.let_go()
+    motion.let_go()
+    assert not motion.scene.attached
+    assert not motion.scene.world
+
+
+# The gripper
+
+
+def test_fingers_open_and_close(motion: CellMotion) -> None:
+    state = motion.move_gripper(0.02, 20.0)
+    assert state.reached
+    assert state.opening == pytest.approx(0.02, abs=0.003)
+    assert not motion.move_gripper(0.0, 20.0).stalled
+    assert motion.move_gripper(0.08, 20.0).opening == pytest.approx(0.08, abs=0.003)
+
+
+def test_fingers_report_what_they_hold(
+    profile: RobotProfile, block: ObjectModel, planner: MotionPlanner
+) -> None:
+    world = CellWorld(sample_layout(profile, block, 1), meshes=False)
+    held = world.object_pose(world.layout.target.name)
+    pose = held @ down(0, 0, 0.04)
+    world.place_object(world.layout.target.name, pose)
+    motion = CellMotion(world, planner=planner)
+    grasp = held.copy()
+    grasp[:3, :3] = np.column_stack([-held[:3, 1], held[:3, 0], held[:3, 2]]) @ np.diag([1, -1, -1])
+    grasp[2, 3] = 0.04
+    grasp = geometry.nearest_transform(grasp)
+    above = grasp.copy()
+    above[2, 3] += 0.1
+    world.place_object(world.layout.target.name, held)
+    motion.move_to(above)
+    motion.move_straight(grasp, touching=True)
+    state = motion.move_gripper(0.0, profile.gripper.force)
+    assert state.stalled
+    assert state.opening == pytest.approx(0.04, abs=0.003)
+    assert world.pads_on(world.layout.target.name) == (True, True)
+
+
+# A stop
+
+
+def in_motion(motion: CellMotion, act: Callable[[], object], world: CellWorld) -> MotionError:
+    """Stop from another thread, once the cell's time passes."""
+    began = world.time
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        running = executor.submit(act)
+        while world.time < began + 0.2:
+            assert not running.done(), running.exception()
+            time.sleep(0.001)
+        motion.stop()
+        error = running.exception(30)
+    assert isinstance(error, MotionError)
+    return error
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda m: m.move_to(down(0.5, 0.3, 0.2)),
+        lambda m: m.move_straight(down(0.45, 0.0, 0.15)),
+        lambda m: m.move_joints(np.array([0.8, -0.4, 0.0, -2.1, 0.0, 1.7, 0.8])),
+    ],
+    ids=["planned", "straight", "joints"],
+)
+def test_a_stop_from_another_thread_ends_a_motion_for_good(
+    motion: CellMotion, world: CellWorld, act: Callable[[CellMotion], None]
+) -> None:
+    error = in_motion(motion, lambda: act(motion), world)
+    assert error.code is Code.PREEMPTED
+    world.step(0.3)
+    here = world.arm_motion()[0]
+    assert np.abs(here - world.profile.home).max() > 0.005
+    world.step(1.0)
+    np.testing.assert_allclose(world.arm_motion()[0], here, atol=STILL)
+    for refused in (
+        lambda: act(motion),
+        motion.move_home,
+        lambda: motion.move_gripper(0.02, 10.0),
+        lambda: motion.move_straight(down(0.5, 0.0, 0.2)),
+    ):
+        assert failing(refused).code is Code.PREEMPTED
+    np.testing.assert_allclose(world.arm_motion()[0], here, atol=STILL)
+    motion.resume()
+    motion.move_home()
+    np.testing.assert_allclose(world.arm_motion()[0], world.profile.home, atol=0.006)
+
+
+def test_a_stop_just_before_the_start_leaves_no_motion_behind(
+    motion: CellMotion, world: CellWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop finds nothing to stop, and the motion begins right after it."""
+    start = motion._executor.start
+
+    def stopped_before(*args: object) -> object:
+        motion.stop()
+        return start(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(motion._executor, "start", stopped_before)
+    assert failing(lambda: motion.move_to(down(0.5, 0.3, 0.2))).code is Code.PREEMPTED
+    world.step(1.0)
+    np.testing.assert_allclose(world.arm_motion()[0], world.profile.home, atol=STILL)
+
+
+def test_fingers_that_move_stand_still_after_a_stop(motion: CellMotion, world: CellWorld) -> None:
+    error = in_motion(motion, lambda: motion.move_gripper(0.0, 10.0), world)
+    assert error.code is Code.PREEMPTED
+    world.step(0.1)
+    here = world.gripper_state().opening
+    assert 0.01 < here < 0.08
+    world.step(1.0)
+    assert world.gripper_state().opening == pytest.approx(here, abs=1e-3)
+
+
+def test_a_stop_while_planning_ends_the_planning(
+    motion: CellMotion, world: CellWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = motion._planner.plan
+
+    def stop_then_plan(request: object, scene: object, cancelled: object) -> object:
+        motion.stop()
+        return plan(request, scene, cancelled)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(motion._planner, "plan", stop_then_plan)
+    wall(motion)
+    assert failing(lambda: motion.move_to(down(0.5, 0.3, 0.2))).code is Code.PREEMPTED
+    assert world.time == 0.0
+
+
+# Faults
+
+
+def test_an_arm_that_stalls_has_not_done_it(profile: RobotProfile, planner: MotionPlanner) -> None:
+    faults = [Fault(FaultKind.CONTROLLER_STALL, 0.3, 1.0)]
+    world = CellWorld(CellLayout(profile, ()), faults=faults, meshes=False)
+    motion = CellMotion(world, planner=planner)
+    pose = down(0.5, 0.3, 0.2)
+    error = failing(lambda: motion.move_to(pose))
+    assert error.code is Code.CONTROL_FAILED
+    assert "away from the" in error.sentence
+    world.step(1.5)
+    motion.move_to(pose)
+    assert missing(world, pose)[0] < 0.004
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (FaultKind.PLAN_REFUSED, Code.PLANNING_FAILED),
+        (FaultKind.PLAN_ABORTED, Code.ABORT),
+    ],
+)
+def test_planning_fails_as_the_fault_demands(
+    world: CellWorld, planner: MotionPlanner, kind: FaultKind, code: Code
+) -> None:
+    motion = CellMotion(world, planner=planner, faults=[Fault(kind, 0.0, 0.5)])
+    error = failing(motion.move_home)
+    assert error.code is code
+    assert kind.value in error.sentence
+    motion.wait(0.6)
+    motion.move_home()
+
+
+def test_a_plan_from_where_the_arm_no_longer_is_is_not_carried_out(
+    motion: CellMotion, world: CellWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody pushes the arm while it is being planned."""
+    plan = motion._planner.plan
+
+    def pushed(*args: object) -> object:
+        planned = plan(*args)  # type: ignore[arg-type]
+        world.command_arm(world.profile.home + np.array([0.1, 0, 0, 0, 0, 0, 0]))
+        world.step(1.0)
+        return planned
+
+    monkeypatch.setattr(motion._planner, "plan", pushed)
+    error = failing(lambda: motion.move_to(down(0.5, 0.3, 0.2)))
+    assert error.code is Code.INVALID_MOTION_PLAN
+    assert "plan again from here" in error.sentence
+    monkeypatch.undo()
+    motion.move_to(down(0.5, 0.3, 0.2))
+
+
+def test_a_motion_that_takes_too_long_is_given_up(
+    motion: CellMotion, world: CellWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tack_sim.cell.motion.allowed_duration", lambda _: 0.3)
+    error = failing(lambda: motion.move_to(down(0.5, 0.3, 0.2)))
+    assert error.code is Code.TIMED_OUT
+    world.step(0.3)
+    here = world.arm_motion()[0]
+    world.step(1.0)
+    np.testing.assert_allclose(world.arm_motion()[0], here, atol=STILL)
+
+
+# Time
+
+
+def test_two_runs_are_equal_bit_for_bit(profile: RobotProfile) -> None:
+    states = []
+    for _ in range(2):
+        world = CellWorld(CellLayout(profile, ()), meshes=False)
+        motion = CellMotion(world, planner=MotionPlanner(profile))
+        wall(motion)
+        for y in (0.2, -0.2):
+            motion.move_to(down(0.5, y, 0.2))
+        motion.move_straight(down(0.5, -0.2, 0.1))
+        motion.move_gripper(0.03, 30.0)
+        states.append((world.time, world.snapshot().qpos))
+    assert states[0][0] == states[1][0]
+    np.testing.assert_array_equal(states[0][1], states[1][1])
+
+
+def test_the_clock_runs_with_the_cell_and_with_what_is_thought(
+    motion: CellMotion, world: CellWorld
+) -> None:
+    began = motion.clock()
+    motion.wait(2.0)
+    assert motion.clock() - began > 2.0
+    assert world.time == pytest.approx(2.0)
+    before = motion.clock(), world.time
+    motion.move_home()
+    assert motion.clock() - before[0] > world.time - before[1]
+
+
+def test_a_shorter_fraction_may_be_enough(world: CellWorld, planner: MotionPlanner) -> None:
+    half = dataclasses.replace(MotionConfig(), straight_fraction=0.3)
+    motion = CellMotion(world, half, planner)
+    motion.move_to(down(0.5, 0.2, 0.3))
+    wall(motion)
+    motion.move_straight(down(0.5, -0.2, 0.2))
+    assert 0.0 < world.base_from_gripper()[1, 3] < 0.18
