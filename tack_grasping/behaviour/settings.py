@@ -58,6 +58,9 @@ class BehaviourConfig(Configuration):
     tries: int = setting(6, "looks and grasps in all, before it gives up", low=1, high=50)
     candidates: int = setting(6, "grasps that are tried on what one look has shown", low=1, high=50)
     repeats: int = setting(1, "how often a stage is done again at once", low=0, high=20)
+    returns: int = setting(
+        4, "how often it tries to get clear of where a failure has left it", low=1, high=50
+    )
     pause: float = setting(0.5, "before a stage is done again", unit="s", low=0.0, high=60.0)
     empty: float = setting(
         0.002, "fingers closer than this hold nothing", unit="m", low=0.0, high=0.05

@@ -157,7 +157,7 @@ class BehaviourTree:
                 do("verify place", perception, stages.verify_place),
             ]
         come_back = py_trees.decorators.SuccessIsFailure(
-            "and begin again", If("stopped", lambda: not stages.stopped.is_set(),
+            "and begin again", If("not clear", self._has_to_come_back,
                                    do(_COME_BACK, execution, stages.come_back)),
         )  # fmt: skip
         attempt = py_trees.composites.Selector(
@@ -243,7 +243,7 @@ class BehaviourTree:
             self._stopped(_COME_BACK)
             return
         tried = self._repeated[_COME_BACK] = self._repeated.get(_COME_BACK, 0) + 1
-        if tried <= self.config.repeats:
+        if tried < self.config.returns:
             self._next_back = Decision.AGAIN
             return
         self._next = self._next_back = Decision.GIVE_UP
@@ -265,6 +265,9 @@ class BehaviourTree:
             _log.warning("no picture of what went wrong: %s", missing)
         except Exception as missing:  # no picture is no reason to stop, nor the reason that counts
             _log.warning("no picture of what went wrong: %s", missing)
+
+    def _has_to_come_back(self) -> bool:
+        return self.stages.goal is not None and not self.stages.stopped.is_set()
 
     def _goes_on(self, answer: Decision) -> bool:
         return self._next is answer and not self.stages.stopped.is_set()

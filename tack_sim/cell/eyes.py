@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
@@ -62,7 +61,6 @@ class CellEyes:
         self._camera = CellCamera(
             world.model, world.profile.cameras[camera], look=look, seed=seed, noise=noise
         )
-        self._numbers = itertools.count(1)
 
     def __enter__(self) -> CellEyes:
         return self
@@ -114,7 +112,7 @@ class CellEyes:
                 f"where the {self._name} camera was is not known: no transform",
             )
         images = self._faulty(self._camera.shoot(self._world.snapshot()))
-        frame = images.frame(f"{self._name}_color_optical_frame", next(self._numbers))
+        frame = images.frame(f"{self._name}_color_optical_frame")
         return View(frame, images.world_from_color)
 
     def _active(self, kind: FaultKind) -> bool:

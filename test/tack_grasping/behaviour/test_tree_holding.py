@@ -107,7 +107,7 @@ def test_an_arm_that_meets_the_support_early_lets_go() -> None:
 def test_an_arm_that_cannot_put_back_what_it_holds_keeps_it_and_says_so() -> None:
     lost = error(Code.CONTROL_FAILED, "the arm does not follow")
     robot = Scripted({"to preplace": always(lost), "to lift": always(lost)})
-    record = robot.run()
+    record = robot.run(config=BehaviourConfig(returns=2))
     assert robot.held
     assert record.code is Code.CONTROL_FAILED
     assert record.reason == (

@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord
 from tack_grasping.behaviour.pick_place import Robot
-from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
+from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
 from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.extent import extent_around
 from tack_grasping.fingers import Surroundings, cloud_around
+from tack_grasping.motion import MotionError
 from tack_grasping.surface_planner import GraspPlan, SurfacePlannerConfig, plan_surface_grasps
 from tack_perception import geometry
 from tack_sim.cell.eyes import CellEyes, TruePoints
@@ -137,6 +139,7 @@ def cell_robot(
     faults: Iterable[Fault] = (),
     place: str = "bin",
     config: BehaviourConfig | None = None,
+    grasps: Planner | None = None,
 ) -> Iterator[CellRobot]:
     """A robot that has stood in its cell for 0.3 s; faults of planning and of the world alike."""
     faults = list(faults)
@@ -154,8 +157,51 @@ def cell_robot(
         motion.add_box(f"bin_{index}", pose, size)
     with CellEyes(world, TruePoints(world), wait=motion.wait) as eyes:
         moments = Moments()
-        robot = Robot(layout.profile, motion, eyes, SurfaceGrasps(layout))
+        robot = Robot(layout.profile, motion, eyes, grasps or SurfaceGrasps(layout))
         task = PickPlaceTask(label, place)
         # Time is the cell's alone, so that nothing hangs on how fast this machine is.
         tree = BehaviourTree(task, robot, lambda: world.time, config, moments)
         yield CellRobot(world, motion, eyes, tree, moments)
+
+
+STILL = 0.002
+"""By which a held arm settles, rad."""
+
+
+def down(x: float, y: float, z: float) -> np.ndarray:
+    pose = np.diag([1.0, -1.0, -1.0, 1.0])
+    pose[:3, 3] = (x, y, z)
+    return pose
+
+
+def missing(world: CellWorld, pose: np.ndarray) -> tuple[float, float]:
+    """m and rad between the gripper and a pose."""
+    change = geometry.inverse(pose) @ geometry.nearest_transform(world.base_from_gripper())
+    return float(np.linalg.norm(change[:3, 3])), geometry.rotation_angle(change)
+
+
+def failing(act: Callable[[], object]) -> MotionError:
+    with pytest.raises(MotionError) as raised:
+        act()
+    return raised.value
+
+
+def wall(motion: CellMotion) -> None:
+    middle = geometry.make_transform(np.eye(3), (0.5, 0, 0.15))
+    motion.add_box("wall", middle, np.array([0.5, 0.02, 0.3]))
+
+
+def failed(record: object) -> list[str]:
+    return [s.name for s in record.stages if not s.success]  # type: ignore[attr-defined]
+
+
+def reason(record: object, stage: str) -> str:
+    """Of the first failure of a stage."""
+    stages = record.stages  # type: ignore[attr-defined]
+    return next(s.reason for s in stages if s.name == stage and not s.success)
+
+
+def assert_placed(robot: CellRobot) -> None:
+    verdict = robot.judge()
+    assert verdict.success, verdict
+    assert verdict.collisions == (), [str(c) for c in verdict.collisions]

@@ -13,6 +13,9 @@ from tack_grasping.profiles import load_profile
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_sim import shapes
+from tack_sim.cell.layout import CellLayout, sample_layout
+from tack_sim.cell.motion import CellMotion
+from tack_sim.cell.world import CellWorld
 from tack_sim.objects.model import Material, ObjectModel, Piece, RestPose, SurfacePoint, TopGrasp
 from tack_sim.planning.planner import MotionPlanner
 
@@ -54,3 +57,20 @@ def block() -> ObjectModel:
         rests=(RestPose("standing", np.eye(4)),),
         grasps=(TopGrasp("top", "standing", np.array([1.0, 0, 0]), SIDES[0], 0.025),),
     )
+
+
+@pytest.fixture(scope="package")
+def layout(profile: RobotProfile, block: ObjectModel) -> CellLayout:
+    """The block beside a bin, in view from home."""
+    return sample_layout(profile, block, 6)
+
+
+@pytest.fixture
+def world(profile: RobotProfile) -> CellWorld:
+    """The robot alone."""
+    return CellWorld(CellLayout(profile, ()), meshes=False)
+
+
+@pytest.fixture
+def motion(world: CellWorld, planner: MotionPlanner) -> CellMotion:
+    return CellMotion(world, planner=planner)

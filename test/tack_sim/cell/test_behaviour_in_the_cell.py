@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import time
 
 import numpy as np
 import pytest
-from cell_robot import CellRobot, cell_robot
+from cell_robot import SurfaceGrasps, assert_placed, cell_robot, failed, reason
 
-from tack_grasping.behaviour.cycle import Work
-from tack_grasping.behaviour.settings import BehaviourConfig
+from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
+from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.robot import RobotProfile
+from tack_grasping.surface_planner import GraspPlan
 from tack_perception import geometry
 from tack_sim.cell.faults import Fault, FaultKind
-from tack_sim.cell.layout import CellLayout, sample_layout
-from tack_sim.objects.model import ObjectModel
+from tack_sim.cell.layout import CellLayout
 from tack_sim.planning.planner import MotionPlanner
 
 STAGES = [
@@ -25,27 +26,6 @@ STAGES = [
     "carry", "place", "release", "retreat", "home", "verify place",
 ]  # fmt: skip
 TWO = BehaviourConfig(tries=2)
-
-
-@pytest.fixture(scope="module")
-def layout(profile: RobotProfile, block: ObjectModel) -> CellLayout:
-    return sample_layout(profile, block, 6)
-
-
-def failed(record: object) -> list[str]:
-    return [s.name for s in record.stages if not s.success]  # type: ignore[attr-defined]
-
-
-def reason(record: object, stage: str) -> str:
-    """Of the first failure of a stage."""
-    stages = record.stages  # type: ignore[attr-defined]
-    return next(s.reason for s in stages if s.name == stage and not s.success)
-
-
-def assert_placed(robot: CellRobot) -> None:
-    verdict = robot.judge()
-    assert verdict.success, verdict
-    assert verdict.collisions == (), [str(c) for c in verdict.collisions]
 
 
 def test_a_block_is_picked_and_placed(layout: CellLayout, planner: MotionPlanner) -> None:
@@ -79,154 +59,52 @@ def test_a_pick_alone_ends_with_the_block_lifted(
         assert robot.world.object_centre(robot.target)[2] > before + 0.08
 
 
-# Of the camera
+class Beyond(SurfaceGrasps):
+    """Grasps of something a metre farther away."""
 
-
-def test_without_depth_for_a_while_it_looks_again(
-    layout: CellLayout, planner: MotionPlanner
-) -> None:
-    faults = [Fault(FaultKind.DEPTH_NAN, 0.0, 2.0)]
-    with cell_robot(layout, planner, "top", faults=faults) as robot:
-        record = robot.run()
-        assert record.success, record.reason
-        assert record.stages[0].code is Code.INVALID_OBJECT_NAME
-        assert "depth" in record.stages[0].reason
-        assert_placed(robot)
-
-
-def test_without_any_depth_it_says_so_and_touches_nothing(
-    layout: CellLayout, planner: MotionPlanner
-) -> None:
-    faults = [Fault(FaultKind.DEPTH_NAN)]
-    with cell_robot(layout, planner, "top", faults=faults, config=TWO) as robot:
-        before = robot.world.object_pose(robot.target)
-        record = robot.run()
-        assert record.code is Code.INVALID_OBJECT_NAME
-        assert record.reason.startswith("look: ")
-        assert "depth" in record.reason
-        assert record.attempts == 0
-        np.testing.assert_allclose(robot.world.object_pose(robot.target), before, atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        (FaultKind.TF_SILENCE, Code.FRAME_TRANSFORM_FAILURE),
-        (FaultKind.CAMERA_DROPOUT, Code.UNABLE_TO_AQUIRE_SENSOR_DATA),
-        (FaultKind.CAMERA_DELAY, Code.SENSOR_INFO_STALE),
-    ],
-)
-def test_eyes_that_fail_for_a_while(
-    layout: CellLayout, planner: MotionPlanner, kind: FaultKind, code: Code
-) -> None:
-    lasts = 0.6 if kind is FaultKind.TF_SILENCE else 6.0
-    with cell_robot(layout, planner, "top", faults=[Fault(kind, 0.0, lasts)]) as robot:
-        record = robot.run()
-        assert record.success, record.reason
-        assert record.stages[0].code is code
-        waited = record.seconds_of([Work.WAITING])
-        assert waited == pytest.approx(0.0 if code is Code.SENSOR_INFO_STALE else 0.5)
-        assert record.attempts == 1
-        assert_placed(robot)
-
-
-def test_a_camera_that_is_lost_before_the_grasp_ends_it_safely(
-    layout: CellLayout, planner: MotionPlanner
-) -> None:
-    with cell_robot(layout, planner, "top", config=TWO) as robot:
-        robot.moments.when(
-            "ended", "pregrasp", lambda: robot.fault_from_now(FaultKind.CAMERA_DROPOUT, 1e3)
-        )
-        before = robot.world.object_pose(robot.target)
-        record = robot.run()
-        assert record.code is Code.UNABLE_TO_AQUIRE_SENSOR_DATA
-        assert record.reason.startswith("check: no image of the wrist camera")
-        assert record.attempts == 0
-        np.testing.assert_allclose(robot.world.object_pose(robot.target), before, atol=1e-3)
-
-
-# Of the arm and of planning
-
-
-@pytest.mark.parametrize("stage", ["pregrasp", "approach", "lift", "carry", "place", "retreat"])
-def test_an_arm_that_stalls_for_a_while(
-    layout: CellLayout, planner: MotionPlanner, stage: str
-) -> None:
-    with cell_robot(layout, planner, "top") as robot:
-        robot.moments.when(
-            "began", stage, lambda: robot.fault_from_now(FaultKind.CONTROLLER_STALL, 2.0)
-        )
-        record = robot.run()
-        assert stage in failed(record) or stage == "place"
-        if stage in failed(record):
-            assert "rad away from the" in reason(record, stage)
-        assert record.success, record.reason
-        assert_placed(robot)
-
-
-@pytest.mark.parametrize("stage", ["approach", "carry"])
-def test_an_arm_that_stalls_for_good_lets_nothing_fall(
-    layout: CellLayout, planner: MotionPlanner, stage: str
-) -> None:
-    with cell_robot(layout, planner, "top") as robot:
-        robot.moments.when(
-            "began", stage, lambda: robot.fault_from_now(FaultKind.CONTROLLER_STALL, 1e3)
-        )
-        record = robot.run()
-        assert record.code is Code.CONTROL_FAILED
-        assert record.reason.startswith(f"{stage}: ")
-        if stage == "carry":
-            assert "the arm did not come back" in record.reason
-        robot.world.step(1.0)
-        held = all(robot.world.pads_on(robot.target))
-        assert held == (stage == "carry")
-        assert held == ("something may still be in the fingers" in record.reason)
-
-
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        (FaultKind.PLAN_REFUSED, Code.PLANNING_FAILED),
-        (FaultKind.PLAN_ABORTED, Code.ABORT),
-    ],
-)
-def test_plans_that_fail_for_good(
-    layout: CellLayout, planner: MotionPlanner, kind: FaultKind, code: Code
-) -> None:
-    with cell_robot(layout, planner, "top", faults=[Fault(kind)], config=TWO) as robot:
-        record = robot.run()
-        assert record.code is code
-        assert record.reason.startswith(f"pregrasp: motion: {kind.value}")
-        assert all(kind.value in why for why in record.rejected if why.startswith("pregrasp"))
-        assert record.attempts == 0
-
-
-@pytest.mark.parametrize("kind", [FaultKind.PLAN_REFUSED, FaultKind.PLAN_ABORTED])
-def test_a_plan_that_fails_while_something_is_held(
-    layout: CellLayout, planner: MotionPlanner, kind: FaultKind
-) -> None:
-    """Refused: put back, once it can be planned again. Aborted: again at once."""
-    with cell_robot(layout, planner, "top") as robot:
-        robot.moments.when("began", "carry", lambda: robot.fault_from_now(kind, 0.4))
-        record = robot.run()
-        assert record.success, record.reason
-        assert kind.value in reason(record, "carry")
-        assert_placed(robot)
+    def plan(self, sight: Sight, thing: Thing, task: PickPlaceTask) -> GraspPlan:
+        away = geometry.make_transform(np.eye(3), (1.0, 0.0, 0.0))
+        plan = super().plan(sight, thing, task)
+        goals = [
+            dataclasses.replace(goal, **{name: away @ pose for name, pose in goal.poses.items()})
+            for goal in plan.goals
+        ]
+        return dataclasses.replace(plan, goals=tuple(goals))
 
 
 def test_a_target_out_of_reach_is_left_alone(layout: CellLayout, planner: MotionPlanner) -> None:
+    with cell_robot(layout, planner, "top", config=TWO, grasps=Beyond(layout)) as robot:
+        record = robot.run()
+        assert record.code is Code.NO_IK_SOLUTION
+        assert record.reason.startswith("pregrasp: motion: ")
+        assert record.attempts == 0
+        assert failed(record) == ["pregrasp"] * len(record.rejected)
+        assert all(why.startswith("pregrasp: motion: ") for why in record.rejected)
+
+
+def test_a_target_out_of_sight_is_looked_for_and_given_up(
+    layout: CellLayout, planner: MotionPlanner
+) -> None:
     far = layout.target.base_from_object.copy()
     far[:2, 3] = (0.95, 0.0)
     with cell_robot(layout, planner, "top", config=TWO) as robot:
         robot.world.place_object(robot.target, far)
-        robot.world.step(0.2)
         record = robot.run()
-        assert not record.success
-        assert record.reason
-        if record.failed_stage == "pregrasp":
-            assert record.code is Code.NO_IK_SOLUTION
-            assert len(record.rejected) >= 2
-        np.testing.assert_allclose(robot.world.object_pose(robot.target), far, atol=5e-3)
+        assert record.code is Code.INVALID_OBJECT_NAME
+        assert record.reason == "look: 'top' is believed to be hidden or absent"
+        assert [stage.name for stage in record.stages] == ["look", "view", "look"]
+
+
+def test_a_target_under_a_shelf_is_left_alone(layout: CellLayout, planner: MotionPlanner) -> None:
+    x, y, _ = layout.target.base_from_object[:3, 3]
+    with cell_robot(layout, planner, "top", config=TWO) as robot:
+        shelf = geometry.make_transform(np.eye(3), (x, y, 0.17))
+        robot.motion.add_box("shelf", shelf, np.array([0.3, 0.3, 0.02]))
+        record = robot.run()
+        assert record.code is Code.GOAL_IN_COLLISION
+        assert "shelf" in record.reason
+        assert len(record.rejected) == 2 * BehaviourConfig().candidates
+        assert record.attempts == 0
 
 
 # Of the thing
