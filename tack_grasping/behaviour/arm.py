@@ -46,6 +46,23 @@ class Arm:
         self.out: FloatArray | None = None
         self.at_place = False
 
+    def check_empty(self, empty: float) -> None:
+        """Refuse to begin with something between the fingers: to open them would drop it.
+
+        Args:
+            empty: fingers closer than this hold nothing, m.
+
+        Raises:
+            MotionError: there is something, left there by a cycle before or by a person.
+        """
+        state = self._motion.gripper_state()
+        if state is not None and state.stalled and state.opening > empty:
+            raise MotionError(
+                MoveItErrorCode.INVALID_ROBOT_STATE,
+                f"something is between the fingers already, {state.opening * 1e3:.1f} mm wide:"
+                " take it out, and open them",
+            )
+
     def leave(self) -> None:
         """Get out, the way it came. Raises MotionError."""
         if self.out is None:

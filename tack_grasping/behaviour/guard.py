@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,11 @@ class Guarded:
     def reach(self, base_from_gripper: FloatArray) -> float:
         """How well the arm gets to a pose; moves nothing."""
         return self._motion.reach(base_from_gripper)
+
+    def gripper_state(self) -> GripperState | None:
+        """Where the fingers are; None for an arm that cannot say. Moves nothing."""
+        read = getattr(self._motion, "gripper_state", None)
+        return None if read is None else cast(GripperState, read())
 
     def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
         """A box is held from now on."""

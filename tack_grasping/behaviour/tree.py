@@ -25,7 +25,8 @@ _log = logging.getLogger(__name__)
 _TICK_S = 0.02
 _WAIT_S = 0.1  # a stop ends a pause no later than this
 _IN_CANDIDATE = ("open", "pregrasp", "check", "approach")
-_COME_BACK = "come back"
+_COME_BACK, _READY = "come back", "ready"
+_SILENT = (_READY, "choose")  # take no time; told only where they fail
 _NO_IMAGE = (
     MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA,
     MoveItErrorCode.FRAME_TRANSFORM_FAILURE,
@@ -163,7 +164,11 @@ class BehaviourTree:
         attempt = py_trees.composites.Selector(
             "attempt", memory=True, children=[sequence("pick and place", *parts), come_back]
         )
-        return While("tries", attempt, self._another_try)
+        return sequence(
+            "cycle",
+            do(_READY, gripper, lambda: stages.arm.check_empty(self.config.empty)),
+            While("tries", attempt, self._another_try),
+        )
 
     def _stage(
         self, name: str, work: Work, deed: Callable[[], None]
@@ -171,7 +176,7 @@ class BehaviourTree:
         """A stage, done again where its error asks for it."""
 
         def act() -> bool:
-            silent = name == "choose"  # takes no time; told only where it fails
+            silent = name in _SILENT
             if not silent:
                 self._account.began(name)
             began = self._account.now()

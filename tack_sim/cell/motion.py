@@ -186,6 +186,10 @@ class CellMotion:
             self._profile, [answer.positions[name] for name in self._profile.joints]
         )
 
+    def gripper_state(self) -> GripperState:
+        """Where the fingers are now; moves nothing."""
+        return self._world.gripper_state()
+
     def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
         """From now on a box moves with the gripper: (4, 4) and (3,) full side lengths, m."""
         tip_from_box = self._profile.gripper.tip_from_gripper @ gripper_from_box

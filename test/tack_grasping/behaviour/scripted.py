@@ -168,6 +168,9 @@ class Scripted:
         apart = opening if opening else (self.grip if self.held else 0.0)
         return GripperState(apart, force, self.held, not self.held)
 
+    def gripper_state(self) -> GripperState:
+        return GripperState(self.grip if self.held else 0.08, 0.0, self.held, not self.held)
+
     def hold(self, gripper_from_box: np.ndarray, size: np.ndarray) -> None:
         self._happens("hold")
 

@@ -211,6 +211,26 @@ def test_a_goal_without_a_place_is_not_picked_for_a_place() -> None:
     assert moves(robot.calls) == 0
 
 
+def test_what_is_in_the_fingers_from_before_is_not_dropped_to_begin() -> None:
+    robot = Scripted()
+    robot.with_place = False
+    assert robot.run(place="").success
+    assert robot.held
+    before = moves(robot.calls)
+    record = robot.run()
+    assert record.code is Code.INVALID_ROBOT_STATE
+    assert record.reason == (
+        "ready: something is between the fingers already, 40.0 mm wide: take it out, and open them"
+    )
+    assert moves(robot.calls) == before
+
+
+def test_an_arm_that_cannot_say_what_it_holds_begins_all_the_same() -> None:
+    robot = Scripted()
+    robot.gripper_state = None  # type: ignore[assignment,method-assign]
+    assert robot.run().success
+
+
 def test_fingers_that_do_not_open_do_not_go_down() -> None:
     def jam(robot: Scripted) -> None:
         raise error(Code.CONTROL_FAILED, "jammed")

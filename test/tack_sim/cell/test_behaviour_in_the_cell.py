@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from cell_robot import SurfaceGrasps, assert_placed, cell_robot, failed, reason
 
+from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.robot import RobotProfile
 from tack_grasping.surface_planner import GraspPlan
@@ -57,6 +59,13 @@ def test_a_pick_alone_ends_with_the_block_lifted(
         robot.world.step(1.0)
         assert robot.world.pads_on(robot.target) == (True, True)
         assert robot.world.object_centre(robot.target)[2] > before + 0.08
+        # And another cycle does not drop it.
+        task = PickPlaceTask("top", "bin")
+        arm = Robot(layout.profile, robot.motion, robot.eyes, SurfaceGrasps(layout))
+        again = BehaviourTree(task, arm, lambda: robot.world.time).run()
+        assert again.code is Code.INVALID_ROBOT_STATE
+        assert "something is between the fingers already" in again.reason
+        assert robot.world.pads_on(robot.target) == (True, True)
 
 
 class Beyond(SurfaceGrasps):
