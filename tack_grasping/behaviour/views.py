@@ -16,9 +16,9 @@ from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
 
-_NEAR, _FAR = 0.40, 0.50  # m, of the camera from a thing, and from the table that is searched
+_NEAR, _FAR = 0.40, 0.58  # m, of the camera from a thing, and from what is searched
+_TALL = 0.20  # m above the table, that is searched: the top of a bottle has to be in view, too
 _FROM_ABOVE = 80.0  # degrees
-_HIGH = 0.1  # m above the table, where the tops of high things are
 _PLACES = ((0.0, 75.0), (-50.0, 60.0), (50.0, 60.0), (0.0, 50.0), (-100.0, 60.0), (100.0, 60.0))
 """Azimuth from the robot's own side, and elevation above the table, degrees."""
 _ROLLS = (0.0, 90.0, -90.0, 180.0)
@@ -83,9 +83,9 @@ def views_of(
 def search_views(profile: RobotProfile) -> Iterator[tuple[FloatArray, ...]]:
     """As `views_of`, from above over each quarter of the workspace: where nothing is known yet."""
     low, high = profile.workspace
-    for along, across in itertools.product((0.25, 0.75), (0.2, 0.8)):
+    for along, across in itertools.product((0.25, 0.75), repeat=2):
         x, y = low[:2] + (high[:2] - low[:2]) * (along, across)
-        middle = np.array([x, y, profile.table_height + _HIGH])
+        middle = np.array([x, y, profile.table_height + _TALL])
         yield from views_of(profile, middle, _FAR, ((0.0, _FROM_ABOVE),))
 
 

@@ -14,6 +14,7 @@ from tack_grasping.behaviour.views import gripper_of, search_views, views_of, wr
 from tack_grasping.profiles import load_profile, profile_names
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
+from tack_perception.camera import CameraIntrinsics
 from tack_perception.frame import RGBDFrame
 from tack_sim.robots.kinematics import Kinematics
 
@@ -93,6 +94,23 @@ def test_a_search_covers_the_workspace(profile: RobotProfile) -> None:
         seen.add(tuple(share > 0.5))
         assert math.degrees(math.asin(-camera[2, 2])) > 70
     assert len(seen) == 4
+
+
+@pytest.mark.parametrize("height", [0.0, 0.1, 0.2])
+def test_a_search_sees_the_edges_of_the_workspace_however_tall_a_thing_is(
+    profile: RobotProfile, height: float
+) -> None:
+    """With the opening of a D435, and a margin of 10 px; however the camera is turned."""
+    d435 = CameraIntrinsics(640, 480, 615.0, 615.0, 319.5, 239.5)
+    low, high = profile.workspace
+    for x, y in itertools.product(np.linspace(low[0], high[0], 5), np.linspace(low[1], high[1], 9)):
+        place = (x, y, profile.table_height + height)
+        seen = []
+        for poses in search_views(profile):
+            at = [geometry.inverse(camera_of(profile, pose)) for pose in poses]
+            pixels = [d435.project(geometry.apply(c, place)) for c in at]
+            seen.append(all(10 < u < 630 and 10 < v < 470 for u, v in pixels))
+        assert any(seen), place
 
 
 def test_a_robot_without_a_wrist_camera_has_no_views(profile: RobotProfile) -> None:
