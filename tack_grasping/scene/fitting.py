@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, QhullError
 
 from tack_grasping.scene.obstacle import Obstacle, hull_of
 from tack_grasping.scene.settings import SceneConfig
@@ -21,7 +21,6 @@ FloatArray = NDArray[np.float64]
 _STEP = 0.004  # m, to which heights of hulls are rounded up: fewer triangles
 _GAP = 1  # cells, half of the widest gap that counts as filled
 _WORTH = 0.9  # share of the box below which a hull is worth its triangles
-_DIRECTIONS = 120  # of the corners of hulls
 _SQUARE = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
 
 
@@ -109,9 +108,7 @@ def _hull(
     tops[:, 2] = np.ceil(tops[:, 2] / _STEP) * _STEP
     middle = np.array([*outline.mean(axis=0).tolist(), 0.0])
     base = np.column_stack([outline, np.zeros(len(outline))])
-    # The farthest in each of many directions: all corners that matter, and few triangles.
-    farthest = tops[np.unique((tops @ _upward_directions().T).argmax(axis=0))]
-    inner = np.concatenate([farthest, base]) - middle
+    inner = _corners(np.concatenate([tops, base])) - middle
     # The sum with a box holds all that is within the padding; below the table is the table.
     side = padding + cell / 2
     offsets = np.array(
@@ -123,11 +120,10 @@ def _hull(
     return hull_of(name, grown, table.base_from_table @ table_from_hull)
 
 
-@functools.cache
-def _upward_directions() -> FloatArray:
-    """(N, 3) directions spread evenly over the upper half of a sphere."""
-    count = _DIRECTIONS
-    z = (np.arange(count) + 0.5) / count
-    turn = np.arange(count) * math.pi * (3 - math.sqrt(5))
-    across = np.sqrt(1 - z**2)
-    return np.column_stack([across * np.cos(turn), across * np.sin(turn), z])
+def _corners(points: FloatArray) -> FloatArray:
+    """Those of the points that are corners of their hull; all where they lie in one plane."""
+    try:
+        corners: FloatArray = points[ConvexHull(points).vertices]
+    except QhullError:
+        return points
+    return corners

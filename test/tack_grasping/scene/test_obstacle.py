@@ -17,10 +17,13 @@ from tack_grasping.scene import (
     Obstacle,
     RobotBox,
     RobotCapsule,
+    SceneConfig,
+    Table,
     chain_shapes,
     check_workspace,
     gripper_shapes,
 )
+from tack_grasping.scene.fitting import fit_obstacle
 from tack_grasping.scene.obstacle import hull_of
 from tack_grasping.scene.robot_shapes import on_robot
 from tack_grasping.scene.splitting import split
@@ -148,3 +151,22 @@ def test_parts_share_all_columns_and_are_no_more_than_allowed(seed, most):
     together = np.concatenate(parts)
     assert len(together) == len(columns)
     np.testing.assert_array_equal(np.unique(together, axis=0), np.unique(columns, axis=0))
+
+
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 1.0]))
+def test_a_solid_holds_all_columns_with_most_of_the_padding(seed, hull_below):
+    rng = np.random.default_rng(seed)
+    cell, count = 0.006, int(rng.integers(1, 300))
+    cells = np.unique(rng.integers(0, rng.integers(2, 60, 2), (count, 2)), axis=0) * cell
+    columns = np.column_stack([cells, rng.uniform(0.01, 0.3, len(cells))])
+    table = Table(POSE, 0.0, 0.0, 0.0, 0.001, measured=True)
+    config = SceneConfig(hull_below=hull_below)
+    solid = fit_obstacle("thing", columns, cell, table, config)
+    assert solid.is_box or hull_below == 1
+    corners = [columns + (x, y, 0) for x in (-cell / 2, cell / 2) for y in (-cell / 2, cell / 2)]
+    tops = geometry.apply(POSE, np.concatenate(corners))
+    assert solid.contains(tops, -0.99 * config.padding).all()
+    feet = np.concatenate(corners) * (1, 1, 0)
+    assert solid.contains(geometry.apply(POSE, feet), 1e-6).all()
+    lowest = geometry.apply(geometry.inverse(POSE), solid.corners)[:, 2].min()
+    assert lowest == pytest.approx(0.0, abs=1e-6)
