@@ -15,7 +15,7 @@ Cells = NDArray[np.int64]
 
 _REACH = 0.03  # m, from the target's point within which its thing has to be
 _HIDDEN = 6.0  # standard deviations of a height: a part that is lower may drown in the noise
-_SMALL, _BESIDE = 0.2, 0.018  # share of the target's area, and how near (m) such a piece is part
+_SMALL, _BESIDE = 0.25, 0.02  # share of the target's area, and how near (m) such a piece is part
 _ENCLOSED = 0.6  # share of a piece within the target's outline that makes it a part
 
 
