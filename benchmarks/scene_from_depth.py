@@ -62,13 +62,14 @@ from tack_sim.planning.requests import IKRequest, PlanRequest
 from tack_sim.planning.scene import CollisionObject, PlanningScene
 from tack_sim.planning.shapes import Primitive, TriangleMesh
 from tack_sim.renderer import import_mujoco
+from tack_sim.robots.arms import arm_of
 from tack_sim.robots.spec import set_joints
 
 FloatArray = NDArray[np.float64]
 VIEWS = ("scene", "wrist", "both")
 SAMPLES = 60_000
 CELL = 0.005  # m, of the true map of heights
-REPEATS = 3
+REPEATS = 3  # of which the quickest counts
 
 
 def images(world: CellWorld, camera: str, seed: int) -> tuple[CameraImages, CameraImages]:
@@ -83,15 +84,8 @@ def images(world: CellWorld, camera: str, seed: int) -> tuple[CameraImages, Came
 
 def robot_of(world: CellWorld) -> tuple[Any, ...]:
     """The robot's solids: the gripper by the profile, the arm by the places of its links."""
-    arm = import_chain(world.profile)
-    places = np.array([world.base_from_link(name)[:3, 3] for name in arm])
+    places = [world.base_from_link(link.name)[:3, 3] for link in arm_of(world.profile).links]
     return (*gripper_shapes(world.profile, world.base_from_gripper()), *chain_shapes(places))
-
-
-def import_chain(profile: RobotProfile) -> list[str]:
-    from tack_sim.robots.arms import arm_of
-
-    return [link.name for link in arm_of(profile).links]
 
 
 def target_point(world: CellWorld, seen: list[VisiblePoints]) -> FloatArray | None:
@@ -139,10 +133,6 @@ def measure(
         blocked |= one.contains(samples)
     high_up = points[:, 2] > profile.table_height + 0.008
     missed = other & ~in_any
-    by_owner = {
-        truth.names[index]: round(float(in_any[owner == index].mean()), 3)
-        for index in np.unique(owner[other])
-    }
     taken = float(in_target[missed].sum() / max(other.sum(), 1))
     return {
         "table_mm": 1e3 * model.table.error,
@@ -150,7 +140,6 @@ def measure(
         "covered": float(in_any[other].mean()) if other.any() else math.nan,
         "covered_high": float(in_any[other & high_up].mean()) if other.any() else math.nan,
         "taken_for_target": taken,
-        "by_owner": by_owner,
         "target_points_blocked": float(in_any[~other].mean()) if (~other).any() else math.nan,
         "target_found": model.target is not None,
         "target_visible": int((~other).sum()),
@@ -189,8 +178,9 @@ def true_depth(world: CellWorld, path: FloatArray, reaches: FloatArray) -> tuple
     model, data = world.model, mujoco.MjData(world.model)
     world.snapshot().apply(model, data)
     start = data.qpos.copy()
-    links = _robot_bodies(world)
     names = [model.body(int(body)).name for body in model.geom_bodyid]
+    things = {"world", "table", "floor", "bin", *(one.name for one in world.layout.objects)}
+    links = {name for name in names if name not in things}
     deepest, what = 0.0, ""
     for q in fine_states(path, reaches):
         data.qpos[:] = start
@@ -204,12 +194,6 @@ def true_depth(world: CellWorld, path: FloatArray, reaches: FloatArray) -> tuple
                 if other != world.layout.target.name:  # it is no obstacle: it is to be touched
                     deepest, what = -float(contact.dist), " and ".join(pair)
     return deepest, what
-
-
-def _robot_bodies(world: CellWorld) -> set[str]:
-    others = {"world", "table", "floor", "bin", *(one.name for one in world.layout.objects)}
-    bodies = (world.model.body(index).name for index in range(world.model.nbody))
-    return {name for name in bodies if name not in others}
 
 
 def plans(

@@ -37,9 +37,12 @@ def keep_names(
         The obstacles in the same order, and how many names have been given now.
     """
     overlap = np.zeros((len(fitted), len(previous)))
+    bounds = [(places.min(axis=0), places.max(axis=0)) for _, places in fitted]
     for column, old in enumerate(previous):
+        low, high = old.corners.min(axis=0), old.corners.max(axis=0)
         for row, (_, places) in enumerate(fitted):
-            overlap[row, column] = np.mean(old.contains(places))
+            if (bounds[row][0] <= high).all() and (bounds[row][1] >= low).all():
+                overlap[row, column] = np.mean(old.contains(places))
     rows, columns = linear_sum_assignment(-overlap) if overlap.size else ((), ())
     matched = {
         int(row): previous[column]

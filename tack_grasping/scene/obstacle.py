@@ -100,15 +100,16 @@ class Obstacle:
         local = geometry.apply(geometry.inverse(self.base_from_shape), points)
         if self.size is not None:
             return np.asarray((np.abs(local) <= self.size / 2 + margin).all(axis=-1))
+        low, high = self._bounds()
+        result = np.asarray(((local >= low - margin) & (local <= high + margin)).all(axis=-1))
+        near = np.flatnonzero(result)
+        if not len(near):
+            return result
         a, b, c = self._faces()
         normals = np.cross(b - a, c - a)
         length = np.linalg.norm(normals, axis=1)
         normals, a = normals[length > 1e-12], a[length > 1e-12]
         normals = normals / length[length > 1e-12, None]
-        result = np.ones(len(local), dtype=np.bool_)
-        low, high = self._bounds()
-        result &= ((local >= low - margin) & (local <= high + margin)).all(axis=-1)
-        near = np.flatnonzero(result)
         offsets = np.einsum("nc,nc->n", normals, a)
         result[near] = (local[near] @ normals.T <= offsets + margin + 1e-9).all(axis=1)
         return result

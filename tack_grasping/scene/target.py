@@ -62,8 +62,9 @@ def take_target(
 
 def _gap(middles: FloatArray, tops: FloatArray, point: FloatArray, cell: float) -> float:
     """How far a point is from columns, m: one within a column is on it."""
-    away = np.maximum(np.linalg.norm(middles - point[:2], axis=1) - cell / 2, 0.0)
-    return float(np.hypot(away, np.maximum(point[2] - tops, 0.0)).min())
+    away = np.maximum(np.abs(middles - point[:2]) - cell / 2, 0.0)
+    over = np.maximum(point[2] - tops, 0.0)
+    return float(np.linalg.norm(np.column_stack([away, over]), axis=1).min())
 
 
 def _belongs(cells: Cells, target: Cells, tops: FloatArray, region: Region, noise: float) -> bool:

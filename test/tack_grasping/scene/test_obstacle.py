@@ -25,8 +25,10 @@ from tack_grasping.scene import (
 )
 from tack_grasping.scene.fitting import fit_obstacle
 from tack_grasping.scene.obstacle import hull_of
+from tack_grasping.scene.plan_map import Region
 from tack_grasping.scene.robot_shapes import on_robot
 from tack_grasping.scene.splitting import split
+from tack_grasping.scene.target import take_target
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 
@@ -163,10 +165,53 @@ def test_a_solid_holds_all_columns_with_most_of_the_padding(seed, hull_below):
     config = SceneConfig(hull_below=hull_below)
     solid = fit_obstacle("thing", columns, cell, table, config)
     assert solid.is_box or hull_below == 1
-    corners = [columns + (x, y, 0) for x in (-cell / 2, cell / 2) for y in (-cell / 2, cell / 2)]
+    corners = [
+        np.add(columns, (x, y, 0)) for x in (-cell / 2, cell / 2) for y in (-cell / 2, cell / 2)
+    ]
     tops = geometry.apply(POSE, np.concatenate(corners))
     assert solid.contains(tops, -0.99 * config.padding).all()
     feet = np.concatenate(corners) * (1, 1, 0)
     assert solid.contains(geometry.apply(POSE, feet), 1e-6).all()
     lowest = geometry.apply(geometry.inverse(POSE), solid.corners)[:, 2].min()
     assert lowest == pytest.approx(0.0, abs=1e-6)
+
+
+def columns_of(region, blocks):
+    """A map with blocks (x, y, length, width, height), m, and the cells of each."""
+    tops = np.zeros(region.shape)
+    x, y = np.moveaxis(region.middles(np.arange(tops.size)), 1, 0)
+    found = []
+    for middle_x, middle_y, length, width, height in blocks:
+        inside = (np.abs(x - middle_x) < length / 2) & (np.abs(y - middle_y) < width / 2)
+        tops.ravel()[inside] = height
+        found.append(np.flatnonzero(inside))
+    return tops.ravel(), found
+
+
+@pytest.mark.parametrize(
+    ("piece", "noise", "part"),
+    [
+        ((0.30, 0.30, 0.03, 0.03, 0.02), 0.001, True),  # in the ring's middle
+        ((0.30, 0.40, 0.03, 0.03, 0.05), 0.001, True),  # small and right beside it
+        ((0.30, 0.44, 0.03, 0.03, 0.05), 0.001, False),  # small, but apart
+        ((0.30, 0.46, 0.12, 0.12, 0.05), 0.001, False),  # a neighbour
+        ((0.30, 0.43, 0.03, 0.03, 0.02), 0.008, True),  # so low that noise could hide the rest
+    ],
+)
+def test_which_pieces_belong_to_the_target(piece, noise, part):
+    region = Region(np.zeros(3), np.array([0.6, 0.6, 0.4]), 0.006)
+    ring = [
+        (0.30, 0.24, 0.14, 0.02, 0.06), (0.30, 0.36, 0.14, 0.02, 0.06),
+        (0.24, 0.30, 0.02, 0.14, 0.06), (0.36, 0.30, 0.02, 0.14, 0.06),
+    ]  # fmt: skip
+    tops, found = columns_of(region, [*ring, piece])
+    things = [np.unique(np.concatenate(found[:4])), found[4]]
+    point = np.array([[0.30, 0.24, 0.06]])
+    target, others, gap = take_target(things, tops, region, point, noise)
+    assert gap == pytest.approx(0, abs=1e-12)
+    assert (len(others) == 0) == part
+    assert len(target) == len(things[0]) + part * len(things[1])
+    nothing, left, gap = take_target(things, tops, region, np.add(point, (0.2, 0, 0)), noise)
+    assert nothing is None
+    assert len(left) == 2
+    assert gap > 0.05
