@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from tack_grasping.surface_planner import GraspPlan, SurfacePlannerConfig, plan_surface_grasps
 
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord
@@ -19,7 +20,6 @@ from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.extent import extent_around
 from tack_grasping.fingers import Surroundings, cloud_around
 from tack_grasping.motion import MotionError
-from tack_grasping.surface_planner import GraspPlan, SurfacePlannerConfig, plan_surface_grasps
 from tack_perception import geometry
 from tack_sim.cell.eyes import CellEyes, TruePoints
 from tack_sim.cell.faults import Fault, FaultKind

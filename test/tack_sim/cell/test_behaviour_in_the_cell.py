@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from cell_robot import SurfaceGrasps, assert_placed, cell_robot, failed, reason
+from tack_grasping.surface_planner import GraspPlan
 
 from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
@@ -17,7 +18,6 @@ from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.robot import RobotProfile
-from tack_grasping.surface_planner import GraspPlan
 from tack_perception import geometry
 from tack_sim.cell.faults import Fault, FaultKind
 from tack_sim.cell.layout import CellLayout
