@@ -14,8 +14,10 @@ from moveit_msgs.srv import GraspPlanning
 from numpy.typing import NDArray
 from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.publisher import Publisher
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
+from visualization_msgs.msg import MarkerArray
 
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord, StageRecord
@@ -38,6 +40,7 @@ from tack_perception.transforms import TransformError
 from tack_ros import qos
 from tack_ros.actions import finish
 from tack_ros.conversions.goals import to_grasp
+from tack_ros.conversions.markers import goal_markers
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.moveit.client import MoveItMotion
 from tack_ros.moveit.requests import box, scene_change
@@ -99,6 +102,7 @@ class PickPlaceServers:
 
     def __init__(self, node: TackNode, parts: Parts) -> None:
         self._node, self._parts = node, parts
+        self._plan = node.create_publisher(MarkerArray, "~/plan", qos.LATCHED)
         group = ReentrantCallbackGroup()
         for kind, name, execute in (
             (Pickup, "pickup", self._pickup),
@@ -215,7 +219,7 @@ class PickPlaceServers:
     ) -> Any:
         """Do a job for a client, who hears of every stage and in the end."""
         log = self._parts.log
-        told = _Told(self._node, handle, kind, log or Witness())
+        told = _Told(self._node, handle, kind, self._plan, log or Witness())
         try:
             record = job(told)
         except TackError as error:
@@ -333,8 +337,11 @@ class PickPlaceServers:
 class _Told(Witnesses):
     """The client hears of the stages; what is tried is kept."""
 
-    def __init__(self, node: TackNode, handle: Handle, kind: Any, other: Witness) -> None:
+    def __init__(
+        self, node: TackNode, handle: Handle, kind: Any, plan: Publisher[Any], other: Witness
+    ) -> None:
         super().__init__((other,))
+        self._plan = plan
         self._node, self._handle, self._kind = node, handle, kind
         self.goal: PickPlaceGoal | None = None
 
@@ -348,6 +355,7 @@ class _Told(Witnesses):
         """This is tried next."""
         super().planned(goal)
         self.goal = goal
+        finish(self._node, lambda: self._plan.publish(goal_markers([goal])))
 
     def ended(self, record: StageRecord) -> None:
         """A stage is over; what went wrong is told."""
