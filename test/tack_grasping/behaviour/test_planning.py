@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goals of what is seen: a block on a table, grasped by its top and put somewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scripted import CAMERA, SOURCE, render
+
+from tack_grasping.behaviour.planning import PointPlanner, placer, placer_at, places_of
+from tack_grasping.behaviour.settings import PickPlaceTask
+from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.candidates import AcrossPoints, SurfacePlannerConfig
+from tack_grasping.placing.reading import read_place_spec
+from tack_grasping.placing.scene import Container
+from tack_grasping.points import NamedPoint
+from tack_grasping.profiles import load_profile
+from tack_grasping.reach import posture_score
+from tack_perception import geometry
+from tack_perception.frame import RGBDFrame
+
+PROFILE = load_profile("panda_2f85")
+EYE = geometry.frame_from_axes(
+    (0.0, 0.05, -1.0), (1.0, 0.0, 0.0), (SOURCE[0], SOURCE[1] - 0.03, 0.5)
+)
+DOWN = SurfacePlannerConfig(approach="down", insertion=0.015)
+TASK = PickPlaceTask("top", "somewhere")
+UPRIGHT_AT = """
+name: spot
+constraints:
+  - point_at: {point: top, at: {position: [0.5, -0.2, 0.06], frame: panda_link0}, tolerance: 5 mm}
+"""
+IN_BIN = """
+name: bin
+constraints:
+  - in: {bin: bin, drop: 60 mm, margin: 10 mm}
+"""
+
+
+@pytest.fixture
+def sight() -> Sight:
+    depth = render(EYE, (SOURCE,))
+    frame = RGBDFrame(np.zeros((*depth.shape, 3), np.uint8), depth, CAMERA, 7, "camera")
+    middle = CAMERA.project(geometry.apply(geometry.inverse(EYE), (*SOURCE[:2], 0.05)))
+    u, v = np.rint(middle).astype(int)
+    top = geometry.apply(EYE, CAMERA.deproject((u, v), float(depth[v, u])))
+    point = NamedPoint("top", top, np.eye(3) * 1e-6, 0.9, np.array([0.0, 0.0, 1.0]))
+    return Sight(frame, EYE, (Thing({"top": point}),))
+
+
+def plan(sight: Sight, planner: PointPlanner):
+    return planner.plan(sight, sight.things[0], TASK)
+
+
+def test_a_point_is_grasped_from_above_and_put_where_it_shall_be(sight: Sight) -> None:
+    place = placer(read_place_spec(UPRIGHT_AT), places_of(PROFILE))
+    found = plan(sight, PointPlanner(PROFILE, place=place, config=DOWN))
+    assert found.goals, found.refusal
+    top = sight.things[0].points["top"].position
+    for goal in found.goals:
+        np.testing.assert_allclose(goal.grasp[:3, 2], (0, 0, -1), atol=1e-9)
+        motion = goal.place @ geometry.inverse(goal.grasp)
+        np.testing.assert_allclose(geometry.apply(motion, top), (0.5, -0.2, 0.06), atol=2e-3)
+        assert geometry.rotation_angle(motion) < 1e-6  # nothing asks for a turn
+        assert goal.preplace[2, 3] > goal.place[2, 3]
+
+
+def test_a_pose_is_where_the_point_goes_and_how_far_the_thing_turns(sight: Sight) -> None:
+    wanted = geometry.from_axis_angle((0, 0, 1), 0.7, (0.45, 0.1, 0.07))
+    found = plan(sight, PointPlanner(PROFILE, place=placer_at("top", wanted), config=DOWN))
+    motion = found.goals[0].place @ geometry.inverse(found.goals[0].grasp)
+    top = sight.things[0].points["top"].position
+    np.testing.assert_allclose(geometry.apply(motion, top), wanted[:3, 3], atol=1e-9)
+    assert geometry.rotation_angle(motion) == pytest.approx(0.7)
+
+
+def test_several_points_may_say_how_it_is_grasped(sight: Sight) -> None:
+    top = sight.things[0].points["top"]
+    sides = {
+        name: NamedPoint(name, top.position + np.array([0.0, y, -0.005]), np.eye(3) * 1e-6)
+        for name, y in (("left", 0.02), ("right", -0.02))
+    }
+    thing = Thing({"top": top, **sides})
+    planner = PointPlanner(PROFILE, AcrossPoints("left", "right"), config=DOWN)
+    found = planner.plan(sight, thing, TASK)
+    assert found.goals, found.refusal
+    assert abs(found.goals[0].grasp[1, 1]) == pytest.approx(1, abs=1e-6)  # it closes along y
+
+
+def test_a_place_that_cannot_be_met_is_refused_in_words(sight: Sight) -> None:
+    spec = read_place_spec(UPRIGHT_AT.replace("panda_link0", "moon"))
+    found = plan(sight, PointPlanner(PROFILE, place=placer(spec, places_of(PROFILE)), config=DOWN))
+    assert not found.goals
+    assert "moon" in found.refusal
+
+
+def reach(allowed: Callable[[np.ndarray], bool]) -> Callable[[np.ndarray], float]:
+    return lambda pose: float(allowed(pose))
+
+
+def test_what_the_arm_does_not_reach_is_rejected_with_where_it_is(sight: Sight) -> None:
+    place = placer(read_place_spec(UPRIGHT_AT), places_of(PROFILE))
+    near = PointPlanner(PROFILE, None, place, reach(lambda pose: pose[1, 3] > -0.1), DOWN)
+    found = plan(sight, near)
+    assert not found.goals
+    assert "does not reach the place 'spot'" in found.refusal
+    assert any("place cannot be reached: (0.50, -0.20" in one.reason for one in found.rejected)
+
+
+def test_a_thing_that_may_lie_any_way_is_turned_so_that_the_arm_reaches(sight: Sight) -> None:
+    bins = {
+        "bin": Container(geometry.make_transform(np.eye(3), (0.5, -0.25, 0.01)), (0.3, 0.3, 0.05))
+    }
+    place = placer(read_place_spec(IN_BIN), places_of(PROFILE, bins))
+    as_it_is = plan(sight, PointPlanner(PROFILE, None, place, None, DOWN)).goals
+    closing = [goal.place[:3, 1] for goal in as_it_is]
+
+    def other_way(pose: np.ndarray) -> bool:
+        at_bin = pose[1, 3] < -0.1
+        return not at_bin or all(abs(pose[:3, 1] @ one) < 0.5 for one in closing[:1])
+
+    found = plan(sight, PointPlanner(PROFILE, None, place, reach(other_way), DOWN))
+    assert found.goals, found.refusal
+    for goal in found.goals:
+        assert other_way(goal.place)
+
+
+def test_an_arm_at_a_limit_is_placed_badly() -> None:
+    limits = next(iter(PROFILE.joints.values()))
+    at_limit = PROFILE.home.copy()
+    at_limit[0] = limits.upper
+    assert posture_score(PROFILE, at_limit) == pytest.approx(0.3)
+    assert 0.3 < posture_score(PROFILE, PROFILE.home) <= 1.0
+    assert not math.isnan(posture_score(PROFILE, PROFILE.home))
