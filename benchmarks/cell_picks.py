@@ -44,6 +44,7 @@ from tack_sim.cell.trial import SPOT, TrialResult, Trials, TrialSetup
 from tack_sim.objects.families import FAMILIES
 
 _SMOKE = 20
+_NEAR_MM = 20.0
 Line = dict[str, Any]
 
 
@@ -179,7 +180,8 @@ def report(lines: list[Line]) -> str:
     rows = [_row(name, [t for t in tried if t["class"] == name]) for name in _classes(tried)]
     rows.append(_row("all", tried))
     head = (
-        "class", "trials", "placed, %", "with the first grasp, %", "point, mm",
+        "class", "trials", "placed, %", "with the first grasp, %",
+        "and within 2 cm of the point, %", "point, mm",
         "place, mm", "turn, °", "overhead, s",
     )  # fmt: skip
     parts = [Table(head, rows).text()]
@@ -216,6 +218,7 @@ def _row(name: str, tried: list[Line]) -> list[str]:
         str(len(tried)),
         percent(Share.of([t["success"] for t in tried])),
         percent(once),
+        percent(Share.of([t["success"] and (t["point_mm"] or 0.0) < _NEAR_MM for t in tried])),
         median("point_mm"),
         median("place_mm"),
         median("place_deg"),

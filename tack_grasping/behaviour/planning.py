@@ -122,7 +122,10 @@ class PointPlanner:
     def plan(self, sight: Sight, thing: Thing, task: PickPlaceTask) -> GraspPlan:
         """Goals in the base frame, the best first, or why there are none."""
         spec = self._grasp or AtPoint(task.label, self._config.approach)
-        profile = self._profile
+        profile, config = self._profile, self._config
+        if task.doubtful is not None:
+            least = min(config.min_confidence, task.doubtful)
+            config = dataclasses.replace(config, min_confidence=least)
         known = [thing.points[label].position for label in spec.labels if label in thing.points]
         surroundings, cloud = None, None
         if known:
@@ -136,7 +139,7 @@ class PointPlanner:
             surroundings = Surroundings(near, profile.gripper, floor)
         plan = plan_grasps(
             thing.points, spec, profile.base_frame, sight.frame.stamp_ns, up=UP,
-            surroundings=surroundings, reachable=self._reachable, config=self._config,
+            surroundings=surroundings, reachable=self._reachable, config=config,
         )  # fmt: skip
         if self._place is None or not plan.goals:
             return plan

@@ -41,11 +41,14 @@ class PickPlaceTask:
         place: name of the place; "" for a pick alone, which ends with the thing lifted.
         near: (3,) in the base frame, m: of several things the one nearest to it is taken; None for
             the one that is grasped best.
+        doubtful: confidence below that of the planner's settings that will do all the same; None
+            for none.
     """
 
     label: str
     place: str = ""
     near: tuple[float, float, float] | None = None
+    doubtful: float | None = None
 
     def __post_init__(self) -> None:
         check_label(self.label)
@@ -75,6 +78,11 @@ class BehaviourConfig(Configuration):
     )  # fmt: skip
     left: float = setting(
         0.6, "share of the seen surface that is still there when the grasp has failed",
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    doubtful: float = setting(
+        0.1, "confidence of a point that will do in the last third of the tries, where no view has"
+        " shown it better; a wrong one is mostly noticed before it is lifted",
         low=0.0, high=1.0,
     )  # fmt: skip
     verify: bool = setting(True, "look before the grasp, after the lift and after the place")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -135,3 +136,14 @@ def test_an_arm_at_a_limit_is_placed_badly() -> None:
     assert posture_score(PROFILE, at_limit) == pytest.approx(0.3)
     assert 0.3 < posture_score(PROFILE, PROFILE.home) <= 1.0
     assert not math.isnan(posture_score(PROFILE, PROFILE.home))
+
+
+def test_a_doubtful_point_will_do_where_the_task_says_so(sight: Sight) -> None:
+    [thing] = sight.things
+    point = dataclasses.replace(thing.points["top"], confidence=0.15)
+    doubtful = Thing({"top": point})
+    planner = PointPlanner(PROFILE, config=DOWN)
+    assert "confidence 0.15" in planner.plan(sight, doubtful, TASK).refusal
+    task = dataclasses.replace(TASK, doubtful=0.1)
+    assert planner.plan(sight, doubtful, task).goals
+    assert not planner.plan(sight, doubtful, dataclasses.replace(TASK, doubtful=0.2)).goals

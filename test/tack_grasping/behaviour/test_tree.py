@@ -17,8 +17,9 @@ from scripted import (
 )
 
 from tack_grasping.behaviour.cycle import Work
-from tack_grasping.behaviour.settings import BehaviourConfig
-from tack_grasping.behaviour.sight import SightError
+from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
+from tack_grasping.behaviour.sight import Sight, SightError, Thing
+from tack_grasping.candidates import GraspPlan
 from tack_grasping.error_codes import MoveItErrorCode as Code
 
 PICK = ["look", "plan", "open", "pregrasp", "check", "approach", "close", "lift", "verify lift"]
@@ -245,3 +246,18 @@ def test_views_begin_anew_once_all_were_tried() -> None:
     assert robot.calls.count("look") == 20
     assert robot.calls.count("view") > 10
     assert record.reason == "look: 'top' is not seen"
+
+
+def test_a_doubtful_point_will_do_in_the_last_third_of_the_tries() -> None:
+    asked: list[float | None] = []
+
+    class Choosy(Scripted):
+        def plan(self, sight: Sight, thing: Thing, task: PickPlaceTask) -> GraspPlan:
+            asked.append(task.doubtful)
+            if task.doubtful is None:
+                return GraspPlan(refusal="top: confidence 0.15 is below 0.3")
+            return super().plan(sight, thing, task)
+
+    record = Choosy().run(config=BehaviourConfig(tries=6, doubtful=0.1))
+    assert record.success
+    assert asked == [None, None, None, None, 0.1]
