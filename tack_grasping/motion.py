@@ -89,7 +89,10 @@ class Motion(Protocol):
         ...
 
     def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
-        """Go in a straight line; `touching` allows contact (with what is grasped, or put down)."""
+        """Go in a straight line; `touching` allows contact where there is no free way.
+
+        So it is at what is grasped, and where something is put down.
+        """
         ...
 
     def move_home(self) -> None:

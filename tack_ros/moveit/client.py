@@ -98,16 +98,35 @@ class MoveItMotion:
 
         Args:
             base_from_gripper: (4, 4), m.
-            touching: do not look for collisions on the way.
+            touching: where there is no free way, collisions on it do not matter.
 
         Raises:
             MotionError: the line is possible only in part, or with move_group's code.
         """
+        self._check_stopped()
+        try:
+            trajectory = self._straight(base_from_gripper, avoid_collisions=True)
+        except MotionError as error:
+            refused = (MoveItErrorCode.PREEMPTED, MoveItErrorCode.COMMUNICATION_FAILURE)
+            if not touching or error.code in refused:
+                raise
+            # Only where it cannot be had otherwise: nothing then keeps the arm from itself either.
+            trajectory = self._straight(base_from_gripper, avoid_collisions=False)
+        points = trajectory.joint_trajectory.points
+        if not points:
+            return  # there already
+        allowed_s = self.config.patience + requests.seconds(points[-1].time_from_start)
+        goal = ExecuteTrajectory.Goal(trajectory=trajectory)
+        _, result = self._run(ExecuteTrajectory, self._prefix + _EXECUTE, goal, allowed_s)
+        _check(result.error_code, "straight way")
+
+    def _straight(self, base_from_gripper: FloatArray, *, avoid_collisions: bool) -> Any:
+        """The whole straight way, a moveit_msgs/RobotTrajectory. Raises MotionError."""
         request = requests.straight_request(
             self._profile,
             [self._tip(base_from_gripper)],
             self.config,
-            avoid_collisions=not touching,
+            avoid_collisions=avoid_collisions,
         )
         name = self._prefix + _CARTESIAN
         answer = self._call(
@@ -120,13 +139,7 @@ class MoveItMotion:
                 f"only {answer.fraction:.0%} of the straight way is possible,"
                 f" {self.config.straight_fraction:.0%} is needed",
             )
-        points = answer.solution.joint_trajectory.points
-        if not points:
-            return  # there already
-        allowed_s = self.config.patience + requests.seconds(points[-1].time_from_start)
-        goal = ExecuteTrajectory.Goal(trajectory=answer.solution)
-        _, result = self._run(ExecuteTrajectory, self._prefix + _EXECUTE, goal, allowed_s)
-        _check(result.error_code, "straight way")
+        return answer.solution
 
     def move_gripper(self, opening: float, force: float) -> GripperState:
         """Open or close.

@@ -127,11 +127,20 @@ class CellMotion:
     def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
         """Go in a straight line. Raises MotionError, InvalidInputError for no pose."""
         self._check_stopped()
+        try:
+            trajectory = self._straight(base_from_gripper, avoid_collisions=True)
+        except MotionError as error:
+            if not touching or error.code is MoveItErrorCode.PREEMPTED:
+                raise
+            trajectory = self._straight(base_from_gripper, avoid_collisions=False)
+        self._execute(trajectory, "straight way")
+
+    def _straight(self, base_from_gripper: FloatArray, *, avoid_collisions: bool) -> Trajectory:
         config = self.config
         answer = self._planner.cartesian_path(
             CartesianRequest(
                 self._profile.group, (self._tip(base_from_gripper),),
-                max_step=config.straight_step, avoid_collisions=not touching,
+                max_step=config.straight_step, avoid_collisions=avoid_collisions,
                 velocity_scaling=config.straight_speed, acceleration_scaling=config.straight_speed,
             ),
             self._now(),
@@ -145,7 +154,7 @@ class CellMotion:
                 f"only {answer.fraction:.0%} of the straight way is possible,"
                 f" {config.straight_fraction:.0%} is needed: {answer.message}",
             )
-        self._execute(answer.trajectory, "straight way")
+        return answer.trajectory
 
     def move_gripper(self, opening: float, force: float) -> GripperState:
         """Open or close to an opening, m, with at most a force, N.

@@ -9,68 +9,28 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from tack_grasping.surface_planner import GraspPlan, SurfacePlannerConfig, plan_surface_grasps
 
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord
 from tack_grasping.behaviour.pick_place import Robot
+from tack_grasping.behaviour.planning import PointPlanner, placer
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
-from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.behaviour.surroundings import bin_walls
 from tack_grasping.behaviour.tree import BehaviourTree
-from tack_grasping.extent import extent_around
-from tack_grasping.fingers import Surroundings, cloud_around
 from tack_grasping.motion import MotionError
 from tack_perception import geometry
 from tack_sim.cell.eyes import CellEyes, TruePoints
 from tack_sim.cell.faults import Fault, FaultKind
 from tack_sim.cell.judge import PlaceVerdict, judge_place
 from tack_sim.cell.layout import CellLayout
+from tack_sim.cell.log import CellSetup
 from tack_sim.cell.motion import CellMotion
+from tack_sim.cell.places import places_in
+from tack_sim.cell.trial import GRASPS, TrialSetup, place_spec
 from tack_sim.cell.world import CellWorld
 from tack_sim.planning.planner import MotionPlanner
 
 _PLANNING = (FaultKind.PLAN_REFUSED, FaultKind.PLAN_ABORTED)
-
-
-class SurfaceGrasps:
-    """Grasps at one point from above, and the middle of the bin for a place."""
-
-    def __init__(self, layout: CellLayout) -> None:
-        self._layout = layout
-
-    def plan(self, sight: Sight, thing: Thing, task: PickPlaceTask) -> GraspPlan:
-        profile, view = self._layout.profile, sight.base_from_camera
-        keypoint, point = thing.keypoints[task.label], thing.points[task.label].position
-        assert keypoint.xyz is not None
-        place = None
-        if task.place:
-            place = self._place(point)
-            cloud = cloud_around(sight.frame, keypoint.xyz, view, 0.2)
-            extent = extent_around(cloud, point, profile.table_height)
-            if extent is not None:
-                place[:2] += point[:2] - extent.middle
-        plan = plan_surface_grasps(
-            keypoint, view, profile.base_frame, sight.frame.stamp_ns,
-            up=(0, 0, 1), place_at=place,
-            surroundings=Surroundings(
-                cloud_around(sight.frame, keypoint.xyz, view), profile.gripper,
-                profile.table_height + 0.004,
-            ),
-            config=SurfacePlannerConfig(approach="down", insertion=0.02),
-        )  # fmt: skip
-        half = geometry.from_axis_angle((0, 0, 1), np.pi)
-        goals = []
-        for goal in plan.goals:
-            turned = {name: pose @ half for name, pose in goal.poses.items()}
-            goals += [goal, dataclasses.replace(goal, **turned)]
-        return dataclasses.replace(plan, goals=tuple(goals))
-
-    def _place(self, point: np.ndarray) -> np.ndarray:
-        bin_ = self._layout.bin
-        assert bin_ is not None
-        place = bin_.base_from_bin[:3, 3].copy()
-        place[2] += point[2] - self._layout.profile.table_height + bin_.thickness + 0.04
-        return place
 
 
 class Moments(Witness):
@@ -130,6 +90,18 @@ class CellRobot:
         return self.world.object_speed(self.target)[0] < 0.01 and not any(pads)
 
 
+def grasp_planner(
+    layout: CellLayout,
+    label: str,
+    place: str = "bin",
+    reachable: Callable[[np.ndarray], float] | None = None,
+) -> PointPlanner:
+    """Grasps at a point from above, and the bin for a place."""
+    into_bin, _ = place_spec(TrialSetup(CellSetup()), layout, label)
+    where = placer(into_bin, places_in(layout)) if place else None
+    return PointPlanner(layout.profile, place=where, reachable=reachable, config=GRASPS)
+
+
 @contextmanager
 def cell_robot(
     layout: CellLayout,
@@ -152,12 +124,13 @@ def cell_robot(
     )
     table = geometry.make_transform(np.eye(3), (0.45, 0, layout.profile.table_height - 0.055))
     motion.add_box("table", table, np.array([1.4, 1.6, 0.1]))
-    assert layout.bin is not None
-    for index, (pose, size) in enumerate(layout.bin.slabs()):
-        motion.add_box(f"bin_{index}", pose, size)
+    places = places_in(layout)
+    for wall in bin_walls(places.bins):
+        motion.add_box(*wall)
     with CellEyes(world, TruePoints(world), wait=motion.wait) as eyes:
         moments = Moments()
-        robot = Robot(layout.profile, motion, eyes, grasps or SurfaceGrasps(layout))
+        grasps = grasps or grasp_planner(layout, label, place, motion.reach)
+        robot = Robot(layout.profile, motion, eyes, grasps)
         task = PickPlaceTask(label, place)
         # Time is the cell's alone, so that nothing hangs on how fast this machine is.
         tree = BehaviourTree(task, robot, lambda: world.time, config, moments)

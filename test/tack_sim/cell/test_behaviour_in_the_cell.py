@@ -9,13 +9,13 @@ import time
 
 import numpy as np
 import pytest
-from cell_robot import SurfaceGrasps, assert_placed, cell_robot, failed, reason
-from tack_grasping.surface_planner import GraspPlan
+from cell_robot import assert_placed, cell_robot, failed, grasp_planner, reason
 
 from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.behaviour.tree import BehaviourTree
+from tack_grasping.candidates import GraspPlan
 from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
@@ -61,19 +61,22 @@ def test_a_pick_alone_ends_with_the_block_lifted(
         assert robot.world.object_centre(robot.target)[2] > before + 0.08
         # And another cycle does not drop it.
         task = PickPlaceTask("top", "bin")
-        arm = Robot(layout.profile, robot.motion, robot.eyes, SurfaceGrasps(layout))
+        arm = Robot(layout.profile, robot.motion, robot.eyes, grasp_planner(layout, "top"))
         again = BehaviourTree(task, arm, lambda: robot.world.time).run()
         assert again.code is Code.INVALID_ROBOT_STATE
         assert "something is between the fingers already" in again.reason
         assert robot.world.pads_on(robot.target) == (True, True)
 
 
-class Beyond(SurfaceGrasps):
+class Beyond:
     """Grasps of something a metre farther away."""
+
+    def __init__(self, layout: CellLayout) -> None:
+        self._planner = grasp_planner(layout, "top")
 
     def plan(self, sight: Sight, thing: Thing, task: PickPlaceTask) -> GraspPlan:
         away = geometry.make_transform(np.eye(3), (1.0, 0.0, 0.0))
-        plan = super().plan(sight, thing, task)
+        plan = self._planner.plan(sight, thing, task)
         goals = [
             dataclasses.replace(goal, **{name: away @ pose for name, pose in goal.poses.items()})
             for goal in plan.goals
@@ -87,8 +90,9 @@ def test_a_target_out_of_reach_is_left_alone(layout: CellLayout, planner: Motion
         assert record.code is Code.NO_IK_SOLUTION
         assert record.reason.startswith("pregrasp: motion: ")
         assert record.attempts == 0
-        assert failed(record) == ["pregrasp"] * len(record.rejected)
-        assert all(why.startswith("pregrasp: motion: ") for why in record.rejected)
+        refused = [why for why in record.rejected if why.startswith("pregrasp: motion: ")]
+        assert failed(record) == ["pregrasp"] * len(refused)
+        assert refused
 
 
 def test_a_target_out_of_sight_is_looked_for_and_given_up(
@@ -112,7 +116,8 @@ def test_a_target_under_a_shelf_is_left_alone(layout: CellLayout, planner: Motio
         record = robot.run()
         assert record.code is Code.GOAL_IN_COLLISION
         assert "shelf" in record.reason
-        assert len(record.rejected) == 2 * BehaviourConfig().candidates
+        met = [why for why in record.rejected if why.startswith("pregrasp: motion: ")]
+        assert len(met) == len(failed(record)) > 2
         assert record.attempts == 0
 
 
