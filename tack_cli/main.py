@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import importlib
 import inspect
+import os
+import select
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -27,6 +30,7 @@ COMMANDS = (
 _MODULES = {"report": "run_report"}  # a package has the name already
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_NOBODY_READS = 141
 EXAMPLES = """\
 Examples:
   tack demo
@@ -123,21 +127,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line without the program's name; that of this process by default.
 
     Returns:
-        The exit code: that of the command, 2 for a refused input, 130 after Ctrl-C.
+        The exit code: that of the command, 2 for a refused input, 130 after Ctrl-C, 141 where
+        whoever read the output has gone (`tack … | head`).
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        try:
+            return _run(words)
+        finally:
+            sys.stdout.flush()  # here, and not at Python's exit, where it could not be answered
+    except BrokenPipeError:
+        if not _let_go_of_output():
+            raise
+        return EXIT_NOBODY_READS
+
+
+def _run(words: Sequence[str]) -> int:
     try:
         options = make_parser(words).parse_args(words)
         return int(options.run(options))
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        raise
     except Exception as error:
         message = explain(error)
         if message is None or "--debug" in words:
             raise
         print(f"tack: {message}", file=sys.stderr)
         return EXIT_ERROR
+
+
+def _let_go_of_output() -> bool:
+    """Write to nowhere what nobody reads any more; whether there was such output."""
+    gone = False
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # no file at all: tests, notebooks
+            handle = stream.fileno()
+            poll = select.poll()
+            poll.register(handle, 0)
+            if any(event & select.POLLERR for _, event in poll.poll(0)):
+                gone = True
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, handle)
+                os.close(nowhere)
+    return gone
 
 
 if __name__ == "__main__":

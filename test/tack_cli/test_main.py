@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,34 @@ def test_a_missing_package_is_named(
     monkeypatch.delitem(sys.modules, "tack_cli.doctor")
     assert main.main(["doctor"]) == main.EXIT_ERROR
     assert "tack_cli.health" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", [["doctor"], ["--help"], ["pick", "--help"]])
+def test_output_that_nobody_reads_any_more_ends_it_quietly(
+    arguments: list[str], unbuffered: str
+) -> None:
+    """As `tack … | head -1` does: the pipe is closed before all was written."""
+    code = "import sys; from tack_cli.main import main; sys.exit(main())"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, said = process.communicate(timeout=120)
+    assert said == b""
+    # argparse itself lets go of a help text that it cannot write.
+    allowed = {main.EXIT_NOBODY_READS, 0 if "--help" in arguments else main.EXIT_NOBODY_READS}
+    assert process.returncode in allowed
+
+
+def test_a_broken_pipe_elsewhere_is_no_end_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(options: object) -> int:
+        raise BrokenPipeError("of a socket")
+
+    monkeypatch.setattr(doctor, "run", broken)
+    with pytest.raises(BrokenPipeError, match="of a socket"):
+        main.main(["doctor"])
