@@ -27,6 +27,8 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _done(args: argparse.Namespace, client: PickPlaceClient) -> int:
     def say(stage: str) -> None:
-        print(f"  {stage} …", flush=True)
+        with contextlib.suppress(BrokenPipeError):  # the arm goes on, whoever looks on
+            print(f"  {stage} …", flush=True)
 
     client.prefer(args.near)
     if args.put:
@@ -137,6 +140,8 @@ def _pixel(text: str) -> tuple[float, float]:
 def _xyz(text: str) -> tuple[float, float, float]:
     try:
         x, y, z = map(float, text.split(","))
+        if not all(map(math.isfinite, (x, y, z))):
+            raise ValueError
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: X,Y,Z in m is expected") from None
     return x, y, z

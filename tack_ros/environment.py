@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO
 
-from tack_perception.errors import DependencyError
+from tack_perception.errors import ConfigurationError, DependencyError
 
 DISCOVERY_VARIABLE = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 # Kilted and newer read the first name, Jazzy and older only the second.
@@ -144,12 +144,12 @@ def graph_environment(
 
     Raises:
         DependencyError: the Fast DDS profile is missing, or two ROS would be mixed.
-        ValueError: `domain_id` is outside 0 to 101.
+        ConfigurationError: `domain_id` is outside 0 to 101.
     """
     result = dict(os.environ if environ is None else environ)
     if domain_id is not None:
         if not 0 <= domain_id < DOMAINS:
-            raise ValueError(f"domain_id = {domain_id}: allowed is 0 to {DOMAINS - 1}")
+            raise ConfigurationError(f"domain_id = {domain_id}: allowed is 0 to {DOMAINS - 1}")
         result["ROS_DOMAIN_ID"] = str(domain_id)
     if result.setdefault(DISCOVERY_VARIABLE, "LOCALHOST") == "LOCALHOST":
         chosen = next((result[name] for name in PROFILE_VARIABLES if result.get(name)), None)

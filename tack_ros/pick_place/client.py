@@ -41,6 +41,8 @@ Answer = tuple[bool, str]
 
 _LONGEST_S = 3600.0
 _FOUND_S = 10.0
+_POLL_S = 0.02
+_NOT_SERVED = "nobody serves it; does the node know its robot (its parameter `robot`)?"
 
 
 class PickPlaceClient:
@@ -48,6 +50,9 @@ class PickPlaceClient:
 
     Args:
         node: its name.
+
+    Raises:
+        CallError: on entering, there is no such node; and by all methods, it does not answer.
     """
 
     def __init__(self, node: str = "/pick_place") -> None:
@@ -60,6 +65,15 @@ class PickPlaceClient:
         self._calls = Calls("tack_pick", self._context)
 
     def __enter__(self) -> PickPlaceClient:
+        try:
+            self._wait_for(
+                self._is_there,
+                f"there is no node {self._node} here: start it first (`tack launch cell`, or"
+                " `tack launch perception` beside a robot), and mind --domain-id",
+            )
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -97,6 +111,11 @@ class PickPlaceClient:
 
     def plan(self, label: str) -> Answer:
         """What would be done now, and why."""
+        calls = self._calls.node
+        self._wait_for(
+            lambda: any(name == self._plan for name, _ in calls.get_service_names_and_types()),
+            f"{self._plan}: {_NOT_SERVED}",
+        )
         request = GraspPlanning.Request(target=CollisionObject(id=label))
         answer = self._calls.call(GraspPlanning, self._plan, request, timeout_s=60.0)
         done, sentence = _answer(answer.error_code)
@@ -165,11 +184,7 @@ class PickPlaceClient:
             CallError: nobody listens.
         """
         publisher = self._calls.node.create_publisher(Empty, f"{self._node}/stop", qos.RESULT)
-        end = time.monotonic() + _FOUND_S
-        while not publisher.get_subscription_count():
-            if time.monotonic() > end:
-                raise CallError(f"{self._node}/stop: nobody listens")
-            time.sleep(0.02)
+        self._wait_for(publisher.get_subscription_count, f"{self._node}/stop: {_NOT_SERVED}")
         publisher.publish(Empty())
         publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2.0))
 
@@ -177,6 +192,17 @@ class PickPlaceClient:
         """Allow motions again; a sentence."""
         answer = self._calls.call(Trigger, f"{self._node}/rearm", Trigger.Request())
         return str(answer.message)
+
+    def _is_there(self) -> bool:
+        known = self._calls.node.get_node_names_and_namespaces()
+        return any(f"{space.rstrip('/')}/{name}" == self._node for name, space in known)
+
+    def _wait_for(self, condition: Callable[[], Any], problem: str) -> None:
+        end = time.monotonic() + _FOUND_S
+        while not condition():
+            if time.monotonic() > end:
+                raise CallError(problem)
+            time.sleep(_POLL_S)
 
     def _location(self, xyz: tuple[float, float, float]) -> PlaceLocation:
         pose = Pose(position=Point(x=xyz[0], y=xyz[1], z=xyz[2]), orientation=Quaternion(w=1.0))
@@ -197,6 +223,10 @@ class PickPlaceClient:
                 raise CallError(f"{node}: {result.reason}")
 
     def _run(self, kind: Any, name: str, goal: Any, say: Say) -> Answer:
+        status = f"{name}/_action/status"
+        self._wait_for(
+            lambda: self._calls.node.count_publishers(status), f"{name}: {_NOT_SERVED}"
+        )  # fmt: skip
         sent = self._calls.send(
             kind, name, goal, wait_s=_FOUND_S, on_feedback=lambda told: say(str(told.state))
         )
