@@ -190,6 +190,7 @@ class Calls:
         *,
         wait_s: float = 5.0,
         on_feedback: Callable[[Any], None] | None = None,
+        wanted: Callable[[], bool] = lambda: True,
     ) -> Goal:
         """Send a goal to an action server.
 
@@ -199,12 +200,13 @@ class Calls:
             goal: its message.
             wait_s: how long to wait for the server, s.
             on_feedback: called with each feedback message, on the executor's thread.
+            wanted: ends the waiting for the server once it returns False.
 
         Raises:
             CallError: there is no such server.
         """
         client = self._client(kind, name, ActionClient)
-        self._wait_for(client.server_is_ready, f"action {name}", wait_s)
+        self._wait_for(client.server_is_ready, f"action {name}", wait_s, wanted)
         pending = Goal(self, name)
 
         def feedback(message: Any) -> None:
@@ -218,14 +220,22 @@ class Calls:
         self.post(begin)
         return pending
 
-    def call(self, kind: Any, name: str, request: Any, *, timeout_s: float = 5.0) -> Any:
-        """Call a service and wait for the response message.
+    def call(
+        self,
+        kind: Any,
+        name: str,
+        request: Any,
+        *,
+        timeout_s: float = 5.0,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> Any:
+        """Call a service and wait for the response message; `wanted` as for `send`.
 
         Raises:
             CallError: there is no such service, or no answer in time.
         """
         client = self._client(kind, name, Node.create_client)
-        self._wait_for(client.service_is_ready, f"service {name}", timeout_s)
+        self._wait_for(client.service_is_ready, f"service {name}", timeout_s, wanted)
         done = threading.Event()
 
         def begin() -> Any:
@@ -246,9 +256,18 @@ class Calls:
 
         return self.post(known)
 
-    def _wait_for(self, ready: Callable[[], bool], what: str, seconds: float) -> None:
+    def _wait_for(
+        self, ready: Callable[[], bool], what: str, seconds: float, wanted: Callable[[], bool]
+    ) -> None:
         end = time.monotonic() + seconds
-        while not ready():
-            if time.monotonic() > end:
-                raise CallError(f"{what}: nobody serves it (waited {seconds:g} s)")
-            time.sleep(_POLL_S)
+        try:
+            while not ready():
+                if not wanted():
+                    raise CallError(f"{what}: nobody serves it yet, and it is no longer wanted")
+                if time.monotonic() > end:
+                    raise CallError(f"{what}: nobody serves it (waited {seconds:g} s)")
+                time.sleep(_POLL_S)
+        except RuntimeError as error:  # rclpy's own, where the process is told to end meanwhile
+            if self.node.context.ok():
+                raise
+            raise CallError("the graph is gone") from error

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ _MOVE_GROUP, _EXECUTE = "move_action", "execute_trajectory"
 _HELD = "held"
 _CARTESIAN, _APPLY_SCENE = "compute_cartesian_path", "apply_planning_scene"
 _IK = "compute_ik"
+_MOST_SWING = 2.5  # rad; of a joint on a straight way, which is short: more is another branch
 
 
 class MoveItMotion:
@@ -44,6 +46,10 @@ class MoveItMotion:
         calls: makes the calls.
         config: speeds, tolerances, patience.
         namespace: of move_group, where it has one.
+
+    Attributes:
+        restore: called before the first motion after move_group (or another server) did not answer;
+            one that was started again knows nothing of its planning scene. May raise MotionError.
     """
 
     def __init__(
@@ -60,6 +66,8 @@ class MoveItMotion:
         self._tip_from_gripper = profile.gripper.tip_from_gripper
         self._goals: set[Goal] = set()
         self._stopped = threading.Event()
+        self.restore: Callable[[], None] = lambda: None
+        self._lost = False
 
     def move_to(self, base_from_gripper: FloatArray) -> None:
         """Plan around obstacles and go.
@@ -129,6 +137,7 @@ class MoveItMotion:
             avoid_collisions=avoid_collisions,
         )
         name = self._prefix + _CARTESIAN
+        self._restore()
         answer = self._call(
             GetCartesianPath, name, request, self.config.planning_time + self.config.server_patience
         )
@@ -138,6 +147,13 @@ class MoveItMotion:
                 MoveItErrorCode.PLANNING_FAILED,
                 f"only {answer.fraction:.0%} of the straight way is possible,"
                 f" {self.config.straight_fraction:.0%} is needed",
+            )
+        swing = requests.swing(answer.solution.joint_trajectory)
+        if swing > _MOST_SWING:
+            raise MotionError(
+                MoveItErrorCode.PLANNING_FAILED,
+                f"on the straight way a joint would turn by {swing:.1f} rad: the arm would swing"
+                " to another configuration",
             )
         return answer.solution
 
@@ -287,14 +303,15 @@ class MoveItMotion:
 
     def _plan_and_go(self, goal: MoveGroup.Goal) -> None:
         allowed_s = self.config.patience + self.config.planning_time * self.config.attempts
+        self._restore()
         _, result = self._run(MoveGroup, self._prefix + _MOVE_GROUP, goal, allowed_s)
         _check(result.error_code, "motion")
 
     def _call(self, kind: Any, name: str, request: Any, timeout_s: float) -> Any:
         try:
-            return self._calls.call(kind, name, request, timeout_s=timeout_s)
+            return self._calls.call(kind, name, request, timeout_s=timeout_s, wanted=self._goes_on)
         except CallError as error:
-            raise MotionError(MoveItErrorCode.COMMUNICATION_FAILURE, str(error)) from error
+            raise self._no_answer(error) from error
 
     def _run(self, kind: Any, name: str, goal: Any, allowed_s: float) -> tuple[Goal, Any]:
         """Send a goal and wait for its result message; `stop` interrupts.
@@ -305,7 +322,8 @@ class MoveItMotion:
         self._check_stopped()
         sent: Goal | None = None
         try:
-            sent = self._calls.send(kind, name, goal, wait_s=self.config.server_patience)
+            patience = self.config.server_patience
+            sent = self._calls.send(kind, name, goal, wait_s=patience, wanted=self._goes_on)
             self._goals.add(sent)
             if self._stopped.is_set():
                 sent.cancel()
@@ -315,13 +333,29 @@ class MoveItMotion:
         except GoalRefusedError as error:
             raise MotionError(MoveItErrorCode.FAILURE, str(error)) from error
         except CallError as error:
-            raise MotionError(MoveItErrorCode.COMMUNICATION_FAILURE, str(error)) from error
+            raise self._no_answer(error) from error
         finally:
             if sent is not None:
                 self._goals.discard(sent)
         if sent.status == GoalStatus.STATUS_CANCELED:
             raise MotionError(MoveItErrorCode.PREEMPTED, f"{name} was cancelled")
         return sent, result
+
+    def _goes_on(self) -> bool:
+        return not self._stopped.is_set()
+
+    def _no_answer(self, error: CallError) -> MotionError:
+        self._lost = True
+        stopped = self._stopped.is_set()
+        code = MoveItErrorCode.PREEMPTED if stopped else MoveItErrorCode.COMMUNICATION_FAILURE
+        return MotionError(code, str(error))
+
+    def _restore(self) -> None:
+        """After a loss, bring the planning scene back."""
+        self._check_stopped()
+        if self._lost:
+            self._lost = False
+            self.restore()
 
     def _check_stopped(self) -> None:
         if self._stopped.is_set():

@@ -23,6 +23,7 @@ from moveit_msgs.msg import (
 from moveit_msgs.srv import GetCartesianPath, GetPositionIK
 from numpy.typing import NDArray
 from shape_msgs.msg import SolidPrimitive
+from trajectory_msgs.msg import JointTrajectory
 
 from tack_grasping.motion import MotionConfig
 from tack_grasping.robot import Gripper, RobotProfile
@@ -31,7 +32,12 @@ from tack_ros.conversions.transforms import to_pose, to_pose_stamped, to_quatern
 
 FloatArray = NDArray[np.float64]
 
-_IK_NS = 100_000_000  # allowed for one inverse
+_IK_NS = 100_000_000  # allowed for one inverse; MoveIt 2 reads whole seconds: 0 is its own default
+_WORKSPACE = 5.0  # m, to each side; half of what MoveIt takes (and warns of) where it is not said
+# Without thresholds an inverse that flips to another branch makes the arm swing on a "straight" way
+# (moveit2 issue 2355). Releases read one of the two, or none: `swing` looks at what comes back.
+_JUMP = 10.0  # times the mean step
+_BRANCH_STEP = 0.6  # rad
 
 
 def pose_goal(
@@ -88,6 +94,12 @@ def _move_group_goal(
         max_acceleration_scaling_factor=config.acceleration,
     )
     request.start_state.is_diff = True  # from where the robot is
+    workspace = request.workspace_parameters
+    workspace.header = to_header(0, profile.base_frame)
+    corner = workspace.max_corner
+    corner.x = corner.y = corner.z = _WORKSPACE
+    corner = workspace.min_corner
+    corner.x = corner.y = corner.z = -_WORKSPACE
     goal = MoveGroup.Goal(request=request)
     goal.planning_options.planning_scene_diff.is_diff = True
     goal.planning_options.planning_scene_diff.robot_state.is_diff = True
@@ -108,12 +120,20 @@ def straight_request(
         link_name=profile.tip_frame,
         waypoints=[to_pose(pose) for pose in base_from_tips],
         max_step=config.straight_step,
+        jump_threshold=_JUMP,
+        revolute_jump_threshold=_BRANCH_STEP,
         avoid_collisions=avoid_collisions,
         max_velocity_scaling_factor=config.straight_speed,
         max_acceleration_scaling_factor=config.straight_speed,
     )
     request.start_state.is_diff = True
     return request
+
+
+def swing(trajectory: JointTrajectory) -> float:
+    """How far the joint that turns most turns on a way, rad."""
+    positions = np.array([point.positions for point in trajectory.points], dtype=np.float64)
+    return float(np.abs(np.diff(positions, axis=0)).sum(axis=0).max(initial=0.0))
 
 
 def gripper_goal(gripper: Gripper, opening: float, force: float) -> GripperCommand.Goal:

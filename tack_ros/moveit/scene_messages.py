@@ -84,6 +84,15 @@ class MoveItScene:
             self._doubtful |= {one.name for one in self._shown.solids}
         self._shown = None
 
+    def restore(self) -> None:
+        """Send all that was shown once more, to a move_group that was started again.
+
+        Raises:
+            MotionError: move_group does not take it.
+        """
+        if self._shown is not None:
+            self._motion.change_scene(to_planning_scene(diff(None, self._shown)))
+
     def show(self, model: SceneModel) -> SceneChange:
         """Bring the planning scene from the last model to this one.
 
