@@ -37,7 +37,7 @@ class CallError(TackError):
 
 
 class CallTimeoutError(CallError):
-    """A goal was not done in time."""
+    """A goal was not done in time, or a service that is there did not answer."""
 
 
 class GoalRefusedError(CallError):
@@ -245,7 +245,7 @@ class Calls:
 
         future = self.post(begin)
         if not done.wait(timeout_s):
-            raise CallError(f"service {name}: no answer within {timeout_s:g} s")
+            raise CallTimeoutError(f"service {name}: no answer within {timeout_s:g} s")
         return future.result()
 
     def _client(self, kind: Any, name: str, make: Callable[[Node, Any, str], Any]) -> Any:

@@ -67,7 +67,8 @@ def decide(code: MoveItErrorCode, *, again: bool, candidates: bool) -> Decision:
     """
     answer = _ANSWERS[code]
     if answer is Decision.AGAIN and not again:
-        answer = Decision.NEXT
+        # Whoever did not answer does not answer from another view either: a person has to look.
+        answer = Decision.GIVE_UP if code is _C.COMMUNICATION_FAILURE else Decision.NEXT
     if answer is Decision.NEXT and not candidates:
         answer = Decision.LOOK
     return answer

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,10 @@ from tack_grasping.reach import posture_score
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
+from tack_ros.actions import servers_of
 from tack_ros.calls import CallError, Calls, CallTimeoutError, Goal, GoalRefusedError
 from tack_ros.moveit import requests
+from tack_ros.moveit.loss import Loss
 
 FloatArray = NDArray[np.float64]
 
@@ -48,8 +49,7 @@ class MoveItMotion:
         namespace: of move_group, where it has one.
 
     Attributes:
-        restore: called before the first motion after move_group (or another server) did not answer;
-            one that was started again knows nothing of its planning scene. May raise MotionError.
+        loss: brings the planning scene back to a move_group that was started again.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class MoveItMotion:
         self._tip_from_gripper = profile.gripper.tip_from_gripper
         self._goals: set[Goal] = set()
         self._stopped = threading.Event()
-        self.restore: Callable[[], None] = lambda: None
-        self._lost = False
+        server = self._prefix + _MOVE_GROUP
+        self.loss = Loss(self._check_stopped, lambda: servers_of(calls.node, server))
 
     def move_to(self, base_from_gripper: FloatArray) -> None:
         """Plan around obstacles and go.
@@ -137,7 +137,7 @@ class MoveItMotion:
             avoid_collisions=avoid_collisions,
         )
         name = self._prefix + _CARTESIAN
-        self._restore()
+        self.loss.make_good()
         answer = self._call(
             GetCartesianPath, name, request, self.config.planning_time + self.config.server_patience
         )
@@ -303,7 +303,7 @@ class MoveItMotion:
 
     def _plan_and_go(self, goal: MoveGroup.Goal) -> None:
         allowed_s = self.config.patience + self.config.planning_time * self.config.attempts
-        self._restore()
+        self.loss.make_good()
         _, result = self._run(MoveGroup, self._prefix + _MOVE_GROUP, goal, allowed_s)
         _check(result.error_code, "motion")
 
@@ -345,17 +345,10 @@ class MoveItMotion:
         return not self._stopped.is_set()
 
     def _no_answer(self, error: CallError) -> MotionError:
-        self._lost = True
+        self.loss.happened = True
         stopped = self._stopped.is_set()
         code = MoveItErrorCode.PREEMPTED if stopped else MoveItErrorCode.COMMUNICATION_FAILURE
         return MotionError(code, str(error))
-
-    def _restore(self) -> None:
-        """After a loss, bring the planning scene back."""
-        self._check_stopped()
-        if self._lost:
-            self._lost = False
-            self.restore()
 
     def _check_stopped(self) -> None:
         if self._stopped.is_set():

@@ -52,7 +52,7 @@ class RosEyes:
     ) -> None:
         self._clock, self._base_frame, self._lookup = clock, base_frame, lookup
         self._patience = patience
-        self._news = threading.Condition()
+        self._news = threading.Condition()  # of an RLock: `find` may ask for an image
         self._frames: deque[FrameMessages] = deque(maxlen=IMAGES_KEPT)
         self._detections: Detection3DArray | None = None
 
@@ -80,15 +80,7 @@ class RosEyes:
             SightError: none comes, nothing is looked for in it, or the camera's place is not known.
         """
         after_ns = self._clock.now().nanoseconds + _STILL_NS
-        message = self._wait(lambda: self._detections_after(after_ns), after_ns, "detections")
-        stamp_ns = to_ns(message.header.stamp)
-        messages = self.messages_at(stamp_ns)
-        if messages is None:
-            raise SightError(
-                MoveItErrorCode.SENSOR_INFO_STALE,
-                "the image of these detections is no longer there: the detector is"
-                f" {IMAGES_KEPT} images behind",
-            )
+        message, messages = self._wait(lambda: self._found_after(after_ns), after_ns, "detections")
         view = self._view(messages)
         return Sight(view.frame, view.base_from_camera, things_of(message, view))
 
@@ -120,6 +112,12 @@ class RosEyes:
         message = self._detections
         return message if message and to_ns(message.header.stamp) > stamp_ns else None
 
+    def _found_after(self, stamp_ns: int) -> tuple[Detection3DArray, FrameMessages] | None:
+        """Detections with their image, which on a busy computer may come a little later."""
+        message = self._detections_after(stamp_ns)
+        messages = None if message is None else self.messages_at(to_ns(message.header.stamp))
+        return None if message is None or messages is None else (message, messages)
+
     def _frame_after(self, stamp_ns: int) -> FrameMessages | None:
         newest = self._frames[-1] if self._frames else None
         return newest if newest and newest.stamp_ns > stamp_ns else None
@@ -140,11 +138,18 @@ class RosEyes:
             else:
                 return found
             newest = self._frames[-1].stamp_ns if self._frames else None
+            behind = self._detections_after(after_ns) is not None
         if newest is None:
             why = "no image has come at all: does the camera run, and with aligned depth?"
             code = MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA
         elif newest <= after_ns:
             why = f"the newest image is {(after_ns - newest) / 1e9:.1f} s too old"
+            code = MoveItErrorCode.SENSOR_INFO_STALE
+        elif behind:
+            why = (
+                "detections come, but not with an image that is still there: the detector is"
+                f" {IMAGES_KEPT} images behind"
+            )
             code = MoveItErrorCode.SENSOR_INFO_STALE
         else:
             why = "images come, but the detector has found nothing in them: is anything annotated?"

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord, StageRecord
@@ -17,7 +18,8 @@ from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.goal import PickPlaceGoal
 from tack_ros.moveit.client import MoveItMotion
 
-Logged = Callable[[PickPlaceTask, CycleRecord], None]
+MakeRobot = Callable[[], Robot]
+Wanted = Callable[[], bool]
 
 
 class Witnesses(Witness):
@@ -64,7 +66,7 @@ class Jobs:
     ) -> None:
         self._motion, self._clock, self._config = motion, clock, config
         self._lock = threading.Lock()
-        self._tree: BehaviourTree | None = None
+        self._current: tuple[BehaviourTree, Wanted] | None = None
         self._held: tuple[PickPlaceTask, PickPlace] | None = None
         self._latched = ""
         self._worker = concurrent.futures.ThreadPoolExecutor(1, "pick and place")
@@ -77,7 +79,8 @@ class Jobs:
     @property
     def held(self) -> str:
         """Label of what was picked and not placed yet; "" for nothing."""
-        return "" if self._held is None else self._held[0].label
+        held = self._held
+        return "" if held is None else held[0].label
 
     def close(self) -> None:
         """Stop, and do nothing any more."""
@@ -87,7 +90,9 @@ class Jobs:
     def stop(self, why: str) -> None:
         """Stop at once, and refuse all that comes until `rearm`."""
         self._latched = why
-        self.cancel()
+        current = self._current
+        if current is not None:
+            current[0].stop()
         self._motion.stop()
 
     def rearm(self) -> str:
@@ -96,57 +101,76 @@ class Jobs:
         self._motion.resume()
         return why
 
-    def cancel(self) -> None:
-        """Stop the job under way; the next one may begin when it has ended."""
-        tree = self._tree
-        if tree is not None:
-            tree.stop()
+    def review(self) -> None:
+        """Stop the job under way if it is no longer wanted; the next one may begin afterwards."""
+        current = self._current
+        if current is not None and not current[1]():
+            current[0].stop()
 
-    def run(self, task: PickPlaceTask, robot: Robot, witness: Witness) -> CycleRecord:
+    def run(
+        self, task: PickPlaceTask, robot: MakeRobot, witness: Witness, wanted: Wanted
+    ) -> CycleRecord:
         """Do a task.
+
+        Args:
+            task: what is to be done.
+            robot: gives the robot, once it is this job's turn.
+            witness: looks on.
+            wanted: whether anybody still waits for it; asked before it begins and by `review`.
 
         Raises:
             StageError: it cannot begin: stopped, another one is under way, or something is held.
+            TackError: by `robot`.
         """
-        if self._held is not None:
-            raise StageError(
-                MoveItErrorCode.FAILURE,
-                f"'{self.held}' is still held: place it first, or ask for a stop and rearm",
-            )
-        record, tree = self._done(
-            lambda: BehaviourTree(
-                task, robot, self._clock, self._config(), witness, self._worker
-            )
-        )  # fmt: skip
-        if record.success and not task.place:
-            self._held = task, tree.stages
+        with self._turn():
+            if self._held is not None:
+                raise StageError(
+                    MoveItErrorCode.FAILURE,
+                    f"'{self.held}' is still held: place it first; if it has been taken out of the"
+                    " fingers, that is noticed then",
+                )
+            tree = BehaviourTree(
+                task, robot(), self._clock, self._config(), witness, self._worker
+            )  # fmt: skip
+            record = self._done(tree, wanted)
+            if record.success and not task.place:
+                self._held = task, tree.stages
         return record
 
-    def place(self, goal: Callable[[PickPlace], PickPlaceGoal], robot: Robot, name: str,
-              witness: Witness) -> CycleRecord:  # fmt: skip
+    def place(
+        self,
+        goal: Callable[[PickPlace], PickPlaceGoal],
+        robot: MakeRobot,
+        name: str,
+        witness: Witness,
+        wanted: Wanted,
+    ) -> CycleRecord:
         """Put down what is held.
 
         Args:
             goal: gives the goal that was picked a place.
-            robot: as for `run`.
+            robot, witness, wanted: as for `run`.
             name: of the place.
-            witness: looks on.
 
         Raises:
             StageError: it cannot begin, or nothing is held.
+            TackError: by `goal` and `robot`.
         """
-        if self._held is None:
-            raise StageError(MoveItErrorCode.INVALID_OBJECT_NAME, "nothing is held: pick it first")
-        task, stages = self._held
-        stages.goal = goal(stages)
-        placed = PickPlaceTask(task.label, name)
-        record, _ = self._done(
-            lambda: BehaviourTree(
-                placed, robot, self._clock, self._config(), witness, self._worker, held=stages
-            )
-        )
-        if not stages.arm.holding:
-            self._held = None
+        with self._turn():
+            if self._held is None:
+                raise StageError(
+                    MoveItErrorCode.INVALID_OBJECT_NAME, "nothing is held: pick it first"
+                )
+            task, stages = self._held
+            made = robot()
+            stages.goal = goal(stages)
+            tree = BehaviourTree(
+                PickPlaceTask(task.label, name), made, self._clock, self._config(), witness,
+                self._worker, held=stages,
+            )  # fmt: skip
+            record = self._done(tree, wanted)
+            if not stages.arm.holding:
+                self._held = None
         return record
 
     def _check_latch(self) -> None:
@@ -155,17 +179,27 @@ class Jobs:
                 MoveItErrorCode.PREEMPTED, f"stopped: {self._latched}; call ~/rearm to go on"
             )
 
-    def _done(self, make: Callable[[], BehaviourTree]) -> tuple[CycleRecord, BehaviourTree]:
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The arm is this job's own; a job that is refused has touched nothing of another one's."""
         self._check_latch()
         if not self._lock.acquire(blocking=False):
-            raise StageError(MoveItErrorCode.FAILURE, "another job is under way")
+            raise StageError(
+                MoveItErrorCode.FAILURE,
+                "another job is under way: wait until it has ended, or cancel it",
+            )
         try:
-            self._tree = tree = make()
-            self._check_latch()  # while it was made
-            record = tree.run()
+            yield
         finally:
-            self._tree = None
+            self._lock.release()
+
+    def _done(self, tree: BehaviourTree, wanted: Wanted) -> CycleRecord:
+        self._current = tree, wanted
+        try:
+            self._check_latch()  # while it was made
+            self.review()
+            return tree.run()
+        finally:
+            self._current = None
             if not self._latched:
                 self._motion.resume()  # a cancelled goal ends here; a stop holds on
-            self._lock.release()
-        return record, tree

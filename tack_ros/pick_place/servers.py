@@ -12,15 +12,14 @@ from geometry_msgs.msg import PoseStamped
 from moveit_msgs.action import Pickup, Place
 from moveit_msgs.srv import GraspPlanning
 from numpy.typing import NDArray
-from rclpy.action.server import ActionServer, CancelResponse, GoalResponse, ServerGoalHandle
+from rclpy.action.server import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.publisher import Publisher
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from tack_grasping.behaviour.account import Witness
-from tack_grasping.behaviour.cycle import CycleRecord, StageRecord
+from tack_grasping.behaviour.cycle import CycleRecord
 from tack_grasping.behaviour.pick_place import PickPlace, Robot
 from tack_grasping.behaviour.planning import Placer, Places, PointPlanner, placer, placer_at
 from tack_grasping.behaviour.run_witness import RunWitness
@@ -31,6 +30,7 @@ from tack_grasping.candidates.plan import counted
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.placing.goals import with_placement
+from tack_grasping.placing.scene import Container
 from tack_grasping.placing.solve import Placement
 from tack_grasping.placing.spec import PlaceSpec
 from tack_grasping.robot import RobotProfile
@@ -40,18 +40,17 @@ from tack_perception.transforms import TransformError
 from tack_ros import qos
 from tack_ros.actions import finish
 from tack_ros.conversions.goals import to_grasp
-from tack_ros.conversions.markers import goal_markers
 from tack_ros.conversions.stamps import to_ns
 from tack_ros.moveit.client import MoveItMotion
 from tack_ros.moveit.requests import box, scene_change
 from tack_ros.moveit.scene_messages import MoveItScene
 from tack_ros.node import TackNode
 from tack_ros.pick_place.eyes import Lookup, RosEyes
-from tack_ros.pick_place.jobs import Jobs, Witnesses
+from tack_ros.pick_place.jobs import Jobs
 from tack_ros.pick_place.messages import GivenGrasps, outcome_code, pose_of, to_error_code
+from tack_ros.pick_place.told import Handle, Told
 
 FloatArray = NDArray[np.float64]
-Handle = ServerGoalHandle[Any, Any, Any]
 UP = (0.0, 0.0, 1.0)
 
 
@@ -103,6 +102,9 @@ class PickPlaceServers:
     def __init__(self, node: TackNode, parts: Parts) -> None:
         self._node, self._parts = node, parts
         self._plan = node.create_publisher(MarkerArray, "~/plan", qos.LATCHED)
+        self._cancelled: set[bytes] = set()
+        self._bins: Mapping[str, Container] = {}
+        parts.motion.loss.restore = self._restore
         group = ReentrantCallbackGroup()
         for kind, name, execute in (
             (Pickup, "pickup", self._pickup),
@@ -120,7 +122,8 @@ class PickPlaceServers:
     # What comes in
 
     def _cancel(self, handle: Handle) -> CancelResponse:
-        self._parts.jobs.cancel()
+        self._cancelled.add(_key(handle))
+        self._parts.jobs.review()
         return CancelResponse.ACCEPT
 
     def _stop(self, message: Empty) -> None:
@@ -137,12 +140,14 @@ class PickPlaceServers:
         request, result = handle.request, Pickup.Result()
         label = request.target_name
 
-        def job(witness: _Told) -> CycleRecord:
+        def job(witness: Told) -> CycleRecord:
             planner: Planner = self._planner(label, None)
             if request.possible_grasps:
                 parts = self._parts
                 planner = GivenGrasps(request.possible_grasps, self._to_base, parts.profile)
-            record = self._parts.jobs.run(self._task(label), self._robot(planner), witness)
+            record = self._parts.jobs.run(
+                self._task(label), lambda: self._robot(planner), witness, witness.wanted
+            )
             if witness.goal is not None:
                 result.grasp = to_grasp(witness.goal, self._parts.profile.gripper)
             return record
@@ -152,7 +157,7 @@ class PickPlaceServers:
     def _place(self, handle: Handle) -> Any:
         request, result = handle.request, Place.Result()
 
-        def job(witness: _Told) -> CycleRecord:
+        def job(witness: Told) -> CycleRecord:
             jobs = self._parts.jobs
             asked = request.attached_object_name
             if asked and jobs.held and asked != jobs.held:
@@ -167,7 +172,8 @@ class PickPlaceServers:
                 )
             return jobs.place(
                 lambda stages: self._placed(stages, poses, request.place_eef),
-                self._robot(self._planner(jobs.held or "held", None)), "pose", witness,
+                lambda: self._robot(self._planner(jobs.held, None)),
+                "pose", witness, witness.wanted,
             )  # fmt: skip
 
         return self._serve(handle, Place, result, job)
@@ -176,10 +182,12 @@ class PickPlaceServers:
         request = handle.request
         label = request.attached_object_name
 
-        def job(witness: _Told) -> CycleRecord:
+        def job(witness: Told) -> CycleRecord:
             name, place = self._where(request, label)
             planner = self._planner(label, place)
-            return self._parts.jobs.run(self._task(label, name), self._robot(planner), witness)
+            return self._parts.jobs.run(
+                self._task(label, name), lambda: self._robot(planner), witness, witness.wanted
+            )
 
         return self._serve(handle, Place, Place.Result(), job)
 
@@ -215,11 +223,14 @@ class PickPlaceServers:
     # How it is done
 
     def _serve(
-        self, handle: Handle, kind: Any, result: Any, job: Callable[[_Told], CycleRecord]
+        self, handle: Handle, kind: Any, result: Any, job: Callable[[Told], CycleRecord]
     ) -> Any:
         """Do a job for a client, who hears of every stage and in the end."""
         log = self._parts.log
-        told = _Told(self._node, handle, kind, self._plan, log or Witness())
+        key = _key(handle)
+        told = Told(
+            self._node, handle, kind, self._plan, log or Witness(), lambda: key not in self._cancelled
+        )  # fmt: skip
         try:
             record = job(told)
         except TackError as error:
@@ -227,6 +238,8 @@ class PickPlaceServers:
             finish(self._node, handle.abort)
             self._node.get_logger().warning(str(error))
             return result
+        finally:
+            self._cancelled.discard(key)
         if log is not None:
             log.finish(record)
         result.error_code = outcome_code(record)
@@ -265,14 +278,22 @@ class PickPlaceServers:
             TackError: the places cannot be read, or move_group does not answer.
         """
         parts = self._parts
-        bins = parts.places().bins
-        parts.surroundings.know(bins)
+        self._bins = parts.places().bins
+        parts.surroundings.know(self._bins)
         parts.scene.resend()
-        if bins:
-            frame = parts.profile.base_frame
-            walls = [box(name, frame, pose, size) for name, pose, size in bin_walls(bins)]
-            parts.motion.change_scene(scene_change(walls))
+        self._show_bins()
         return Robot(parts.profile, parts.motion, parts.eyes, planner, parts.surroundings)
+
+    def _show_bins(self) -> None:
+        parts, frame = self._parts, self._parts.profile.base_frame
+        walls = [box(name, frame, pose, size) for name, pose, size in bin_walls(self._bins)]
+        if walls:
+            parts.motion.change_scene(scene_change(walls))
+
+    def _restore(self) -> None:
+        """A move_group that was started again hears of all that is known."""
+        self._show_bins()
+        self._parts.scene.restore()
 
     def _where(self, request: Any, label: str) -> tuple[str, Placer]:
         """Name of the place, and what puts a thing there.
@@ -334,34 +355,9 @@ class PickPlaceServers:
         return result
 
 
-class _Told(Witnesses):
-    """The client hears of the stages; what is tried is kept."""
-
-    def __init__(
-        self, node: TackNode, handle: Handle, kind: Any, plan: Publisher[Any], other: Witness
-    ) -> None:
-        super().__init__((other,))
-        self._plan = plan
-        self._node, self._handle, self._kind = node, handle, kind
-        self.goal: PickPlaceGoal | None = None
-
-    def began(self, stage: str) -> None:
-        """A stage begins."""
-        super().began(stage)
-        feedback = self._kind.Feedback(state=stage)
-        finish(self._node, lambda: self._handle.publish_feedback(feedback))
-
-    def planned(self, goal: PickPlaceGoal) -> None:
-        """This is tried next."""
-        super().planned(goal)
-        self.goal = goal
-        finish(self._node, lambda: self._plan.publish(goal_markers([goal])))
-
-    def ended(self, record: StageRecord) -> None:
-        """A stage is over; what went wrong is told."""
-        super().ended(record)
-        if not record.success:
-            self._node.get_logger().warning(f"{record.name}: {record.reason}")
+def _key(handle: Handle) -> bytes:
+    """What tells a goal from all others."""
+    return bytes(handle.goal_id.uuid)
 
 
 def _code_of(error: TackError) -> MoveItErrorCode:

@@ -30,8 +30,6 @@ from tack_ros.actions import destroy_actions
 from tack_ros.pick_place import client
 from tack_ros.spinning import SpinThread
 
-pytestmark = pytest.mark.ros
-
 
 @pytest.mark.parametrize(
     ("arguments", "words"),

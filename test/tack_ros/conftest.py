@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from tack_perception.camera import CameraIntrinsics
 from tack_perception.frame import RGBDFrame
 from tack_ros.environment import graph_environment, private_domain_id
 
+sys.path.insert(0, str(Path(__file__).parent))  # what several tests share
 FRAME_ID = "camera_color_optical_frame"
 WAIT_S = 120.0
 """Nothing waits for so long that is not broken, however busy the computer is."""

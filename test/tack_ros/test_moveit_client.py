@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.motion import MotionConfig, MotionError
 from tack_perception.errors import InvalidInputError
 from tack_ros.moveit.client import MoveItMotion
+from tack_ros.moveit.loss import Loss
 
 pytestmark = pytest.mark.ros
 CONFIG = MotionConfig(planning_time=60.0, attempts=1, patience=120.0, server_patience=60.0)
@@ -199,6 +201,55 @@ def test_nobody_there(cell):
     with pytest.raises(MotionError, match="nobody serves it") as raised:
         motion.add_box("box", np.eye(4), np.ones(3))
     assert raised.value.code is Code.COMMUNICATION_FAILURE
+
+
+def test_a_stop_ends_the_wait_for_a_server_that_is_not_there(cell):
+    config = dataclasses.replace(CONFIG, server_patience=600.0)  # longer than the test waits
+    motion = MoveItMotion(cell.profile, cell.calls, config, namespace="/elsewhere")
+    doing = Doing(motion.move_home)
+    time.sleep(0.2)
+    motion.stop()
+    assert doing.code() is Code.PREEMPTED
+
+
+def test_after_a_loss_the_planning_scene_is_brought_back_before_the_next_motion(cell):
+    config = dataclasses.replace(CONFIG, server_patience=0.3)
+    motion, lost, order = MoveItMotion(cell.profile, cell.calls, CONFIG), True, []
+
+    def restore():
+        order.append("restored")
+        if lost:
+            raise MotionError(Code.COMMUNICATION_FAILURE, "still nobody")
+
+    motion.loss.restore = restore
+    motion.move_home()
+    assert order == []
+    motion.config, prefix = config, motion._prefix
+    motion._prefix = "/elsewhere/"
+    with pytest.raises(MotionError, match="nobody serves it"):
+        motion.add_box("box", np.eye(4), np.ones(3))
+    motion.config, motion._prefix = CONFIG, prefix
+    for _ in range(2):
+        with pytest.raises(MotionError, match="still nobody"):
+            motion.move_home()
+    lost = False
+    motion.move_home()
+    motion.move_home()
+    assert order == ["restored"] * 3
+
+
+def test_a_server_that_came_in_between_is_told_of_the_planning_scene():
+    there, told = [{b"old"}], []
+    loss = Loss(lambda: None, lambda: frozenset(there[-1]))
+    loss.restore = lambda: told.append(there[-1])
+    loss.make_good()
+    loss.make_good()
+    assert told == []
+    for servers in ({b"old", b"new"}, {b"new"}, set(), {b"newest"}):
+        there.append(servers)
+        loss.make_good()
+        loss.make_good()
+    assert told == [{b"old", b"new"}, {b"new"}, set(), set(), {b"newest"}]
 
 
 @pytest.mark.parametrize("stalled", [True, False])
