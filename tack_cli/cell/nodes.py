@@ -52,6 +52,7 @@ def cell_nodes(
         "seed": str(setup.seed),
         "clutter": str(setup.clutter),
         "set": str(annotations.absolute()),
+        "places": str((output / "cell_places.yaml").absolute()),
     }
     nodes = read(share_folder() / "launch" / "cell.launch.yaml", arguments, environ)
     extra: dict[str, dict[str, Any]] = {

@@ -271,7 +271,8 @@ def test_without_move_group_it_says_so_and_goes_on_when_it_is_back(
     move_group.start()
     code, sentence = job.answer()
     assert code is Code.SUCCESS, sentence
-    assert cell.scene() >= BINS  # nobody but this job has told the new one of them
+    assert cell.scene() >= BINS  # nobody but this job has told the new one of them,
+    assert cell.scene() - BINS  # and of what was seen before
     assert cell.probe.ask("/cell/judge")["in_bin"]
 
 
