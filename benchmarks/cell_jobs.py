@@ -77,9 +77,12 @@ def report(outcomes: dict[str, list[CellOutcome | str]]) -> None:
         )
     finished = [r for results in outcomes.values() for r in results if not isinstance(r, str)]
     if finished:
-        cycles = [sum(r.pick.seconds.values()) for r in finished if r.success]
+        cycles = [r.pick.seconds for r in finished if r.success]
         if cycles:
-            print(f"cycle from goal to retreat: median {np.median(cycles):.1f} s")
+            print(f"cycle from look to verified place: median {np.median(cycles):.1f} s")
+        again = [r for r in finished if r.tries > 1]
+        won = sum(r.success for r in again)
+        print(f"failed first tries won back: {won} of {len(again)}")
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def _show_job(args: argparse.Namespace, setup: CellSetup) -> int:
 
 def _do_job(args: argparse.Namespace, setup: CellSetup, observer: Observer) -> int:
     """Do the job and write the report; the exit status."""
-    from tack_cli.cell.job import CellJob, run_cell_job
+    from tack_cli.cell.job import RUN, CellJob, run_cell_job
     from tack_cli.cell.looking import ClickPlan
     from tack_cli.cell.outcome import JobFailedError
     from tack_cli.cell.report import write_cell_report, write_failure_report
@@ -187,7 +187,8 @@ def _do_job(args: argparse.Namespace, setup: CellSetup, observer: Observer) -> i
     _say(
         args,
         f"\n{outcome.sentence[0].upper()}{outcome.sentence[1:]}."
-        f" {time.perf_counter() - began:.0f} s in all.\nReport: {args.output / files[0]}",
+        f" {time.perf_counter() - began:.0f} s in all.\nReport: {args.output / files[0]}"
+        f"\nEvery stage: tack report {args.output / RUN}",
     )
     return 0 if outcome.success else 1
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ FILM = CameraIntrinsics(768, 480, 640.0, 640.0, 383.5, 239.5)
 CLOSE = CameraIntrinsics(640, 480, 760.0, 760.0, 319.5, 239.5)
 _LOOK_AT = np.array([0.40, 0.0, 0.24])
 _STAND = np.array([1.62, 1.02, 0.88])  # the stand of the scene camera is on the other side
-_SPEED = 2.0  # of the film against the cell's time
+_SPEED, _LONGEST_S = 2.0, 45.0  # of a film against the cell's time; it is sped up above that
 _RATE = 10.0  # pictures per second of the film
 _SECOND_NS = 1_000_000_000
 
@@ -65,17 +65,25 @@ class Studio:
         """The state that was logged nearest to a time, s."""
         return min(self._snapshots, key=lambda snapshot: abs(snapshot.time - time))
 
-    def film(self, moments: Mapping[str, float], start: float, *, progress: bool = True) -> bytes:
+    def film(
+        self,
+        moments: Sequence[tuple[str, float]],
+        start: float,
+        speed: float = _SPEED,
+        *,
+        progress: bool = True,
+    ) -> bytes:
         """MP4 of everything from a time on, with the stage written into the corner.
 
         Args:
-            moments: stage → when it began, s.
+            moments: what was begun, and when, s; in order.
             start: s.
+            speed: of the film against the cell's time.
             progress: show a bar on the terminal.
         """
         stream = io.BytesIO()
         view = looking_at(_STAND, _LOOK_AT)
-        chosen = list(_spaced((s for s in self._snapshots if s.time >= start), _SPEED / _RATE))
+        chosen = list(_spaced((s for s in self._snapshots if s.time >= start), speed / _RATE))
         bar = tqdm(chosen, unit="picture", desc="film", leave=False, disable=not progress)
         with VideoWriter(stream) as writer:
             for number, snapshot in enumerate(bar):
@@ -138,7 +146,12 @@ def _spaced(snapshots: Iterable[Snapshot], step: float) -> Iterator[Snapshot]:
             yield snapshot
 
 
-def _stage(moments: Mapping[str, float], time: float) -> str:
+def film_speed(seconds: float) -> float:
+    """How fast a film of so many seconds of the cell's time runs against it."""
+    return float(max(_SPEED, np.ceil(seconds / _LONGEST_S)))
+
+
+def _stage(moments: Sequence[tuple[str, float]], time: float) -> str:
     """The stage that a time, s, lies in; "" before the first."""
-    begun = [name for name, start in moments.items() if start <= time]
+    begun = [name for name, start in moments if start <= time]
     return begun[-1] if begun else ""

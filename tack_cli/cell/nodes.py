@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ def cell_nodes(
     log: Path,
     camera: str,
     faults: Sequence[Fault] = (),
+    without: Collection[str] = (),
 ) -> Iterator[Callable[[], None]]:
     """The nodes of cell.launch.yaml, on a graph of their own, while the block lasts.
 
@@ -39,6 +40,7 @@ def cell_nodes(
         log: file for what happens in the cell.
         camera: name of the profile's camera that looks.
         faults: what shall go wrong, in the cell and in planning.
+        without: executables that are not started.
 
     Yields:
         A function that raises TackError if a node has ended.
@@ -69,7 +71,11 @@ def cell_nodes(
         # The object stands on a table and the robot beside it: come from above.
         "pick_place": {"planner.approach": "down", "planner.insertion": 0.02},
     }
-    described = [_with(node, extra.get(node.executable, {})) for node in nodes]
+    described = [
+        _with(node, extra.get(node.executable, {}))
+        for node in nodes
+        if node.executable not in without
+    ]
     with BackgroundNodes(described, environ, output / "logs") as running:
         yield running.check
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_cli.cell.film import Studio
+from tack_cli.cell.film import Studio, film_speed
 from tack_cli.cell.grasp_view import grasp_view
-from tack_cli.cell.job import record
+from tack_cli.cell.job import RUN, record
 from tack_cli.cell.looking import SEARCHED
 from tack_cli.cell.outcome import CellOutcome, JobFailedError
+from tack_cli.cell.timings import timings
 from tack_cli.report import sections
 from tack_cli.report.page import filled_page, links
 from tack_cli.report.pictures import add_zoom, click_picture, drawing_scale, jpeg_uri
@@ -37,16 +38,17 @@ def write_cell_report(outcome: CellOutcome, output: Path, *, progress: bool = Tr
     label = outcome.label
     color = overlay.palette([label])[label]
     with Studio(CellLog.load(outcome.log)) as studio:
-        first = min(outcome.moments.values(), default=0.0)
-        film = studio.film(outcome.moments, first - 1.0, progress=progress)
+        speed = film_speed(outcome.pick.seconds)
+        film = studio.film(outcome.moments, outcome.began - 1.0, speed, progress=progress)
         # Before the fingers close, the gripper does not hide the goal that is drawn over it.
-        when = outcome.moments.get("close", outcome.moments.get("approach", first))
-        grasps = studio.grasp(when, _point(outcome), outcome.goal.grasp, outcome.goal.width)
+        grasps = studio.grasp(
+            outcome.grasped, _point(outcome), outcome.goal.grasp, outcome.goal.width
+        )
     parts = [
         _asked(outcome, color),
         _grasp(outcome, grasps),
-        _film(film),
-        _timings(outcome),
+        _film(film, speed),
+        timings(outcome.pick, outcome.seconds),
         _judged(outcome),
     ]
     files = [VIDEO, OUTCOME, outcome.log.name]
@@ -56,7 +58,8 @@ def write_cell_report(outcome: CellOutcome, output: Path, *, progress: bool = Tr
         lead=_lead(outcome),
         tiles=_tiles(outcome),
         parts=parts,
-        footer=f"Beside this page: {links(files)}.",
+        footer=f"Beside this page: {links(files)}, and the account of every stage with its pictures"
+        f" in <code>{RUN}/</code>, which <code>tack report</code> reads.",
     )
     write_atomically(output / VIDEO, film)
     write_atomically(output / OUTCOME, record(outcome) + "\n")
@@ -65,7 +68,7 @@ def write_cell_report(outcome: CellOutcome, output: Path, *, progress: bool = Tr
 
 
 def write_failure_report(failure: JobFailedError, output: Path) -> list[str]:
-    """Write the page about a job that asked nothing of the arm; returns its name.
+    """Write the page about a job in which no grasp was tried; returns its name.
 
     Raises:
         TackError: the file cannot be written.
@@ -85,15 +88,14 @@ def write_failure_report(failure: JobFailedError, output: Path) -> list[str]:
         if searching
         else "Another point (--grasp) or another --seed may leave the fingers more room."
     )
-    title = f"'{label}' was not found again" if searching else f"There is no grasp of '{label}'"
+    what = {SEARCHED: f"'{label}' was not found again", "plan": f"There is no grasp of '{label}'"}
+    pictures = f'<section><h2>What the camera saw</h2><div class="grid-2">{figures}</div></section>'
     page = filled_page(
         brand="tack demo",
-        title=title,
+        title=what.get(failure.stage, f"'{label}' was not picked"),
         lead=f"{escape(str(failure))}. {advice}",
         tiles=[],
-        parts=[
-            f'<section><h2>What the camera saw</h2><div class="grid-2">{figures}</div></section>'
-        ],
+        parts=[pictures, *([timings(failure.pick, {})] if failure.pick is not None else [])],
         footer="Nothing was picked.",
     )
     write_atomically(output / REPORT, page)
@@ -148,14 +150,13 @@ def _lead(outcome: CellOutcome) -> str:
 
 def _tiles(outcome: CellOutcome) -> list[tuple[str, str]]:
     error = outcome.point_error
-    cycle = sum(outcome.pick.seconds.values())
-    width = outcome.pick.grasped_width
+    tries, grasps = outcome.tries, outcome.pick.attempts
     return [
         ("picked and placed" if outcome.success else "failed", "says the physics"),
         ("–" if error is None else f"{error * 1e3:.1f} mm", "point from the truth"),
         (f"{outcome.keypoint.confidence:.2f}", "confidence of the detection"),
-        ("–" if np.isnan(width) else f"{width * 1e3:.0f} mm", "between the fingers"),
-        (f"{cycle:.0f} s", "from goal to retreat"),
+        (str(tries), f"{'try' if tries == 1 else 'tries'}, fingers closed {grasps} ×"),
+        (f"{outcome.pick.seconds:.0f} s", "from the look to the verified place"),
     ]
 
 
@@ -188,25 +189,11 @@ def _grasp(outcome: CellOutcome, pictures: Sequence[Image]) -> str:
     )
 
 
-def _film(film: bytes) -> str:
+def _film(film: bytes, speed: float) -> str:
     return (
         "<section><h2>What happened</h2>"
-        '<p class="note">At twice the speed; the stage is written into the corner.</p>'
+        f'<p class="note">At {speed:g} times the speed; the stage is written into the corner.</p>'
         f"{sections.player(film, VIDEO)}</section>"
-    )
-
-
-def _timings(outcome: CellOutcome) -> str:
-    longest = max(outcome.seconds.values(), default=1.0)
-    rows = "".join(
-        f'<tr><td>{escape(stage)}</td><td>{seconds:.1f}</td><td class="words">'
-        f'<span class="bar" style="width:{100 * seconds / longest:.1f}%"></span></td></tr>'
-        for stage, seconds in outcome.seconds.items()
-    )
-    return (
-        "<section><h2>Where the time went</h2>"
-        '<div class="card scroll"><table><tr><th>stage</th><th>s</th><th></th></tr>'
-        f"{rows}</table></div></section>"
     )
 
 

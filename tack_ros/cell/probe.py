@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person at the cell does and sees: looks at images, clicks, waits for goals."""
+"""What a person at the cell does and sees: looks at images, clicks, waits for detections."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from geometry_msgs.msg import PointStamped, PoseArray, PoseStamped
-from moveit_msgs.msg import Grasp
 from numpy.typing import NDArray
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
@@ -21,18 +19,16 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection3DArray
 
-from tack_grasping.goal import POSES, PickPlaceGoal
-from tack_grasping.robot import Gripper
 from tack_perception.errors import InvalidInputError, TackError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 from tack_ros import qos
 from tack_ros.calls import CallError, Calls
 from tack_ros.conversions.detections import from_detection
-from tack_ros.conversions.stamps import to_header, to_ns
-from tack_ros.conversions.transforms import from_pose, to_point
+from tack_ros.conversions.stamps import to_ns
 from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
 from tack_ros.node import TackNode
+from tack_ros.pick_place.eyes import RosEyes
 from tack_ros.spinning import SpinThread
 from tack_ros.transform_listener import TransformListener
 
@@ -40,6 +36,7 @@ FloatArray = NDArray[np.float64]
 T = TypeVar("T")
 _POLL_S = 0.02
 _KEPT = 200
+_PATIENCE_S = 30.0  # of a behaviour, with an image on a busy computer
 _LOOKS = 10  # at different images: what is in none of them will not be in the next one
 
 
@@ -76,31 +73,15 @@ class Probe:
         )
         self.calls = Calls("probe_calls", self._context)
         self._newest: FrameMessages | None = None
-        self._goals: dict[int, dict[str, PoseStamped]] = {}
-        self._grasps: dict[int, Grasp] = {}
-        self._refused: dict[int, PoseArray] = {}  # no candidates at all
         self._detections: dict[int, Detection3DArray] = {}
         self._health: dict[str, DiagnosticStatus] = {}
+        self._eyes: RosEyes | None = None
         FrameSubscriber(self._node, self._on_frame, lambda: FrameInputConfig(max_age=0.0))
         self._transforms = TransformListener(self._node)
         self._node.create_subscription(
             Detection3DArray, "/detector/detections", self._on_detections, qos.RESULT
         )
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._on_health, qos.RESULT)
-        self._node.create_subscription(Grasp, "/pick_place/grasp", self._on_grasp, qos.RESULT)
-        self._node.create_subscription(
-            PoseArray, "/pick_place/grasp_candidates", self._on_candidates, qos.RESULT
-        )
-        for name in POSES:
-            self._node.create_subscription(
-                PoseStamped,
-                f"/pick_place/{name}_pose",
-                lambda message, name=name: self._on_pose(name, message),
-                qos.RESULT,
-            )
-        self._place = self._node.create_publisher(
-            PointStamped, "/pick_place/place_point", qos.RESULT
-        )
         executor = SingleThreadedExecutor(context=self._context)
         executor.add_node(self._node)
         self._thread = SpinThread(executor, "probe")
@@ -116,27 +97,28 @@ class Probe:
 
     def _on_frame(self, messages: FrameMessages) -> None:
         self._newest = messages
+        if self._eyes is not None:
+            self._eyes.on_frame(messages)
 
     def _on_detections(self, message: Detection3DArray) -> None:
         self._detections[to_ns(message.header.stamp)] = message
         _trim(self._detections)
+        if self._eyes is not None:
+            self._eyes.on_detections(message)
 
     def _on_health(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self._health[status.name.strip("/").partition(":")[0]] = status
 
-    def _on_grasp(self, message: Grasp) -> None:
-        self._grasps[to_ns(message.grasp_pose.header.stamp)] = message
-        _trim(self._grasps)
+    def check(self) -> None:
+        """Raise TackError when waiting is in vain, as `healthy` does."""
+        self._healthy()
 
-    def _on_candidates(self, message: PoseArray) -> None:
-        if not message.poses:
-            self._refused[to_ns(message.header.stamp)] = message
-            _trim(self._refused)
-
-    def _on_pose(self, name: str, message: PoseStamped) -> None:
-        self._goals.setdefault(to_ns(message.header.stamp), {})[name] = message
-        _trim(self._goals)
+    def eyes(self, base_frame: str) -> RosEyes:
+        """What a behaviour sees from now on with this camera and the detector behind it."""
+        eyes = RosEyes(self._node.get_clock(), base_frame, self.transform, lambda: _PATIENCE_S)
+        self._eyes = eyes
+        return eyes
 
     def wait(self, look: Callable[[], T | None], what: str, seconds: float) -> T:
         """Wait until `look` finds something.
@@ -218,50 +200,6 @@ class Probe:
                 f" {last.confidence:.2f}: {why}"
             ) from error
 
-    def goal(
-        self, after_ns: int, label: str, gripper: Gripper, seconds: float = 60.0
-    ) -> PickPlaceGoal:
-        """The next goal that `pick_place` makes from an image after a stamp.
-
-        Args:
-            after_ns: stamp, ns.
-            label: of the point.
-            gripper: of the robot.
-            seconds: to wait for images that were planned on.
-
-        Raises:
-            NotFoundError: none was made on several images.
-            TackError: a node has ended.
-        """
-
-        def look() -> tuple[int, dict[str, PoseStamped]] | None:
-            refused = sorted(stamp_ns for stamp_ns in self._refused if stamp_ns > after_ns)
-            for stamp_ns, poses in sorted(self._goals.items()):
-                complete = len(poses) == len(POSES) and stamp_ns in self._grasps
-                if stamp_ns > after_ns and complete:
-                    return stamp_ns, dict(poses)
-            if len(refused) >= _LOOKS:
-                raise NotFoundError(f"there is no grasp of '{label}' in {len(refused)} images")
-            return None
-
-        try:
-            stamp_ns, poses = self.wait(look, f"a grasp with a place for '{label}'", seconds)
-        except (NotFoundError, TimedOutError) as error:
-            raise NotFoundError(f"{error}; {self._reasons('pick_place')}") from error
-        grasp = self._grasps[stamp_ns]
-        matrices: dict[str, Any] = {name: from_pose(poses[name].pose) for name in POSES}
-        return PickPlaceGoal(
-            label=label,
-            frame_id=poses["grasp"].header.frame_id,
-            stamp_ns=stamp_ns,
-            position_covariance=np.eye(3) * 1e-6,
-            width=gripper.opening(grasp.pre_grasp_posture.points[0].positions[0]),
-            score=grasp.grasp_quality,
-            terms={},
-            why="the best candidate of pick_place",
-            **matrices,
-        )
-
     def _reasons(self, node: str) -> str:
         """Why a node makes nothing of its input, from its diagnostics."""
         status = self._health.get(node)
@@ -269,11 +207,6 @@ class Probe:
         refused = [v.value for v in values if v.key.startswith("refused")]
         dropped = [v.key for v in values if v.key.startswith("dropped")]
         return "; ".join(refused or dropped) or "no reason is known"
-
-    def place_at(self, frame: str, xyz: FloatArray) -> None:
-        """Say where the grasped point shall come to rest: (3,) in a frame, m."""
-        header = to_header(self._node.get_clock().now().nanoseconds, frame)
-        self._place.publish(PointStamped(header=header, point=to_point(xyz)))
 
     def annotate(self, label: str, pixel: tuple[float, float], stamp_ns: int) -> str:
         """Click on a pixel of a stamped image, through the annotation node.

@@ -229,7 +229,8 @@ class PickPlaceServers:
         log = self._parts.log
         key = _key(handle)
         told = Told(
-            self._node, handle, kind, self._plan, log or Witness(), lambda: key not in self._cancelled
+            self._node, handle, kind, self._plan, log or Witness(),
+            lambda: key not in self._cancelled,
         )  # fmt: skip
         try:
             record = job(told)

@@ -13,6 +13,8 @@ pytest.importorskip("mujoco", reason="the cell needs MuJoCo")
 
 from tack_cli.cell.outcome import JobFailedError
 from tack_cli.cell.report import write_failure_report
+from tack_grasping.behaviour.cycle import CycleRecord, StageRecord, Work
+from tack_grasping.error_codes import MoveItErrorCode
 from tack_perception.annotation import Annotation
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.frame import RGBDFrame
@@ -37,7 +39,8 @@ def pictures(page: str) -> list[np.ndarray]:
     ("stage", "title", "advice"),
     [
         ("find again", "&#x27;rim&#x27; was not found again", "needs texture"),
-        ("goal", "There is no grasp of &#x27;rim&#x27;", "leave the fingers more room"),
+        ("plan", "There is no grasp of &#x27;rim&#x27;", "leave the fingers more room"),
+        ("look", "&#x27;rim&#x27; was not picked", "leave the fingers more room"),
     ],
 )
 def test_a_job_without_a_grasp_ends_in_a_page_with_the_reason(
@@ -53,3 +56,19 @@ def test_a_job_without_a_grasp_ends_in_a_page_with_the_reason(
     assert "on rim at (150, 90)" in page
     reds = [float(np.median(picture[..., 0])) for picture in pictures(page)]
     assert reds == pytest.approx([40, 120, 240], abs=4)  # both clicks, then the last image
+
+
+def test_a_job_without_a_grasp_shows_the_stages_that_failed(tmp_path: Path) -> None:
+    code, why = MoveItErrorCode.NO_IK_SOLUTION, "every grasp <collides>"
+    stages = (
+        StageRecord("look", Work.PERCEPTION, 1, 0.0, 1.5),
+        StageRecord("plan", Work.PLANNING, 1, 1.5, 0.5, code, why),
+    )
+    pick = CycleRecord("rim", "bin", code, f"plan: {why}", 0, stages)
+    failure = JobFailedError(
+        "plan", pick.reason, [Annotation("rim", 9, 9, frame(9))], frame(9), pick
+    )
+    [name] = write_failure_report(failure, tmp_path)
+    page = (tmp_path / name).read_text(encoding="utf-8")
+    assert "<td>look</td><td>1</td><td>0.00</td><td>1.50</td>" in page
+    assert "NO_IK_SOLUTION: every grasp &lt;collides&gt;</td>" in page
