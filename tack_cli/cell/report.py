@@ -155,7 +155,10 @@ def _tiles(outcome: CellOutcome) -> list[tuple[str, str]]:
         ("picked and placed" if outcome.success else "failed", "says the physics"),
         ("–" if error is None else f"{error * 1e3:.1f} mm", "point from the truth"),
         (f"{outcome.keypoint.confidence:.2f}", "confidence of the detection"),
-        (str(tries), f"{'try' if tries == 1 else 'tries'}, fingers closed {grasps} ×"),
+        (
+            f"{tries} {'try' if tries == 1 else 'tries'}",
+            f"with {grasps or 'no'} grasp{'s' * (grasps != 1)}",
+        ),
         (f"{outcome.pick.seconds:.0f} s", "from the look to the verified place"),
     ]
 

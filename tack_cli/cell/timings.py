@@ -15,8 +15,11 @@ from tack_grasping.behaviour.runs import Cycle
 
 _NOTE = (
     "The pick-and-place as a bar over time, by the clock of the cell; point at a stage to read what"
-    " it was. Below all stages, those before and after it by the wall clock. After a failure it"
-    " tries the same once more, then the next grasp, then it looks again from elsewhere."
+    " it was. Below all stages, those before and after it by the wall clock."
+)
+_AGAIN = (
+    " A stage that failed is done again, the next grasp is tried, or it looks again from elsewhere:"
+    " whichever may help."
 )
 
 
@@ -38,7 +41,8 @@ def timings(pick: CycleRecord, seconds: Mapping[str, float]) -> str:
     table = Table(["stage", "try", "at, s", "took, s", "what went wrong"], rows, words=(4,))
     bar = timeline([Cycle(1, Path(), pick)])
     chart = f'<div class="card">{legend()}<div class="scroll bars">{bar}</div></div>'
-    return section("Where the time went", _NOTE, chart, table.html())
+    note = _NOTE if all(stage.success for stage in pick.stages) else _NOTE + _AGAIN
+    return section("Where the time went", note, chart, table.html())
 
 
 def _row(stage: StageRecord) -> list[str]:
