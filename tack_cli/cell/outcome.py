@@ -98,6 +98,12 @@ class CellOutcome:
         return self.pick.success and self.held and bool(self.verdict.get("placed", self.held))
 
     @property
+    def reason(self) -> str:
+        """Why it was not picked or not placed, with MoveIt's code; "" where it was."""
+        pick = self.pick
+        return "" if pick.success else f"{pick.reason} ({pick.code.name} {int(pick.code)})"
+
+    @property
     def sentence(self) -> str:
         """What came of it, in one sentence."""
         thing = f"the {self.target['class']}"
@@ -108,7 +114,7 @@ class CellOutcome:
             return f"{lies}, after {after}" if after else lies
         if not self.pick.success:
             done = "was picked, but not placed" if self.held else "was not picked"
-            return f"{thing} {done}: {self.pick.reason}"
+            return f"{thing} {done}: {self.reason}"
         if not self.held:
             return f"{thing} was not held after the lift: {self.verdict.get('grasp', '')}"
         where = "in the bin" if self.verdict.get("in_bin") else "outside the bin"
@@ -127,7 +133,7 @@ class CellOutcome:
             "point_error_m": self.point_error,
             "grasp": self.goal.grasp.tolist(),
             "stage": self.pick.failed_stage,
-            "reason": self.pick.reason,
+            "reason": self.reason,
             "code": int(self.pick.code),
             "tries": self.tries,
             "grasps": self.pick.attempts,

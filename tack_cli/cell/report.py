@@ -168,7 +168,7 @@ def _asked(outcome: CellOutcome, color: overlay.Color) -> str:
         "the detection",
         _seen_picture(outcome),
         "found again",
-        "with the grasp that was chosen",
+        "with the grasp that was chosen" + (" in the last try" if outcome.tries > 1 else ""),
     )
     figures = _figures(*(_click_figure(click, color) for click in outcome.clicks), found)
     count = len(outcome.clicks)

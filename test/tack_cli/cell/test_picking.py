@@ -222,7 +222,10 @@ def test_what_was_held_and_not_placed_was_picked(won_back: Told) -> None:
         won_back.record, code=MoveItErrorCode.TIMED_OUT, reason="carry: it took too long"
     )
     outcome = dataclasses.replace(won_back.outcome(), pick=record)
-    assert outcome.sentence == "the mug was picked, but not placed: carry: it took too long"
+    assert (
+        outcome.sentence
+        == "the mug was picked, but not placed: carry: it took too long (TIMED_OUT -6)"
+    )
 
 
 def test_the_account_of_an_earlier_demo_is_replaced_and_no_other(tmp_path: Path) -> None:
