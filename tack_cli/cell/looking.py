@@ -24,8 +24,8 @@ from tack_sim.cell.layout import CellLayout
 FloatArray = NDArray[np.float64]
 Say = Callable[[str], None]
 
-SEARCHED = "find again"
-"""The stage in which the point is looked for."""
+MOVED, SEARCHED = "move it", "find again"
+"""The stages in which the object is moved, and in which the point is looked for."""
 
 _SETTLE_NS = 400_000_000
 _SEEN_NS = 300_000_000  # after which a node that is there has seen an image as well
@@ -143,7 +143,7 @@ class Looker:
                 clicks.append(self._click(clicks, why))
             self._tell_of(clicks)
             if plan.move:
-                with self._clock.stage("move it"):
+                with self._clock.stage(MOVED):
                     self._move(clicks[0].label)
                 self._say("   Then somebody moves the object and turns it.")
             moved_ns = self._probe.now_ns()

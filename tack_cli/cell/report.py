@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tack_cli.cell.film import Studio, film_speed
 from tack_cli.cell.grasp_view import grasp_view
 from tack_cli.cell.job import RUN, record
-from tack_cli.cell.looking import SEARCHED
+from tack_cli.cell.looking import MOVED, SEARCHED
 from tack_cli.cell.outcome import CellOutcome, JobFailedError
 from tack_cli.cell.timings import timings
 from tack_cli.report import sections
@@ -140,11 +140,12 @@ def _lead(outcome: CellOutcome) -> str:
     thing, count = escape(str(outcome.target["class"])), len(outcome.clicks)
     clicks = "One click" if count == 1 else f"{count} clicks"
     instance = int(outcome.target["instance"])
+    moved = "moved and turned, " if MOVED in outcome.seconds else ""
+    done = ", picked through MoveIt and carried to the bin" if outcome.success else ""
     which = "of your own" if instance < 0 else f"that nobody had seen before (instance {instance})"
     return (
-        f"{clicks} on <b>{escape(outcome.label)}</b> of a {thing} {which}. It was then moved and"
-        " turned, found again by the wrist camera, picked through MoveIt and carried to the bin. No"
-        " CAD model was used; the simulation only judges."
+        f"{clicks} on <b>{escape(outcome.label)}</b> of a {thing} {which}. It was then {moved}found"
+        f" again by the wrist camera{done}. No CAD model was used; the simulation only judges."
     )
 
 
@@ -159,7 +160,7 @@ def _tiles(outcome: CellOutcome) -> list[tuple[str, str]]:
             f"{tries} {'try' if tries == 1 else 'tries'}",
             f"with {grasps or 'no'} grasp{'s' * (grasps != 1)}",
         ),
-        (f"{outcome.pick.seconds:.0f} s", "from the look to the verified place"),
+        (f"{outcome.pick.seconds:.0f} s", "from the first look to the end"),
     ]
 
 
@@ -168,7 +169,7 @@ def _asked(outcome: CellOutcome, color: overlay.Color) -> str:
         "the detection",
         _seen_picture(outcome),
         "found again",
-        "with the grasp that was chosen" + (" in the last try" if outcome.tries > 1 else ""),
+        "with the grasp that " + ("held" if outcome.success else "was tried last"),
     )
     figures = _figures(*(_click_figure(click, color) for click in outcome.clicks), found)
     count = len(outcome.clicks)
