@@ -15,6 +15,7 @@ import numpy as np
 from tack_cli.cell.looking import ClickPlan, Looker, Say, Sighting, Stages, true_position
 from tack_cli.cell.observer import Observer
 from tack_cli.cell.outcome import CellOutcome, JobFailedError
+from tack_cli.cell.picking import Teller, pick_and_place, run_writer
 from tack_grasping.behaviour.runs import RunWriter
 from tack_sim.cell.faults import Fault
 from tack_sim.cell.layout import CellLayout
@@ -58,7 +59,6 @@ def run_cell_job(job: CellJob, say: Say, observer: Observer | None = None) -> Ce
     """
     # Imported here: without ROS only this function cannot be used.
     from tack_cli.cell.nodes import cell_nodes
-    from tack_cli.cell.picking import run_writer
     from tack_ros.cell.probe import Probe
 
     layout = job.setup.layout()
@@ -99,8 +99,6 @@ class _Director:
         self._looker = Looker(job.click, layout, probe, clock, say, observer)
 
     def run(self, writer: RunWriter) -> CellOutcome:
-        from tack_cli.cell.picking import Teller, pick_and_place
-
         probe = self._probe
         with self._clock.stage("start"):
             probe.frame(seconds=60.0)

@@ -30,10 +30,6 @@ from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.motion import MotionConfig
 from tack_perception.errors import TackError
 from tack_perception.keypoint import Keypoint
-from tack_ros.cell.probe import Probe
-from tack_ros.moveit.client import MoveItMotion
-from tack_ros.moveit.scene_messages import MoveItScene
-from tack_ros.pick_place.jobs import Witnesses
 from tack_sim.cell.layout import CellLayout
 from tack_sim.cell.log import CellSetup
 from tack_sim.cell.places import BIN, places_in
@@ -138,7 +134,7 @@ def pick_and_place(
     near: FloatArray,
     setup: CellSetup,
     layout: CellLayout,
-    probe: Probe,
+    probe: Any,
     teller: Teller,
     writer: RunWriter,
 ) -> CycleRecord:
@@ -150,13 +146,18 @@ def pick_and_place(
         label: of the point.
         near: (3,) where it was seen last, in the base frame, m.
         setup, layout: of the cell.
-        probe: sees what the camera and the detector see.
+        probe: a `tack_ros.cell.probe.Probe`.
         teller: looks on.
         writer: of the account.
 
     Raises:
         TackError: the planner does not answer, or a node has ended.
     """
+    # Imported here: without ROS only this function cannot be used.
+    from tack_ros.moveit.client import MoveItMotion
+    from tack_ros.moveit.scene_messages import MoveItScene
+    from tack_ros.pick_place.jobs import Witnesses
+
     profile, places = layout.profile, places_in(layout)
     # All of it on one computer: where that is busy, a plan takes its time.
     motion = MoveItMotion(profile, probe.calls, MotionConfig(planning_time=20.0))

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("rclpy", reason="ROS 2 is not installed")
 pytest.importorskip("mujoco", reason="needs the simulation: pip install 'tack[sim]'")
 pytest.importorskip("ompl", reason="needs the simulation: pip install 'tack[sim]'")
 
