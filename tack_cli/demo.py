@@ -3,8 +3,8 @@
 
 A robot, a RealSense and an object that nobody has seen stand in a simulated cell. One click names a
 point. The object is moved and turned; the wrist camera finds the point again, a grasp is planned,
-and the arm picks the object and carries it to a bin, through the same nodes and MoveIt interfaces
-as on a robot. Physics judges. It ends with a report to open.
+and the arm picks the object and carries it to a bin, by the same behaviour and MoveIt interfaces
+as on a robot; what fails is tried again. Physics judges. It ends with a report to open.
 
 With --tabletop the job is done on a small rendered recording, without a robot and without ROS; with
 --bag and --point on your own recording, as `tack replay` does.
