@@ -142,7 +142,8 @@ class BehaviourTree:
             do("lift", execution, stages.lift),
             do("verify lift", perception, stages.verify_lift),
         )  # fmt: skip
-        parts: list[py_trees.behaviour.Behaviour] = [pick] if self._picks else []
+        picks: list[py_trees.behaviour.Behaviour] = [pick] if self._picks else []
+        parts = picks
         if self._task.place:
             put = sequence(
                 "put",
@@ -152,7 +153,7 @@ class BehaviourTree:
             )
             # What was let go is not taken again: another try then only ends what is left to do.
             parts = [
-                If("not at its place", lambda: not stages.placed, sequence("bring", pick, put)),
+                If("not at its place", lambda: not stages.placed, sequence("bring", *picks, put)),
                 do("retreat", execution, stages.retreat),
                 *([do("home", execution, stages.home)] if self.config.home else []),
                 do("verify place", perception, stages.verify_place),
@@ -164,11 +165,11 @@ class BehaviourTree:
         attempt = py_trees.composites.Selector(
             "attempt", memory=True, children=[sequence("pick and place", *parts), come_back]
         )
-        return sequence(
-            "cycle",
-            do(_READY, gripper, lambda: stages.arm.check_empty(self.config.empty)),
-            While("tries", attempt, self._another_try),
-        )
+        tries = While("tries", attempt, self._another_try)
+        if not self._picks:
+            return tries  # something is between the fingers, as it should be
+        ready = do(_READY, gripper, lambda: stages.arm.check_empty(self.config.empty))
+        return sequence("cycle", ready, tries)
 
     def _stage(
         self, name: str, work: Work, deed: Callable[[], None]

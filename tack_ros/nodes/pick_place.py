@@ -116,6 +116,7 @@ class PickPlaceNode(TackNode):
         self.create_subscription(VisionInfo, "annotation_set", self._on_set, qos.LATCHED)
         config, clock = self._config.value, self.get_clock()
         eyes = RosEyes(clock, profile.base_frame, self._lookup, lambda: self._config.value.patience)
+        self.when_time_jumps_back(eyes.forget)
         FrameSubscriber(self, eyes.on_frame, lambda: self._images.value, counted=False)
         calls = Calls("pick_place_calls", self.context)
         self.at_end(calls.close)

@@ -68,6 +68,12 @@ class RosEyes:
             self._detections = message
             self._news.notify_all()
 
+    def forget(self) -> None:
+        """What has come is of another time: the clock has jumped back."""
+        with self._news:
+            self._frames.clear()
+            self._detections = None
+
     def messages_at(self, stamp_ns: int) -> FrameMessages | None:
         """The image of a stamp, while it is kept."""
         with self._news:

@@ -27,6 +27,7 @@ from tack_ros.conversions.stamps import to_header
 from tack_ros.conversions.transforms import to_pose
 from tack_ros.launching.background import BackgroundNodes
 from tack_ros.launching.description import NodeDescription
+from tack_ros.moveit.client import MoveItMotion
 from tack_sim.cell.log import CellSetup
 
 LABEL = "top_center"
@@ -63,12 +64,18 @@ class Cell:
 
     def __init__(self, probe: Probe, runs: Path) -> None:
         self.probe, self.runs = probe, runs
-        self.setup = CellSetup(object_class="box", seed=7)
+        self.setup = CellSetup(object_class="box", seed=6)
         self.layout = self.setup.layout()
         self.states: list[JointState] = []
         node = probe.calls.node
         node.create_subscription(JointState, "/joint_states", self.states.append, qos.RESULT)
         self._stop = node.create_publisher(Empty, "/pick_place/stop", qos.RESULT)
+
+    def begin(self) -> None:
+        """The arm at home, and everything else where it was at first."""
+        MoveItMotion(self.layout.profile, self.probe.calls).move_home()
+        self.probe.trigger("/cell/reset")
+        self.pass_time(0.5)
 
     def until(self, condition: Callable[[], Any], what: str) -> None:
         self.probe.wait(lambda: condition() or None, what, WAIT_S)

@@ -262,3 +262,30 @@ def test_a_doubtful_point_will_do_in_the_last_third_of_the_tries() -> None:
     record = Choosy().run(config=BehaviourConfig(tries=6, doubtful=0.1))
     assert record.success
     assert asked == [None, None, None, None, 0.1]
+
+
+def test_what_was_picked_can_be_put_down_in_a_cycle_of_its_own() -> None:
+    robot = Scripted()
+    picked = robot.tree("")
+    assert picked.run().success
+    assert robot.held
+    assert picked.stages.point is not None
+    put = robot.tree("bin", held=picked.stages)
+    record = put.run()
+    assert record.success, record.reason
+    assert names(record) == PUT
+    assert not robot.held
+    assert robot.faults == []
+    np.testing.assert_allclose(robot.blocks, [PLACE], atol=1e-9)
+
+
+def test_what_cannot_be_put_down_is_put_back_and_not_picked_again() -> None:
+    robot = Scripted({"to preplace": always(error(Code.NO_IK_SOLUTION))})
+    picked = robot.tree("")
+    assert picked.run().success
+    record = robot.tree("bin", held=picked.stages).run()
+    assert record.code is Code.NO_IK_SOLUTION
+    assert "look" not in names(record)
+    assert not robot.held
+    assert robot.faults == []
+    np.testing.assert_allclose(robot.blocks, [SOURCE], atol=1e-9)

@@ -185,6 +185,7 @@ def test_the_documentation_and_the_schema_name_every_field() -> None:
 def test_the_examples_of_the_documentation_can_be_copied() -> None:
     page = (ROOT / "docs/placing.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    blocks = [block for block in blocks if not block.startswith("bins:")]
     assert len(blocks) == 5
     for block in blocks:
         whole = block if "name:" in block else f"name: part\nconstraints:\n{block}"
