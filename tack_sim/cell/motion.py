@@ -43,6 +43,7 @@ FloatArray = NDArray[np.float64]
 
 _STEP_S = 0.01
 _GRIPPER_S = 3.0
+_IK_S = 5.0
 _SETTLE_S = 0.2  # for the force to build up
 _MOVING_M = 1e-4  # in one step: the fingers still move
 _HELD = "held"
@@ -187,7 +188,9 @@ class CellMotion:
     def reach(self, base_from_gripper: FloatArray) -> float:
         """How well the arm gets to a pose (4, 4), m: 0 (not at all) to 1."""
         answer = self._planner.inverse_kinematics(
-            IKRequest(self._profile.group, self._tip(base_from_gripper)), self._now()
+            # Ended by the number of its tries, and not by how fast this machine is.
+            IKRequest(self._profile.group, self._tip(base_from_gripper), timeout=_IK_S),
+            self._now(),
         )
         if not answer.positions:
             return 0.0
