@@ -11,6 +11,9 @@ from tack_grasping.robot import RobotProfile
 _ROOM = 0.35  # rad from the limits, above which more does not help
 _LEAST = 0.3
 
+TOUCHING = 0.2
+"""Share of the score of a posture in which the arm touches something, or itself."""
+
 
 def posture_score(profile: RobotProfile, positions: ArrayLike) -> float:
     """0.3 where a joint is at its limit, to 1 where all have room to move.

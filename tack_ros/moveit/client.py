@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, MotionConfig, MotionError
-from tack_grasping.reach import posture_score
+from tack_grasping.reach import TOUCHING, posture_score
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
@@ -242,14 +242,18 @@ class MoveItMotion:
         Raises:
             MotionError: move_group does not answer.
         """
-        request = requests.ik_request(self._profile, self._tip(base_from_gripper))
         name, patience = self._prefix + _IK, self.config.server_patience
-        answer = self._call(GetPositionIK, name, request, patience)
-        if MoveItErrorCode.of(answer.error_code.val) is not MoveItErrorCode.SUCCESS:
-            return 0.0
-        state = answer.solution.joint_state
-        known = dict(zip(state.name, state.position, strict=True))
-        return posture_score(self._profile, [known[joint] for joint in self._profile.joints])
+        for avoid, share in ((True, 1.0), (False, TOUCHING)):
+            request = requests.ik_request(
+                self._profile, self._tip(base_from_gripper), avoid_collisions=avoid
+            )
+            answer = self._call(GetPositionIK, name, request, patience)
+            if MoveItErrorCode.of(answer.error_code.val) is MoveItErrorCode.SUCCESS:
+                state = answer.solution.joint_state
+                known = dict(zip(state.name, state.position, strict=True))
+                positions = [known[joint] for joint in self._profile.joints]
+                return share * posture_score(self._profile, positions)
+        return 0.0
 
     def hold(self, gripper_from_box: FloatArray, size: FloatArray) -> None:
         """From now on a box moves with the gripper, and is kept clear of all else.

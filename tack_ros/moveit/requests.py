@@ -172,14 +172,16 @@ def box(
     )
 
 
-def ik_request(profile: RobotProfile, base_from_tip: FloatArray) -> GetPositionIK.Request:
-    """Joint positions that bring the tip to a pose, whatever stands around."""
+def ik_request(
+    profile: RobotProfile, base_from_tip: FloatArray, *, avoid_collisions: bool
+) -> GetPositionIK.Request:
+    """Joint positions that bring the tip to a pose; free of collisions, or wherever they are."""
     request = GetPositionIK.Request()
     wanted = request.ik_request
     wanted.group_name, wanted.ik_link_name = profile.group, profile.tip_frame
     wanted.pose_stamped = to_pose_stamped(base_from_tip, to_header(0, profile.base_frame))
     wanted.robot_state.is_diff = True
-    wanted.avoid_collisions = False
+    wanted.avoid_collisions = avoid_collisions
     wanted.timeout = Duration(nanosec=_IK_NS)
     return request
 

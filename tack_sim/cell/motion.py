@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, MotionConfig, MotionError
-from tack_grasping.reach import posture_score
+from tack_grasping.reach import TOUCHING, posture_score
 from tack_grasping.scene import Obstacle, SceneModel, diff
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
@@ -186,17 +186,18 @@ class CellMotion:
         return self._world.gripper_state()
 
     def reach(self, base_from_gripper: FloatArray) -> float:
-        """How well the arm gets to a pose (4, 4), m: 0 (not at all) to 1."""
-        answer = self._planner.inverse_kinematics(
+        """How well the arm gets to a pose (4, 4), m: 0 (not at all) to 1; badly where it touches."""
+        for avoid, share in ((True, 1.0), (False, TOUCHING)):
             # Ended by the number of its tries, and not by how fast this machine is.
-            IKRequest(self._profile.group, self._tip(base_from_gripper), timeout=_IK_S),
-            self._now(),
-        )
-        if not answer.positions:
-            return 0.0
-        return posture_score(
-            self._profile, [answer.positions[name] for name in self._profile.joints]
-        )
+            request = IKRequest(
+                self._profile.group, self._tip(base_from_gripper), avoid_collisions=avoid,
+                timeout=_IK_S,
+            )  # fmt: skip
+            found = self._planner.inverse_kinematics(request, self._now()).positions
+            if found:
+                positions = [found[name] for name in self._profile.joints]
+                return share * posture_score(self._profile, positions)
+        return 0.0
 
     def gripper_state(self) -> GripperState:
         """Where the fingers are now; moves nothing."""

@@ -129,7 +129,7 @@ def made_for(name: str) -> Recorded:
         ExecuteTrajectory: [
             ExecuteTrajectory.Goal(trajectory=RobotTrajectory(joint_trajectory=way))
         ],
-        GetPositionIK: [requests.ik_request(profile, there)],
+        GetPositionIK: [requests.ik_request(profile, there, avoid_collisions=True)],
         ApplyPlanningScene: [ApplyPlanningScene.Request(scene=scene)],
         GripperCommand: [requests.gripper_goal(profile.gripper, 0.01, 20.0)],
         ParallelGripperCommand: [requests.parallel_gripper_goal(profile.gripper, 0.01, 20.0)],
