@@ -186,7 +186,7 @@ class CellMotion:
         return self._world.gripper_state()
 
     def reach(self, base_from_gripper: FloatArray) -> float:
-        """How well the arm gets to a pose (4, 4), m: 0 (not at all) to 1; badly where it touches."""
+        """How well the arm gets to a pose (4, 4), m: 0 (not at all), badly touching, to 1."""
         for avoid, share in ((True, 1.0), (False, TOUCHING)):
             # Ended by the number of its tries, and not by how fast this machine is.
             request = IKRequest(
