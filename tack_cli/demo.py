@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from tack_cli.cell.observer import Observer
 from tack_cli.replay import add_job_arguments, replay
 from tack_cli.report import pictures
+from tack_cli.report.click_arguments import pixel_argument
 from tack_perception.errors import DependencyError, InvalidInputError, SourceError, TackError
 from tack_perception.files import write_atomically
 from tack_perception.sources.opening import open_source
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="named point to click on, such as handle (default: the first one that is seen)",
     )  # fmt: skip
     cell.add_argument(
-        "--click", metavar="U,V", type=_pixel,
+        "--click", metavar="U,V", type=pixel_argument,
         help="click this pixel (column, row) of the wrist camera's first image instead",
     )  # fmt: skip
     cell.add_argument(
@@ -191,14 +192,6 @@ def _do_job(args: argparse.Namespace, setup: CellSetup, observer: Observer) -> i
         f"\nEvery stage: tack report {args.output / RUN}",
     )
     return 0 if outcome.success else 1
-
-
-def _pixel(text: str) -> tuple[float, float]:
-    try:
-        u, v = map(float, text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: U,V is expected, such as 320,240") from None
-    return u, v
 
 
 def _count(text: str) -> int:

@@ -33,6 +33,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tack_cli.report.click_arguments import pixel_argument
 from tack_cli.report.pictures import grid_picture, png
 from tack_perception.errors import InvalidInputError
 from tack_perception.files import write_atomically
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " its turn",
     )  # fmt: skip
     parser.add_argument(
-        "--click", metavar="U,V", type=_pixel,
+        "--click", metavar="U,V", type=pixel_argument,
         help="first click on this pixel (column, row) of the newest image, as RViz would",
     )  # fmt: skip
     parser.add_argument(
@@ -127,14 +128,6 @@ def _done(args: argparse.Namespace, client: PickPlaceClient) -> int:
 def _told(done: bool, sentence: str) -> int:
     print(sentence or ("Done." if done else "It was not done."))
     return 0 if done else 1
-
-
-def _pixel(text: str) -> tuple[float, float]:
-    try:
-        u, v = map(float, text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: U,V is expected, such as 320,240") from None
-    return u, v
 
 
 def _xyz(text: str) -> tuple[float, float, float]:

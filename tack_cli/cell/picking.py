@@ -171,7 +171,7 @@ def pick_and_place(
         PointPlanner(
             profile, place=placer(into_bin, places), reachable=motion.reach, config=GRASPS
         ),
-        DepthSurroundings(profile, MoveItScene(profile, motion).show, places.bins),
+        DepthSurroundings(profile, MoveItScene(motion).show, places.bins),
     )
     x, y, z = near.tolist()
     with (

@@ -12,6 +12,19 @@ from tack_perception.annotation import check_label
 from tack_perception.errors import InvalidInputError
 
 
+def pixel_argument(text: str) -> tuple[float, float]:
+    """U,V as the type of an argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it is written in another way.
+    """
+    try:
+        u, v = map(float, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: U,V is expected, such as 320,240") from None
+    return u, v
+
+
 def click_argument(text: str) -> Click:
     """`parse_click` as the type of an argument.
 

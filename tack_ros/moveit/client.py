@@ -33,7 +33,8 @@ from tack_ros.moveit.loss import Loss
 FloatArray = NDArray[np.float64]
 
 _MOVE_GROUP, _EXECUTE = "move_action", "execute_trajectory"
-_HELD = "held"
+HELD = "held"
+"""Name of what hangs in the gripper."""
 _CARTESIAN, _APPLY_SCENE = "compute_cartesian_path", "apply_planning_scene"
 _IK = "compute_ik"
 _MOST_SWING = 2.5  # rad; of a joint on a straight way, which is short: more is another branch
@@ -266,7 +267,7 @@ class MoveItMotion:
             MotionError: move_group does not do it.
         """
         tip_from_box = self._tip_from_gripper @ gripper_from_box
-        held = requests.attached_box(_HELD, self._profile, tip_from_box, size)
+        held = requests.attached_box(HELD, self._profile, tip_from_box, size)
         self.change_scene(requests.scene_change(attached=[held]))
 
     def let_go(self) -> None:
@@ -275,8 +276,8 @@ class MoveItMotion:
         Raises:
             MotionError: move_group does not do it.
         """
-        self.detach(_HELD)
-        self.remove(_HELD)
+        self.detach(HELD)
+        self.remove(HELD)
 
     def change_scene(self, scene: PlanningScene) -> None:
         """Apply a change of the planning scene.

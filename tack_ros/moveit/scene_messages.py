@@ -12,7 +12,6 @@ from shape_msgs.msg import Mesh, MeshTriangle
 
 from tack_grasping.extent import Extent
 from tack_grasping.motion import MotionError
-from tack_grasping.robot import RobotProfile
 from tack_grasping.scene.change import SceneChange, diff
 from tack_grasping.scene.model import SceneModel
 from tack_grasping.scene.obstacle import Obstacle
@@ -22,9 +21,6 @@ from tack_ros.moveit import requests
 from tack_ros.moveit.client import MoveItMotion
 
 FloatArray = NDArray[np.float64]
-
-HELD = "held"
-"""Name of what hangs in the gripper."""
 
 
 def to_object(obstacle: Obstacle, frame: str) -> CollisionObject:
@@ -69,12 +65,11 @@ class MoveItScene:
     Only what was shown here is touched: other objects of the planning scene stay.
 
     Args:
-        profile: the robot.
         motion: reaches move_group.
     """
 
-    def __init__(self, profile: RobotProfile, motion: MoveItMotion) -> None:
-        self._profile, self._motion = profile, motion
+    def __init__(self, motion: MoveItMotion) -> None:
+        self._motion = motion
         self._shown: SceneModel | None = None
         self._doubtful: set[str] = set()
 
@@ -126,10 +121,7 @@ class MoveItScene:
         Raises:
             MotionError: move_group does not take it.
         """
-        gripper_from_box, size = extent.box(base_from_gripper)
-        tip_from_box = self._profile.gripper.tip_from_gripper @ gripper_from_box
-        held = requests.attached_box(HELD, self._profile, tip_from_box, size)
-        self._motion.change_scene(requests.scene_change(attached=[held]))
+        self._motion.hold(*extent.box(base_from_gripper))
 
     def release(self) -> None:
         """What was held is let go and forgotten; the next look shows where it lies.
@@ -137,8 +129,7 @@ class MoveItScene:
         Raises:
             MotionError: move_group does not do it.
         """
-        self._motion.detach(HELD)
-        self._motion.remove(HELD)
+        self._motion.let_go()
 
     def _clear_doubtful(self, wanted: set[str]) -> None:
         """Take out what may have been left of scenes before a failure."""

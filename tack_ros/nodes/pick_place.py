@@ -124,7 +124,7 @@ class PickPlaceNode(TackNode):
         jobs = Jobs(motion, lambda: clock.now().nanoseconds / 1e9, lambda: self._behaviour.value)
         self.at_end(jobs.close)
         self._eyes, self._jobs = eyes, jobs
-        scene = MoveItScene(profile, motion)
+        scene = MoveItScene(motion)
         places, grasps, runs = config.places, config.grasps, config.runs
         parts = Parts(
             profile=profile,

@@ -14,6 +14,7 @@ from tack_grasping.behaviour.cycle import CycleRecord
 from tack_grasping.behaviour.settings import PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.candidates import GraspPlan
+from tack_grasping.candidates.planning import moved
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.robot import RobotProfile
@@ -68,9 +69,9 @@ class GivenGrasps:
             label=task.label,
             frame_id=self._base_frame,
             stamp_ns=sight.frame.stamp_ns,
-            pregrasp=_moved(pose, -approach),
+            pregrasp=moved(pose, -approach),
             grasp=pose,
-            lift=_moved(pose, self._vector(after, np.array(_LIFT), pose)),
+            lift=moved(pose, self._vector(after, np.array(_LIFT), pose)),
             position_covariance=thing.points[task.label].covariance,
             width=self._width(grasp),
             score=float(np.clip(grasp.grasp_quality, 0.0, 1.0)),
@@ -105,12 +106,6 @@ class GivenGrasps:
         direction = direction / length * float(translation.desired_distance)
         in_base = translation.direction.header.frame_id == self._base_frame
         return direction if in_base else geometry.rotate(pose, direction)
-
-
-def _moved(pose: FloatArray, by: FloatArray) -> FloatArray:
-    moved: FloatArray = pose.copy()
-    moved[:3, 3] += by
-    return moved
 
 
 def pose_of(message: PoseStamped, what: str) -> FloatArray:

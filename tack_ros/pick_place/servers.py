@@ -21,7 +21,14 @@ from visualization_msgs.msg import MarkerArray
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord
 from tack_grasping.behaviour.pick_place import PickPlace, Robot
-from tack_grasping.behaviour.planning import Placer, Places, PointPlanner, placer, placer_at
+from tack_grasping.behaviour.planning import (
+    UP,
+    Placer,
+    Places,
+    PointPlanner,
+    placer,
+    placer_at,
+)
 from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.settings import PickPlaceTask, Planner
 from tack_grasping.behaviour.surroundings import DepthSurroundings, bin_walls
@@ -51,7 +58,6 @@ from tack_ros.pick_place.messages import GivenGrasps, outcome_code, pose_of, to_
 from tack_ros.pick_place.told import Handle, Told
 
 FloatArray = NDArray[np.float64]
-UP = (0.0, 0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -100,7 +100,7 @@ def recorded(start_cell: Any) -> Recorded:
     calls = Recording("recording", cell.context)
     try:
         motion = MoveItMotion(cell.profile, calls, CONFIG)
-        do_all(motion, MoveItScene(cell.profile, motion), cell.world.base_from_gripper())
+        do_all(motion, MoveItScene(motion), cell.world.base_from_gripper())
     finally:
         calls.close()
     return calls.sent

@@ -18,9 +18,9 @@ from tack_grasping.scene import Obstacle, read_scene
 from tack_grasping.scene.obstacle import hull_of
 from tack_perception import geometry
 from tack_ros.conversions.transforms import from_pose
-from tack_ros.moveit.client import MoveItMotion
+from tack_ros.moveit.client import HELD, MoveItMotion
 from tack_ros.moveit.requests import MotionConfig
-from tack_ros.moveit.scene_messages import HELD, MoveItScene, to_object
+from tack_ros.moveit.scene_messages import MoveItScene, to_object
 from tack_sim.cameras.cell_camera import CellCamera
 
 pytestmark = pytest.mark.ros
@@ -45,7 +45,7 @@ def motion(cell):
 
 @pytest.fixture
 def scene(cell, motion):
-    return MoveItScene(cell.profile, motion)
+    return MoveItScene(motion)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_what_is_held_moves_along_and_is_let_go(cell, scene, model):
 
 
 def test_after_a_failure_all_of_it_is_sent_again(cell, motion, model):
-    scene = MoveItScene(cell.profile, motion)
+    scene = MoveItScene(motion)
     scene.show(with_obstacles(model, in_the_way(cell)))
     motion.remove("in_the_way")  # behind its back
     with pytest.raises(MotionError, match="refused"):
