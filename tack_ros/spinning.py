@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from rclpy.executors import Executor, ExternalShutdownException
 
+_LOOK_AGAIN_S = 1.0  # what a wake-up that got lost costs
+
 
 class SpinThread:
     """Spins an executor until it is ended, or its context is.
@@ -49,7 +51,7 @@ class SpinThread:
     def _spin(self) -> None:
         while self._executor.context.ok() and not self._ended:
             try:
-                self._executor.spin_once()
+                self._executor.spin_once(_LOOK_AGAIN_S)
             except ExternalShutdownException:
                 return
             except Exception as error:

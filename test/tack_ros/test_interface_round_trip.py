@@ -179,7 +179,7 @@ def graph(request):
 def wait(future):
     done = threading.Event()
     future.add_done_callback(lambda _: done.set())
-    assert done.wait(WAIT), "no answer"
+    assert done.wait(WAIT), f"no answer; threads: {[t.name for t in threading.enumerate()]}"
     return future.result()
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import concurrent.futures
-import time
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -20,15 +20,27 @@ from tack_sim.planning.planner import MotionPlanner
 
 
 def in_motion(motion: CellMotion, act: Callable[[], object], world: CellWorld) -> MotionError:
-    """Stop from another thread, once the cell's time passes."""
-    began = world.time
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        running = executor.submit(act)
-        while world.time < began + 0.2:
-            assert not running.done(), running.exception()
-            time.sleep(0.001)
-        motion.stop()
-        error = running.exception(30)
+    """Stop from another thread, 0.2 s of the cell's time after the beginning.
+
+    The cell waits for the stop: how soon this thread gets its turn must not decide.
+    """
+    step, began = world.step, world.time
+    moving, stopped = threading.Event(), threading.Event()
+
+    def step_until_stopped(seconds: float) -> None:
+        step(seconds)
+        if world.time >= began + 0.2 and not stopped.is_set():
+            moving.set()
+            assert stopped.wait(30)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(world, "step", step_until_stopped)
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            running = executor.submit(act)
+            assert moving.wait(30), running
+            motion.stop()
+            stopped.set()
+            error = running.exception(30)
     assert isinstance(error, MotionError)
     return error
 
