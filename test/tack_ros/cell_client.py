@@ -20,6 +20,7 @@ from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
 from tack_grasping.error_codes import MoveItErrorCode as Code
+from tack_perception import geometry
 from tack_ros import qos
 from tack_ros.calls import CallError, Goal
 from tack_ros.cell.probe import Probe
@@ -72,7 +73,8 @@ class Cell:
         self._stop = node.create_publisher(Empty, "/pick_place/stop", qos.RESULT)
 
     def begin(self) -> None:
-        """The arm at home, and everything else where it was at first."""
+        """The arm at home, nothing held, and everything else where it was at first."""
+        self.place(geometry.make_transform(np.eye(3), (0.5, -0.1, 0.2))).answer()
         MoveItMotion(self.layout.profile, self.probe.calls).move_home()
         self.probe.trigger("/cell/reset")
         self.pass_time(0.5)
