@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One click on a training instance, a held-out instance picked and placed: hundreds of trials.
 
-A person clicks once on an instance that belongs to the training split. In another cell stands an
-instance that nobody has seen. The behaviour tree looks, plans, picks, places and recovers, in one
-process, with the planner, the controllers and the camera of the simulated cell; physics judges.
+A person clicks once on an instance that belongs to the training split; the robot then looks at it
+from six more sides by itself, which are shots, too (`--looks 0`: the click alone). In another cell
+stands an instance that nobody has seen. The behaviour tree looks, plans, picks, places and
+recovers, in one process, with the planner, the controllers and the camera of the simulated cell;
+physics judges.
 
     python benchmarks/cell_picks.py --output out/picks --trials 400 --workers 2
     python benchmarks/cell_picks.py --output out/hard --clutter 4 --occluders 1
@@ -40,7 +42,7 @@ from tack_perception.errors import TackError
 from tack_perception.evaluation.statistics import Share, quantile
 from tack_sim.cell.log import CellSetup
 from tack_sim.cell.places import BIN
-from tack_sim.cell.trial import SPOT, TrialResult, Trials, TrialSetup
+from tack_sim.cell.trial import LOOKS, SPOT, TrialResult, Trials, TrialSetup
 from tack_sim.objects.families import FAMILIES
 
 _SMOKE = 20
@@ -61,8 +63,13 @@ def main() -> int:
     parser.add_argument("--occluders", type=int, default=0, help="boards in front of the object")
     parser.add_argument("--place", choices=(BIN, SPOT), default=BIN)
     parser.add_argument(
-        "--points", choices=("true", *DETECTORS), default="combined",
+        "--points", choices=("true", *DETECTORS), default="fused",
         help="who finds the point again (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--looks", type=int, default=LOOKS,
+        help="from how many more sides the robot looks at what was clicked on (default:"
+        " %(default)s; 0: the click alone)",
     )  # fmt: skip
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--smoke", action="store_true", help="20 trials with true points")
@@ -74,6 +81,7 @@ def main() -> int:
             CellSetup(args.robot, name, seed, -1, args.clutter, args.occluders),
             args.place,
             args.points == "true",
+            args.looks,
         )
         for seed in range(args.first, args.first + -(-args.trials // len(args.classes)))
         for name in args.classes
@@ -153,7 +161,7 @@ def _key(setup: TrialSetup, points: str) -> str:
     cell = setup.cell
     return (
         f"{cell.robot} {cell.object_class} {cell.seed} clutter {cell.clutter} occluders"
-        f" {cell.occluders} {setup.place} {points}"
+        f" {cell.occluders} {setup.place} {points} looks {setup.looks}"
     )
 
 

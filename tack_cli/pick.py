@@ -12,6 +12,8 @@ Examples:
         what the camera sees, with a grid of pixels to read off
   tack pick handle --click 459,320 --why
         one click, and what would be done; the click is kept
+  tack pick handle --teach
+        the arm looks at what was just clicked on from all sides, and knows it better afterwards
   tack pick handle --why
         what would be done now, and why; nothing moves
   tack pick handle --place bin
@@ -69,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--picture", metavar="FILE", type=Path, help="write what the camera sees, as a PNG"
     )
     what.add_argument("--why", action="store_true", help="say what would be done; move nothing")
+    what.add_argument(
+        "--teach", action="store_true",
+        help="have the arm look at what was just clicked on from all sides: one click counts as"
+        " several then; nothing is grasped",
+    )  # fmt: skip
     what.add_argument("--put", action="store_true", help="put down what is held; needs --place-at")
     what.add_argument("--stop", action="store_true", help="stop the arm, for good")
     what.add_argument("--rearm", action="store_true", help="allow motions again after a stop")
@@ -104,6 +111,9 @@ def run(args: argparse.Namespace) -> int:
             return 0
         if args.click is not None:
             print(client.click(args.label, args.click))
+        if args.teach:
+            print("Looking at it from all sides …", flush=True)
+            return _told(*client.teach(args.label))
         if args.why:
             return _told(*client.plan(args.label))
         return _done(args, client)

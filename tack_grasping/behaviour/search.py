@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,44 @@ FloatArray = NDArray[np.float64]
 
 _ELSEWHERE_M, _ELSEWHERE_RAD = 0.02, 0.05
 _MOVED = 0.1  # m, by which a thing has to move for views of it to begin anew
+
+
+def look_around(
+    profile: RobotProfile,
+    motion: Motion,
+    eyes: Eyes,
+    target: FloatArray,
+    rejected: Callable[[str], None],
+) -> Iterator[View]:
+    """Images of a point from all sides that the wrist camera gets to.
+
+    Args:
+        profile, motion, eyes: the robot, its arm and its camera.
+        target: (3,) in the base frame, m.
+        rejected: told why a view could not be had, a sentence.
+
+    Raises:
+        MotionError: the arm does not move; a view that it does not reach is passed over.
+        SightError: no image comes.
+    """
+    for poses in views_of(profile, target):
+        if _reached(motion, poses, rejected):
+            yield eyes.glance()
+
+
+def _reached(motion: Motion, poses: Sequence[FloatArray], rejected: Callable[[str], None]) -> bool:
+    """Whether the arm has gone to the first of several poses that can be planned."""
+    for pose in poses:
+        try:
+            motion.move_to(pose)
+        except MotionError as error:
+            # What no other view would change is for others to answer.
+            if decide(error.code, again=True, candidates=True) is not Decision.NEXT:
+                raise
+            rejected(f"view: {error.sentence}")
+        else:
+            return True
+    return False
 
 
 class Search:
@@ -60,16 +98,8 @@ class Search:
             if last is None or self._sees_anew(last):
                 return
         for poses in self._views():
-            for pose in poses:
-                try:
-                    self._motion.move_to(pose)
-                except MotionError as error:
-                    # What no other view would change is for the tree to answer.
-                    if decide(error.code, again=True, candidates=True) is not Decision.NEXT:
-                        raise
-                    self._rejected(f"view: {error.sentence}")
-                else:
-                    return
+            if _reached(self._motion, poses, self._rejected):
+                return
         self._around = None  # all was tried: once around again
         self._motion.move_home()
 

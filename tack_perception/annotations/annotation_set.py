@@ -113,7 +113,7 @@ class AnnotationSet:
 
         Args:
             annotation: what to add.
-            origin: "file", "command" or "rviz".
+            origin: one of `records.ORIGINS`.
 
         Raises:
             InvalidInputError: an unknown origin.

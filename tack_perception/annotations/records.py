@@ -19,8 +19,8 @@ from tack_perception.frame import RGBDFrame
 DEPTH_UNIT_M = 1e-4
 """Metres per count of a stored depth image: 0.1 mm, so that 16 bits reach 6.5535 m."""
 
-ORIGINS = ("file", "command", "rviz")
-"""Where a click can come from."""
+ORIGINS = ("file", "command", "rviz", "carried")
+"""Where a click can come from; "carried": from another image, with the camera's motion."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

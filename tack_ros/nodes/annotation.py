@@ -8,6 +8,7 @@ code with nothing but standard interfaces.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -29,12 +30,16 @@ from tack_perception.annotations import (
     ClickSettings,
     Entry,
     FrameHistory,
+    NotSeenError,
+    carried,
     pixel_from_click,
+    place_of,
 )
 from tack_perception.configuration import setting
 from tack_perception.errors import ConfigurationError, InvalidInputError, TackError
 from tack_perception.frame import RGBDFrame
 from tack_perception.overlay import draw_click, draw_label, enlarged, palette
+from tack_perception.transforms import TransformError
 from tack_ros import qos
 from tack_ros.conversions.images import to_color_image
 from tack_ros.conversions.markers import click_markers
@@ -44,6 +49,8 @@ from tack_ros.diagnostics import DiagnosticsPublisher, Health
 from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
 from tack_ros.node import TackNode, run
 from tack_ros.transform_listener import TransformListener
+
+_TF_S = 0.2  # a transform may come a little later than its image
 
 METHOD = "tack annotation set"
 """`VisionInfo.method` of the announcement: `database_location` is the folder of a set."""
@@ -62,6 +69,10 @@ class AnnotationConfig(FrameInputConfig):
     pixel_stamp: int = setting(
         0, "stamp of the image that `pixel` was read from; 0: the newest image", unit="ns", low=0
     )
+    fixed_frame: str = setting(
+        "", "frame in which things stand still while the camera moves, for ~/carry: that of the"
+        " robot's base; empty: clicks are not carried",
+    )  # fmt: skip
     autosave: bool = setting(True, "save after each operation")
     history: int = setting(60, "how many images are kept for clicks", low=1, high=1000)
 
@@ -94,15 +105,19 @@ class AnnotationNode(TackNode):
         self._revision = 0
         self._unsaved = ""
         self._places: dict[str, tuple[Header, NDArray[np.float64]]] = {}
+        # By id: where a click is in the fixed frame, or the click until that is known.
+        self._still: dict[str, NDArray[np.float64] | Annotation] = {}
+        self._here: tuple[RGBDFrame, NDArray[np.float64]] | None = None
         self._load()
         self._history = FrameHistory(self._config.value.history)
-        self.when_time_jumps_back(self._history.clear)
+        self.when_time_jumps_back(self._forget)
         self._transforms = TransformListener(self)
         worker = self.worker(self._keep, "annotation images")
         FrameSubscriber(self, worker.offer, lambda: self._config.value)
         self.create_subscription(PointStamped, "/clicked_point", self._on_click, qos.RESULT)
         operations: dict[str, Callable[[], str]] = {
             "annotate": self._annotate,
+            "carry": self._carry,
             "undo": self._undo,
             "delete": self._delete,
             "rename": self._rename,
@@ -115,9 +130,29 @@ class AnnotationNode(TackNode):
         DiagnosticsPublisher(self, self.monitor, self.drops, self._health)
 
     def _keep(self, messages: FrameMessages) -> None:
+        """Runs on the worker's thread, which may wait for a transform."""
         frame = messages.frame()
         self._history.add(frame)
         self.monitor.handled(frame.stamp_ns)
+        if self._config.value.fixed_frame:
+            with contextlib.suppress(TransformError):
+                self._here = frame, self._fixed_from_camera(frame, _TF_S)
+            # Soon after the click: transforms are not kept for long.
+            for name, place in list(self._still.items()):
+                if isinstance(place, Annotation):
+                    with contextlib.suppress(NotSeenError, TransformError):
+                        self._still[name] = self._placed(place)
+
+    def _forget(self) -> None:
+        """What was seen is of another time."""
+        self._history.clear()
+        self._still.clear()
+        self._here = None
+
+    def _fixed_from_camera(self, frame: RGBDFrame, timeout_s: float) -> NDArray[np.float64]:
+        return self._transforms.wait_for(
+            self._config.value.fixed_frame, frame.frame_id, frame.stamp_ns, timeout_s
+        )
 
     def _on_click(self, message: PointStamped) -> None:
         """A click in RViz; its answer goes to the log, because a topic has none."""
@@ -162,7 +197,9 @@ class AnnotationNode(TackNode):
         origin: str,
         place: tuple[Header, NDArray[np.float64]] | None,
     ) -> str:
-        entry = self._set.add(Annotation(self._config.value.label, u, v, frame), origin)
+        click = Annotation(self._config.value.label, u, v, frame)
+        entry = self._set.add(click, origin)
+        self._still[entry.id] = click
         if place is None and entry.depth is not None:
             xyz = frame.intrinsics.deproject((u, v), entry.depth)
             place = (to_header(frame.stamp_ns, frame.frame_id), xyz)
@@ -170,6 +207,40 @@ class AnnotationNode(TackNode):
             self._places[entry.id] = place
         said = f"{entry.label} at pixel ({u:.1f}, {v:.1f}) of stamp {frame.stamp_ns}: {entry.id}"
         return self._changed(said, entry)
+
+    def _placed(self, click: Annotation) -> NDArray[np.float64]:
+        return place_of(click, self._fixed_from_camera(click.frame, 0.0))
+
+    def _carry(self) -> str:
+        """The newest click of each label that was made here, on what the camera sees now."""
+        if not self._config.value.fixed_frame:
+            raise InvalidInputError(
+                "clicks are not carried: set the parameter fixed_frame to the robot's base frame"
+            )
+        newest = {entry.label: entry.id for entry in self._set if entry.id in self._still}
+        if not newest:
+            raise InvalidInputError("nothing was clicked on since this node began")
+        if self._here is None:
+            raise InvalidInputError(
+                "no image whose place is known has come: is there a transform from"
+                f" {self._config.value.fixed_frame!r} to the camera?"
+            )
+        frame, fixed_from_camera = self._here
+        said, entry = [], None
+        for label, name in newest.items():
+            try:
+                place = self._still[name]
+                if isinstance(place, Annotation):
+                    place = self._placed(place)
+                entry = self._set.add(carried(label, place, frame, fixed_from_camera), "carried")
+            except (NotSeenError, TransformError) as error:
+                said.append(str(error))
+            else:
+                said.append(f"{label} at pixel ({entry.u:.1f}, {entry.v:.1f}): {entry.id}")
+        sentence = "; ".join(said)
+        if entry is None:
+            raise NotSeenError(sentence)
+        return self._changed(sentence, entry)
 
     def _undo(self) -> str:
         return self._changed(f"took back: {self._set.undo()}")
@@ -216,6 +287,7 @@ class AnnotationNode(TackNode):
         self._set, self._store = store.load(), store
         self._unsaved = ""
         self._places.clear()
+        self._still.clear()
         self._announce()
         entries = list(self._set)
         self._show(entries[-1] if entries else None)

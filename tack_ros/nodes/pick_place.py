@@ -15,6 +15,7 @@ import numpy as np
 from geometry_msgs.msg import PointStamped, PoseArray, PoseStamped
 from moveit_msgs.msg import Grasp
 from numpy.typing import NDArray
+from std_srvs.srv import Trigger
 from vision_msgs.msg import Detection3DArray, VisionInfo
 from visualization_msgs.msg import MarkerArray
 
@@ -43,7 +44,7 @@ from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 from tack_perception.transforms import TransformError
 from tack_ros import qos
-from tack_ros.calls import Calls
+from tack_ros.calls import CallError, Calls
 from tack_ros.conversions.detections import from_detection
 from tack_ros.conversions.goals import to_grasp, to_grasps, to_poses
 from tack_ros.conversions.markers import goal_markers
@@ -64,6 +65,7 @@ from tack_ros.transform_listener import TransformListener
 
 THREADS = 6  # a job, a query, and what comes in
 _FIXED = ("robot", "base_frame", "grasps", "places", "runs")
+_SAVED_S = 20.0  # the annotation node writes pictures to disk
 _TIP_CLEARANCE = 0.004  # of the finger tips above the table, m
 
 
@@ -138,6 +140,8 @@ class PickPlaceNode(TackNode):
             grasps=read_grasp_specs(Path(grasps).expanduser()) if grasps else {},
             place=self._place_spec,
             labels=self._labels,
+            teach=lambda: self._config.value.teach,
+            carry=functools.partial(self._carry, calls),
             near=lambda: near_of(self._config.value.near),
             config=lambda: self._planner.value,
             log=self._log(runs, profile) if runs else None,
@@ -154,6 +158,22 @@ class PickPlaceNode(TackNode):
             self.get_logger().warning(f"the annotation set cannot be read: {error}")
             return None
         return tuple(dict.fromkeys(shot.label for shot in shots))
+
+    def _carry(self, calls: Calls) -> str:
+        """Have the annotation node make clicks of what the camera sees now.
+
+        Raises:
+            CallError: it does not answer, or sees none of the points.
+        """
+        answer = calls.call(
+            Trigger,
+            self.resolve_service_name("carry_clicks"),
+            Trigger.Request(),
+            timeout_s=_SAVED_S,
+        )
+        if not answer.success:
+            raise CallError(str(answer.message))
+        return str(answer.message)
 
     def _on_set(self, message: VisionInfo) -> None:
         self._set = message.database_location

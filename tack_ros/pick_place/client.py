@@ -138,6 +138,14 @@ class PickPlaceClient:
             if done or "not seen" not in sentence or time.monotonic() > end:
                 return str(answer.message)
 
+    def teach(self, label: str) -> Answer:
+        """Have the robot look at a point that was just clicked on from all sides."""
+        self._set("teach", label)
+        answer = self._calls.call(
+            Trigger, f"{self._node}/teach", Trigger.Request(), timeout_s=_LONGEST_S
+        )
+        return bool(answer.success), str(answer.message)
+
     def picture(self) -> RGBDFrame:
         """The newest image of the camera that is there.
 

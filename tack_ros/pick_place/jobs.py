@@ -123,12 +123,7 @@ class Jobs:
             TackError: by `robot`.
         """
         with self._turn():
-            if self._held is not None:
-                raise StageError(
-                    MoveItErrorCode.FAILURE,
-                    f"'{self.held}' is still held: place it first; if it has been taken out of the"
-                    " fingers, that is noticed then",
-                )
+            self._check_empty()
             tree = BehaviourTree(
                 task, robot(), self._clock, self._config(), witness, self._worker
             )  # fmt: skip
@@ -172,6 +167,25 @@ class Jobs:
             if not stages.arm.holding:
                 self._held = None
         return record
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """The arm is the caller's for as long as the block lasts; `stop` ends its motions.
+
+        Raises:
+            StageError: stopped, a job is under way, or something is held.
+        """
+        with self._turn():
+            self._check_empty()
+            yield
+
+    def _check_empty(self) -> None:
+        if self._held is not None:
+            raise StageError(
+                MoveItErrorCode.FAILURE,
+                f"'{self.held}' is still held: place it first; if it has been taken out of the"
+                " fingers, that is noticed then",
+            )
 
     def _check_latch(self) -> None:
         if self._latched:

@@ -55,6 +55,7 @@ from tack_ros.node import TackNode
 from tack_ros.pick_place.eyes import Lookup, RosEyes
 from tack_ros.pick_place.jobs import Jobs
 from tack_ros.pick_place.messages import GivenGrasps, outcome_code, pose_of, to_error_code
+from tack_ros.pick_place.teaching import teach
 from tack_ros.pick_place.told import Handle, Told
 
 FloatArray = NDArray[np.float64]
@@ -73,6 +74,8 @@ class Parts:
         grasps: name → how to grasp; a label without one is grasped at the point.
         place: returns the place in force; None where there is none.
         labels: returns what was clicked on; None where that is not known.
+        teach: returns the point that is looked at from all sides.
+        carry: makes clicks of what the camera sees now; a sentence, or TackError.
         near: returns where the wanted one of several things is, m; None where that is open.
         config: returns the settings of grasps in force.
         log: writes cycles down; None for nobody.
@@ -89,6 +92,8 @@ class Parts:
     grasps: Mapping[str, GraspSpec]
     place: Callable[[], PlaceSpec | None]
     labels: Callable[[], Collection[str] | None]
+    teach: Callable[[], str]
+    carry: Callable[[], str]
     near: Callable[[], tuple[float, float, float] | None]
     config: Callable[[], SurfacePlannerConfig]
     log: RunWitness | None
@@ -97,8 +102,8 @@ class Parts:
 class PickPlaceServers:
     """Serves what the behaviour does, and how it is stopped.
 
-    The actions `pickup`, `place` and `~/pick_and_place`, the service `plan_grasps`, the topic
-    `~/stop` and the service `~/rearm`.
+    The actions `pickup`, `place` and `~/pick_and_place`, the services `plan_grasps` and `~/teach`,
+    the topic `~/stop` and the service `~/rearm`.
 
     Args:
         node: they are made here; it needs an executor of several threads.
@@ -123,6 +128,7 @@ class PickPlaceServers:
             )  # fmt: skip
         node.create_service(GraspPlanning, "plan_grasps", self._plan_grasps, callback_group=group)
         node.create_service(Trigger, "~/rearm", self._rearm, callback_group=group)
+        node.create_service(Trigger, "~/teach", self._teach, callback_group=group)
         node.create_subscription(Empty, "~/stop", self._stop, qos.RESULT, callback_group=group)
 
     # What comes in
@@ -224,6 +230,21 @@ class PickPlaceServers:
         response.error_code = to_error_code(
             code, said + (f"; rejected: {rejected}" if rejected else "")
         )
+        return response
+
+    def _teach(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Look at what was clicked on from all sides: every view that shows the point is a shot."""
+        label = self._parts.teach()
+        try:
+            self._task(label)
+            with self._parts.jobs.alone():
+                response.message = teach(
+                    label, self._parts.profile, self._parts.motion, self._parts.eyes,
+                    self._parts.carry,
+                )  # fmt: skip
+            response.success = True
+        except TackError as error:
+            response.message = _sentence(error)
         return response
 
     # How it is done

@@ -36,6 +36,9 @@ class PickPlaceConfig(StampConfig):
         "", "YAML file that says how things are grasped; a label without an entry is grasped at its"
         " point, straight down",
     )  # fmt: skip
+    teach: str = setting(
+        "", "the point that ~/teach looks at from all sides, so that one click becomes several"
+    )
     place: str = setting(
         "", "where ~/pick_and_place puts things: the name of a specification that comes with tack,"
         " or a YAML file",

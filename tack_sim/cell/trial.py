@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """One trial of the whole product in the cell: a click on one instance, a pick of another.
 
-A person clicks once on a training instance. Then another instance that nobody has seen stands
-somewhere else in a cell of its own, and the behaviour picks and places it. Physics judges.
+A person clicks once on a training instance, and the robot looks at it from more sides by itself.
+Then another instance that nobody has seen stands somewhere else in a cell of its own, and the
+behaviour picks and places it. Physics judges.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord, Work
 from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import PointPlanner, placer
+from tack_grasping.behaviour.search import look_around
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.surroundings import DepthSurroundings, bin_walls
 from tack_grasping.behaviour.tree import BehaviourTree
@@ -28,6 +32,7 @@ from tack_grasping.placing.reading import read_place_spec
 from tack_grasping.placing.spec import PlaceSpec
 from tack_perception import geometry
 from tack_perception.annotation import Annotation
+from tack_perception.annotations.carrying import NotSeenError, carried
 from tack_perception.detectors.base import KeypointDetector
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
@@ -51,6 +56,7 @@ from tack_sim.planning.planner import MotionPlanner
 FloatArray = NDArray[np.float64]
 
 SPOT = "spot"
+LOOKS = 6
 _SETTLE_S, _REST_S = 0.3, 1.5
 _CLICKS = 20  # places of the training instance until a point that can be grasped is seen
 _INTO_BIN = """
@@ -76,11 +82,13 @@ class TrialSetup:
         cell: with the instance that is picked.
         place: "bin", or "spot": a place on the table, as it stood.
         true_points: the points are given; the detector is not asked.
+        looks: from how many more sides the robot looks at what was clicked on.
     """
 
     cell: CellSetup
     place: str = BIN
     true_points: bool = False
+    looks: int = LOOKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,16 +163,18 @@ class Trials:
         world = CellWorld(layout)
         world.step(_SETTLE_S)
         graspable = {grasp.point for grasp in top_grasps(layout.target.model, _pose(world))}
-        shot = click(setup.cell, graspable)
-        perceive: Any = TruePoints(world)
-        if not setup.true_points:
-            perceive = self._enrolled(shot)
-        planner = self._planners.setdefault(setup.cell.robot, MotionPlanner(layout.profile))
+        planner = self._planners.get(setup.cell.robot)
+        if planner is None:
+            planner = self._planners[setup.cell.robot] = MotionPlanner(layout.profile)
+        looks = 0 if setup.true_points else setup.looks
+        shots = click(setup.cell, graspable, planner, looks)
+        label = shots[0].label
+        perceive: Any = TruePoints(world) if setup.true_points else self._enrolled(shots)
         motion = CellMotion(world, planner=planner)
         places = places_in(layout)
         for wall in bin_walls(places.bins):
             motion.add_box(*wall)
-        spec, spot = place_spec(setup, layout, shot.label)
+        spec, spot = place_spec(setup, layout, label)
         before = _pose(world)
         with CellEyes(world, perceive, wait=motion.wait, seed=setup.cell.seed) as eyes:
             robot = Robot(
@@ -175,20 +185,22 @@ class Trials:
                 ),
                 DepthSurroundings(layout.profile, motion.show, places.bins),
             )  # fmt: skip
-            task = PickPlaceTask(shot.label, setup.place)
+            task = PickPlaceTask(label, setup.place)
             tree = BehaviourTree(task, robot, motion.clock, self._config, self._witness(setup))
             record = tree.run()
-        true = geometry.apply(before, layout.target.model.position(shot.label))
+        true = geometry.apply(before, layout.target.model.position(label))
         seen = tree.stages.point
         point_error = math.nan if seen is None else float(np.linalg.norm(seen - true))
-        return self._judged(setup, shot.label, world, record, before, spot, point_error, began)
+        return self._judged(setup, label, world, record, before, spot, point_error, began)
 
-    def _enrolled(self, shot: Annotation) -> Callable[[RGBDFrame, FloatArray], list[Keypoint]]:
+    def _enrolled(
+        self, shots: Sequence[Annotation]
+    ) -> Callable[[RGBDFrame, FloatArray], list[Keypoint]]:
         if self._detector is None:
             raise InvalidInputError("a detector is needed where the true points are not given")
         self._detector.forget()
         pipeline = PerceptionPipeline(self._detector)
-        pipeline.enroll([shot])
+        pipeline.enroll(shots)
         return lambda frame, base_from_camera: pipeline.perceive(frame)
 
     def _judged(
@@ -232,12 +244,19 @@ class Trials:
 _THERE_M = 0.03
 
 
-def click(cell: CellSetup, graspable: set[str]) -> Annotation:
+def click(
+    cell: CellSetup, graspable: set[str], planner: MotionPlanner, looks: int = 0
+) -> list[Annotation]:
     """The click of a person on a training instance that lies in view: a point that can be grasped.
 
     Args:
         cell: whose seed decides which instance, and where it lies.
         graspable: names of the points to choose from.
+        planner: of the cell's robot.
+        looks: from how many more sides the robot looks at it afterwards.
+
+    Returns:
+        The click, then what it becomes in the other views that show the point.
 
     Raises:
         InvalidInputError: none of them is seen, wherever it lies.
@@ -248,13 +267,22 @@ def click(cell: CellSetup, graspable: set[str]) -> Annotation:
         instance, seed = int(rng.integers(train.start, train.stop)), int(rng.integers(2**31))
         world = CellWorld(CellSetup(cell.robot, cell.object_class, seed, instance).layout())
         world.step(_SETTLE_S)
-        with CellEyes(world, TruePoints(world, sorted(graspable)), seed=seed) as eyes:
+        motion = CellMotion(world, planner=planner)
+        true = TruePoints(world, sorted(graspable))
+        with CellEyes(world, true, wait=motion.wait, seed=seed) as eyes:
             sight = eyes.look()
-        [thing] = sight.things
-        seen = [label for label in sorted(graspable) if label in thing.points]
-        if seen:
-            keypoint = thing.keypoints[seen[int(rng.integers(len(seen)))]]
-            return Annotation(keypoint.label, keypoint.u, keypoint.v, sight.frame)
+            [thing] = sight.things
+            seen = [label for label in sorted(graspable) if label in thing.points]
+            if not seen:
+                continue
+            label = seen[int(rng.integers(len(seen)))]
+            keypoint, point = thing.keypoints[label], thing.points[label].position
+            shots = [Annotation(label, keypoint.u, keypoint.v, sight.frame)]
+            views = look_around(world.profile, motion, eyes, point, lambda why: None)
+            for view in itertools.islice(views, looks):
+                with contextlib.suppress(NotSeenError):
+                    shots.append(carried(label, point, view.frame, view.base_from_camera))
+            return shots
     raise InvalidInputError(
         f"{cell.object_class}: none of {', '.join(sorted(graspable)) or 'no point'} is seen"
     )

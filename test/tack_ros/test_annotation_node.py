@@ -241,3 +241,49 @@ def test_who_comes_late_still_hears_of_the_set(desk, graph):
     late = graph.listen(VisionInfo, "/annotation/set", qos.LATCHED)
     graph.wait(lambda: late, "the announcement")
     assert late[0].method == "tack annotation set"
+
+
+def test_a_click_is_carried_to_what_the_camera_sees_from_elsewhere(graph, tmp_path, make_frame):
+    desk = Desk(graph, tmp_path / "set", fixed_frame="base")
+    transforms = graph.publisher(TFMessage, "/tf", qos.TF)
+
+    def send(frame, x):
+        pose = geometry.from_axis_angle((0, 0, 1), 0.0, (x, 0, 0))
+        where = to_transform(pose, "base", frame.frame_id, frame.stamp_ns)
+        transforms.publish(TFMessage(transforms=[where]))
+        desk.send(frame)
+
+    answer = desk.call("carry")
+    assert (answer.success, answer.message) == (
+        False, "nothing was clicked on since this node began"
+    )  # fmt: skip
+    first = make_frame(desk.now())
+    send(first, 0.0)
+    for name, value in (("label", "rim"), ("pixel", [60.0, 50.0])):
+        desk.set(name, value)
+    assert desk.call("annotate").success
+    second = make_frame(desk.now(), seed=1)
+    send(second, 0.1)  # 0.1 m at 0.5 m and 150 px: 30 px
+    graph.wait(
+        lambda: desk.node._here is not None and desk.node._here[0].stamp_ns == second.stamp_ns,
+        "the place of the image",
+    )
+    answer = desk.call("carry")
+    assert answer.success, answer.message
+    assert answer.message.startswith("rim at pixel (30.0, 50.0)")
+    assert desk.on_disk() == [("rim", 60.0, 50.0), ("rim", 30.0, 50.0)]
+    third = make_frame(desk.now(), seed=2)
+    send(third, 0.4)
+    graph.wait(lambda: desk.node._here[0].stamp_ns == third.stamp_ns, "the place of the image")
+    answer = desk.call("carry")
+    assert not answer.success
+    assert answer.message == "rim: out of view, or at the border of the image"
+    assert len(desk.on_disk()) == 2
+    assert desk.call("load").success  # clicks of another session: who knows where the thing is now
+    assert desk.call("carry").message == "nothing was clicked on since this node began"
+
+
+def test_without_a_fixed_frame_clicks_are_not_carried(desk):
+    answer = desk.call("carry")
+    assert not answer.success
+    assert "set the parameter fixed_frame" in answer.message

@@ -21,6 +21,7 @@ from tack_cli.main import main
 from tack_grasping.behaviour.runs import read_run
 from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_perception import geometry
+from tack_perception.annotations import load_annotations
 from tack_ros.cell.probe import Probe
 from tack_ros.conversions.transforms import from_pose
 from tack_ros.environment import graph_environment, private_domain_id, share_folder
@@ -111,6 +112,24 @@ def test_what_would_be_done_is_told_and_nothing_moves(cell: Cell) -> None:
     unknown = cell.plan("lid").error_code
     assert Code.of(unknown.val) is Code.INVALID_OBJECT_NAME
     assert unknown.message == f"nobody has clicked on 'lid'; known points: {LABEL}"
+
+
+def test_one_click_becomes_several_by_looking_from_all_sides(
+    cell: Cell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = load_annotations(cell.runs.parent / "clicks")
+    assert main(["pick", LABEL, "--teach"]) == 0
+    assert f"'{LABEL}' is known from " in capsys.readouterr().out
+    shots = load_annotations(cell.runs.parent / "clicks")
+    assert len(before) == 1
+    assert len(shots) >= 4
+    stamps = {shot.frame.stamp_ns for shot in shots}
+    assert len(stamps) == len(shots)
+    np.testing.assert_allclose(cell.arm(), cell.layout.profile.home, atol=0.01)
+    answer = cell.plan()
+    assert Code.of(answer.error_code.val) is Code.SUCCESS, answer.error_code.message
+    grasp = from_pose(answer.grasps[0].grasp_pose.pose)
+    assert np.linalg.norm(grasp[:3, 3] - cell.lies_at()) < 0.05
 
 
 def test_what_cannot_be_done_is_refused_at_once(cell: Cell) -> None:
