@@ -24,6 +24,7 @@ from tack_perception.networks.model import KeypointModel
 from tack_perception.networks.sampling import peaks, to_cells
 
 FloatArray = NDArray[np.float64]
+_POSED = 2  # shots of a label whose objects are laid onto what is seen: those that fit it best
 _SIGMA = 0.5  # cells: how far off a right pose carries a point
 _ANYWHERE = 0.02  # least probability of no pose at all
 
@@ -81,40 +82,43 @@ class FusedReader:
         evidence["focus"] = peaks(heat)[2]
         if self.constellation:
             clicks = _Clicks.of(shots)
-            evidence["met"] = self._recognised(clicks, windows)
+            met = self._recognised(clicks, windows)
+            evidence["met"] = torch.from_numpy(np.maximum.reduceat(met, clicks.begins, axis=1))
             if closely:
-                prior, facts = self._predicted(clicks, windows, heat)
+                prior, facts = self._predicted(clicks, windows, heat, met)
                 heat = heat + prior
                 evidence |= facts
         return Found(heat, evidence)
 
-    def _recognised(self, clicks: _Clicks, windows: Sequence[Window]) -> Tensor:
-        """(W, L) how well the object of a label is found as a whole, by the best of its shots."""
+    def _recognised(self, clicks: _Clicks, windows: Sequence[Window]) -> FloatArray:
+        """(W, ΣK) how well the object of each shot is found as a whole."""
         heats = np.full((len(windows), len(clicks.flat)), FLOOR)
         for window, numbers in clicks.by_window.items():
             heats[:, numbers] = self._recogniser.heats(window, windows)[:, None]
-        return torch.from_numpy(np.maximum.reduceat(heats, clicks.begins, axis=1))
+        return heats
 
     def _predicted(
-        self, clicks: _Clicks, windows: Sequence[Window], heat: Tensor
+        self, clicks: _Clicks, windows: Sequence[Window], heat: Tensor, met: FloatArray
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """(W, L, h, w) logarithms of where labels must be, and what speaks for it."""
         shape = (len(windows), len(clicks.flat))
+        posed = clicks.best(met, _POSED)
         # Of each shot and pose the pixel and the weight; of each shot the facts.
         carried = np.zeros((*shape, LIKELY, 3))
         facts = np.zeros((*shape, len(FACTS)))
         for window, numbers in clicks.by_window.items():
-            pixels = np.stack([clicks.flat[n].pixel for n in numbers])
             for w, there in enumerate(windows):
+                asked = [n for n in numbers if posed[w, n]]
+                if not asked:
+                    continue
+                pixels = np.stack([clicks.flat[n].pixel for n in asked])
                 said = self._recogniser.predict(window, there, pixels)
                 if said is not None:
                     rows = np.concatenate([said.pixels, said.weights[..., None]], axis=-1)
-                    carried[w, numbers, : len(rows)] = rows.transpose(1, 0, 2)
-                    facts[w, numbers] = np.column_stack([said.facts[name] for name in FACTS])
+                    carried[w, asked, : len(rows)] = rows.transpose(1, 0, 2)
+                    facts[w, asked] = np.column_stack([said.facts[name] for name in FACTS])
         # Of several shots of a label the one counts whose object is recognised best.
-        ends = [*clicks.begins[1:], len(clicks.flat)]
-        bounds = zip(clicks.begins, ends, strict=True)
-        picked = np.stack([b + facts[:, b:e, 0].argmax(axis=1) for b, e in bounds], axis=1)
+        picked = np.stack([b + facts[:, b:e, 0].argmax(axis=1) for b, e in clicks.bounds], axis=1)
         every = np.arange(len(windows))[:, None]
         places = torch.from_numpy(carried[every, picked]).to(heat.device, torch.float32)
         told = torch.from_numpy(facts[every, picked]).to(heat.device, torch.float32)
@@ -183,6 +187,19 @@ class _Clicks:
         for number, shot in enumerate(flat):
             by_window.setdefault(shot.window, []).append(number)
         return cls(flat, begins, by_window)
+
+    @property
+    def bounds(self) -> list[tuple[int, int]]:
+        """Where the shots of each label begin and end."""
+        return list(zip(self.begins, [*self.begins[1:], len(self.flat)], strict=True))
+
+    def best(self, values: FloatArray, count: int) -> NDArray[np.bool_]:
+        """(W, ΣK) whether a shot is among the `count` of its label with the highest values."""
+        chosen = np.zeros(values.shape, np.bool_)
+        for begin, end in self.bounds:
+            order = np.argsort(-values[:, begin:end], axis=1, kind="stable")[:, :count]
+            np.put_along_axis(chosen[:, begin:end], order, True, axis=1)
+        return chosen
 
 
 def _mixture(carried: Tensor, size: Sequence[int], stride: int) -> Tensor:

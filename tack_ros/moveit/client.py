@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,14 @@ from moveit_msgs.msg import (
     CollisionObject,
     MoveItErrorCodes,
     PlanningScene,
+    PlanningSceneComponents,
 )
-from moveit_msgs.srv import ApplyPlanningScene, GetCartesianPath, GetPositionIK
+from moveit_msgs.srv import (
+    ApplyPlanningScene,
+    GetCartesianPath,
+    GetPlanningScene,
+    GetPositionIK,
+)
 from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode
@@ -35,7 +43,8 @@ FloatArray = NDArray[np.float64]
 _MOVE_GROUP, _EXECUTE = "move_action", "execute_trajectory"
 HELD = "held"
 """Name of what hangs in the gripper."""
-_CARTESIAN, _APPLY_SCENE = "compute_cartesian_path", "apply_planning_scene"
+_CARTESIAN = "compute_cartesian_path"
+_APPLY_SCENE, _GET_SCENE = "apply_planning_scene", "get_planning_scene"
 _IK = "compute_ik"
 _MOST_SWING = 2.5  # rad; of a joint on a straight way, which is short: more is another branch
 
@@ -107,20 +116,21 @@ class MoveItMotion:
 
         Args:
             base_from_gripper: (4, 4), m.
-            touching: where there is no free way, collisions on it do not matter.
+            touching: where there is no free way, what stands around may be touched; the arm itself
+                may not.
 
         Raises:
             MotionError: the line is possible only in part, or with move_group's code.
         """
         self._check_stopped()
         try:
-            trajectory = self._straight(base_from_gripper, avoid_collisions=True)
+            trajectory = self._straight(base_from_gripper)
         except MotionError as error:
             refused = (MoveItErrorCode.PREEMPTED, MoveItErrorCode.COMMUNICATION_FAILURE)
             if not touching or error.code in refused:
                 raise
-            # Only where it cannot be had otherwise: nothing then keeps the arm from itself either.
-            trajectory = self._straight(base_from_gripper, avoid_collisions=False)
+            with self._may_touch():
+                trajectory = self._straight(base_from_gripper)
         points = trajectory.joint_trajectory.points
         if not points:
             return  # there already
@@ -129,13 +139,31 @@ class MoveItMotion:
         _, result = self._run(ExecuteTrajectory, self._prefix + _EXECUTE, goal, allowed_s)
         _check(result.error_code, "straight way")
 
-    def _straight(self, base_from_gripper: FloatArray, *, avoid_collisions: bool) -> Any:
+    @contextlib.contextmanager
+    def _may_touch(self) -> Iterator[None]:
+        """While the block lasts everything may touch what stands around, for move_group."""
+        wanted = PlanningSceneComponents(
+            components=PlanningSceneComponents.ALLOWED_COLLISION_MATRIX
+            | PlanningSceneComponents.WORLD_OBJECT_NAMES
+        )
+        known = self._call(
+            GetPlanningScene, self._prefix + _GET_SCENE,
+            GetPlanningScene.Request(components=wanted), self.config.server_patience,
+        ).scene  # fmt: skip
+        before = known.allowed_collision_matrix
+        names = [item.id for item in known.world.collision_objects]
+        self.change_scene(requests.allowing(requests.touchable(before, names)))
+        try:
+            yield
+        finally:
+            self.change_scene(requests.allowing(before))
+
+    def _straight(self, base_from_gripper: FloatArray) -> Any:
         """The whole straight way, a moveit_msgs/RobotTrajectory. Raises MotionError."""
         request = requests.straight_request(
             self._profile,
             [self._tip(base_from_gripper)],
             self.config,
-            avoid_collisions=avoid_collisions,
         )
         name = self._prefix + _CARTESIAN
         self.loss.make_good()

@@ -11,6 +11,8 @@ from control_msgs.action import GripperCommand, ParallelGripperCommand
 from geometry_msgs.msg import Pose
 from moveit_msgs.action import MoveGroup
 from moveit_msgs.msg import (
+    AllowedCollisionEntry,
+    AllowedCollisionMatrix,
     AttachedCollisionObject,
     CollisionObject,
     Constraints,
@@ -32,6 +34,8 @@ from tack_ros.conversions.transforms import to_pose, to_pose_stamped, to_quatern
 
 FloatArray = NDArray[np.float64]
 
+OCTOMAP = "<octomap>"
+"""Name by which MoveIt calls what a depth camera's octomap shows."""
 _IK_NS = 100_000_000  # allowed for one inverse; MoveIt 2 reads whole seconds: 0 is its own default
 _WORKSPACE = 5.0  # m, to each side; half of what MoveIt takes (and warns of) where it is not said
 # Without thresholds an inverse that flips to another branch makes the arm swing on a "straight" way
@@ -110,8 +114,6 @@ def straight_request(
     profile: RobotProfile,
     base_from_tips: Sequence[FloatArray],
     config: MotionConfig,
-    *,
-    avoid_collisions: bool,
 ) -> GetCartesianPath.Request:
     """A straight way of the tip frame through poses, from where the robot is."""
     request = GetCartesianPath.Request(
@@ -122,7 +124,7 @@ def straight_request(
         max_step=config.straight_step,
         jump_threshold=_JUMP,
         revolute_jump_threshold=_BRANCH_STEP,
-        avoid_collisions=avoid_collisions,
+        avoid_collisions=True,
         max_velocity_scaling_factor=config.straight_speed,
         max_acceleration_scaling_factor=config.straight_speed,
     )
@@ -206,6 +208,38 @@ def scene_change(
     scene.world.collision_objects = list(objects)
     scene.robot_state.attached_collision_objects = list(attached)
     return scene
+
+
+def allowing(matrix: AllowedCollisionMatrix) -> PlanningScene:
+    """A change of the planning scene that replaces what may touch what."""
+    scene = scene_change()
+    scene.allowed_collision_matrix = matrix
+    return scene
+
+
+def touchable(matrix: AllowedCollisionMatrix, names: Iterable[str]) -> AllowedCollisionMatrix:
+    """The matrix with which everything may touch some objects, and what an octomap shows.
+
+    An entry counts more than a default (MoveIt's `AllowedCollisionMatrix::getAllowedCollision`), so
+    that both are set.
+    """
+    opened = {*names, OCTOMAP}
+    known = list(matrix.entry_names)
+    rows = [
+        AllowedCollisionEntry(
+            enabled=[
+                bool(value) or first in opened or second in opened
+                for second, value in zip(known, row.enabled, strict=True)
+            ]
+        )
+        for first, row in zip(known, matrix.entry_values, strict=True)
+    ]
+    defaults = dict(zip(matrix.default_entry_names, matrix.default_entry_values, strict=True))
+    defaults |= dict.fromkeys(sorted(opened), True)
+    return AllowedCollisionMatrix(
+        entry_names=known, entry_values=rows, default_entry_names=list(defaults),
+        default_entry_values=list(defaults.values()),
+    )  # fmt: skip
 
 
 def seconds(duration: Duration) -> float:

@@ -7,9 +7,11 @@ for a clock: hundreds of picks an hour can be tried, and the same seed gives the
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterable
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,23 +130,26 @@ class CellMotion:
     def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
         """Go in a straight line. Raises MotionError, InvalidInputError for no pose."""
         self._check_stopped()
+        scene = self._now()
         try:
-            trajectory = self._straight(base_from_gripper, avoid_collisions=True)
+            trajectory = self._straight(base_from_gripper, scene)
         except MotionError as error:
             if not touching or error.code is MoveItErrorCode.PREEMPTED:
                 raise
-            trajectory = self._straight(base_from_gripper, avoid_collisions=False)
+            # What stands around may be touched; the arm itself may not.
+            alone = dataclasses.replace(scene, world=MappingProxyType({}))
+            trajectory = self._straight(base_from_gripper, alone)
         self._execute(trajectory, "straight way")
 
-    def _straight(self, base_from_gripper: FloatArray, *, avoid_collisions: bool) -> Trajectory:
+    def _straight(self, base_from_gripper: FloatArray, scene: PlanningScene) -> Trajectory:
         config = self.config
         answer = self._planner.cartesian_path(
             CartesianRequest(
                 self._profile.group, (self._tip(base_from_gripper),),
-                max_step=config.straight_step, avoid_collisions=avoid_collisions,
+                max_step=config.straight_step, avoid_collisions=True,
                 velocity_scaling=config.straight_speed, acceleration_scaling=config.straight_speed,
             ),
-            self._now(),
+            scene,
             self._stopped.is_set,
         )  # fmt: skip
         if answer.trajectory is None:

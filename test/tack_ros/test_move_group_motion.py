@@ -127,7 +127,7 @@ def test_only_a_plan(cell):
 
 def test_a_straight_way_is_planned_then_executed(cell):
     wanted = pose(cell, (0.0, 0.0, -0.1))
-    request = requests.straight_request(cell.profile, [wanted], CONFIG, avoid_collisions=True)
+    request = requests.straight_request(cell.profile, [wanted], CONFIG)
     answer = cell.calls.call(GetCartesianPath, "/compute_cartesian_path", request, timeout_s=WAIT_S)
     assert answer.error_code.val == MoveItErrorCode.SUCCESS
     assert answer.fraction == pytest.approx(1.0)

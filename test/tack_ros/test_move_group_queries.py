@@ -319,9 +319,7 @@ def test_inverse_kinematics(cell):
 def test_a_straight_way_into_a_box_is_possible_in_part(cell):
     wall = cell.world.base_from_gripper()[:3, 3] + (0.0, 0.3, 0.0)
     assert apply(cell, requests.scene_change([box_at(cell, wall)]))
-    request = requests.straight_request(
-        cell.profile, [tip(cell, (0.0, 0.25, 0.0))], CONFIG, avoid_collisions=True
-    )
+    request = requests.straight_request(cell.profile, [tip(cell, (0.0, 0.25, 0.0))], CONFIG)
     answer = cell.calls.call(GetCartesianPath, "/compute_cartesian_path", request, timeout_s=WAIT_S)
     assert answer.error_code.val == Code.SUCCESS
     assert 0.1 < answer.fraction < 0.9

@@ -118,6 +118,23 @@ def test_boxes_stop_it_until_they_are_removed(cell, motion):
         motion.remove("wall")
 
 
+def test_what_stands_around_may_be_touched_where_that_is_wanted(cell, motion):
+    """A box that is only in the planning scene, around where the gripper goes."""
+    there = gripper_pose(cell)
+    there[2, 3] -= 0.08
+    motion.add_box("thing", there, np.array([0.1, 0.1, 0.1]))
+    with pytest.raises(MotionError, match=r"only \d+% of the straight way"):
+        motion.move_straight(there)
+    motion.move_straight(there, touching=True)
+    np.testing.assert_allclose(gripper_pose(cell)[:3, 3], there[:3, 3], atol=6e-3)
+    motion.remove("thing")
+    motion.move_home()
+    motion.add_box("thing", there, np.array([0.1, 0.1, 0.1]))
+    with pytest.raises(MotionError):  # only that one way was allowed to touch it
+        motion.move_straight(there)
+    motion.remove("thing")
+
+
 def test_what_is_held_moves_along(cell, motion):
     motion.add_box("held", gripper_pose(cell), np.array([0.05, 0.1, 0.05]))
     motion.attach("held")

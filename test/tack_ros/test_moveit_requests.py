@@ -124,7 +124,7 @@ def made_for(name: str) -> Recorded:
             requests.pose_goal(profile, there, CONFIG), requests.joint_goal(profile, home, CONFIG)
         ],
         GetCartesianPath: [
-            requests.straight_request(profile, [there], CONFIG, avoid_collisions=True)
+            requests.straight_request(profile, [there], CONFIG)
         ],
         ExecuteTrajectory: [
             ExecuteTrajectory.Goal(trajectory=RobotTrajectory(joint_trajectory=way))

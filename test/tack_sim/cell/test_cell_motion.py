@@ -72,6 +72,19 @@ def test_touching_allows_what_a_straight_way_may_not_else(
     assert missing(world, down(0.5, 0.0, 0.1))[0] < 0.003
 
 
+def test_even_where_it_may_touch_things_the_arm_does_not_touch_itself(
+    motion: CellMotion, world: CellWorld
+) -> None:
+    """With the elbow this way the forearm meets the shoulder before the hand is down."""
+    motion.move_joints(np.array([0.411, -1.063, -0.747, -2.776, -0.655, 1.798, -1.62]))
+    low = world.base_from_gripper()
+    low[2, 3] = 0.03
+    error = failing(lambda: motion.move_straight(low, touching=True))
+    assert error.code is Code.PLANNING_FAILED
+    assert "panda_link1 and panda_link5 overlap" in error.sentence
+    assert world.collisions == ()
+
+
 @pytest.mark.parametrize("pose", [down(1.5, 0, 0.3), down(0.5, 0, -0.6)], ids=["far", "below"])
 def test_what_is_out_of_reach_is_refused(
     motion: CellMotion, world: CellWorld, pose: np.ndarray
