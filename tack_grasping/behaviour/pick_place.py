@@ -20,6 +20,7 @@ from tack_grasping.behaviour.presence import presence
 from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
 from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Surroundings, Thing, View
+from tack_grasping.behaviour.sightings import Sightings
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.extent import Extent, extent_around
 from tack_grasping.fingers import cloud_around
@@ -84,6 +85,7 @@ class PickPlace:
         self.goal: PickPlaceGoal | None = None
         self.placed = False
         self._sight: Sight | None = None
+        self._sightings = Sightings()
         self._stamp_ns = -1
         self._extent: Extent | None = None
         self._things: tuple[Thing, ...] = ()
@@ -122,7 +124,7 @@ class PickPlace:
         label = self._task.label
         sight = self._eyes.look()
         self._check_fresh(sight)
-        self._sight = sight
+        sight = self._sight = self._sightings.add(sight)
         self._account.seen(sight)
         things = sight.having(label)
         if not things:

@@ -58,7 +58,7 @@ class PickPlaceTask:
 class BehaviourConfig(Configuration):
     """How much patience the behaviour has."""
 
-    tries: int = setting(6, "looks and grasps in all, before it gives up", low=1, high=50)
+    tries: int = setting(8, "looks and grasps in all, before it gives up", low=1, high=50)
     candidates: int = setting(6, "grasps that are tried on what one look has shown", low=1, high=50)
     repeats: int = setting(1, "how often a stage is done again at once", low=0, high=20)
     returns: int = setting(

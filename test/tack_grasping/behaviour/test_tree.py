@@ -187,7 +187,7 @@ def test_without_depth_it_says_so() -> None:
     record = robot.run()
     assert record.code is Code.INVALID_OBJECT_NAME
     assert record.reason == "look: no depth there"
-    assert robot.calls.count("look") == 6
+    assert robot.calls.count("look") == BehaviourConfig().tries
     assert robot.calls.count("gripper close") == 0
 
 

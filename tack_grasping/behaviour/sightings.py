@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several looks show together: a place that is seen from several sides is surer."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.points import NamedPoint
+
+FloatArray = NDArray[np.float64]
+
+_SAME_M = 0.02
+_ELSEWHERE_M = 0.05  # of the camera: from nearly the same place it errs in the same way
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Look:
+    camera: FloatArray
+    things: tuple[Thing, ...]
+
+    def confidence(self, point: NamedPoint) -> float:
+        """With which it has shown a point where this one is; 0 for none."""
+        return max(
+            (
+                seen.confidence
+                for thing in self.things
+                if (seen := thing.points.get(point.label)) is not None
+                and np.linalg.norm(seen.position - point.position) < _SAME_M
+            ),
+            default=0.0,
+        )
+
+
+class Sightings:
+    """Remembers looks. Make a new one for each cycle."""
+
+    def __init__(self) -> None:
+        self._looks: list[_Look] = []
+
+    def add(self, sight: Sight) -> Sight:
+        """The sight with what earlier looks from elsewhere have shown at the same places.
+
+        Where looks agree on a place they are wrong together only if each of them is: 1 - Π(1 - c).
+        A thing that has moved since is not where it was, so that nothing is added to it.
+        """
+        look = _Look(sight.base_from_camera[:3, 3].copy(), sight.things)
+        apart: list[_Look] = []
+        for earlier in reversed(self._looks):  # of several from one place the newest counts
+            places = [look, *apart]
+            if all(np.linalg.norm(earlier.camera - o.camera) > _ELSEWHERE_M for o in places):
+                apart.append(earlier)
+        self._looks.append(look)
+        things = tuple(
+            dataclasses.replace(
+                thing, points={label: _surer(p, apart) for label, p in thing.points.items()}
+            )
+            for thing in sight.things
+        )
+        return dataclasses.replace(sight, things=things)
+
+
+def _surer(point: NamedPoint, looks: list[_Look]) -> NamedPoint:
+    wrong = 1 - point.confidence
+    for look in looks:
+        wrong *= 1 - look.confidence(point)
+    return dataclasses.replace(point, confidence=1 - wrong)

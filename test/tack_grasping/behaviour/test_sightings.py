@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scripted import CAMERA
+
+from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.behaviour.sightings import Sightings
+from tack_grasping.points import NamedPoint
+from tack_perception import geometry
+from tack_perception.frame import RGBDFrame
+
+FRAME = RGBDFrame(
+    np.zeros((120, 160, 3), np.uint8), np.ones((120, 160), np.float32), CAMERA, 1, "camera"
+)
+
+
+def sight(camera_x: float, *points: tuple[str, float, float]) -> Sight:
+    """From x of the camera, m; each point (label, x, confidence) is a thing of its own."""
+    things = tuple(
+        Thing({label: NamedPoint(label, np.array([x, 0.0, 0.1]), np.eye(3) * 1e-6, confidence)})
+        for label, x, confidence in points
+    )
+    pose = geometry.make_transform(np.eye(3), (camera_x, 0.0, 0.5))
+    return Sight(FRAME, pose, things)
+
+
+def confidences(seen: Sight, label: str = "rim") -> list[float]:
+    return [thing.points[label].confidence for thing in seen.things if label in thing.points]
+
+
+def test_looks_that_agree_are_surer_together() -> None:
+    looks = Sightings()
+    assert confidences(looks.add(sight(0.0, ("rim", 0.5, 0.2)))) == pytest.approx([0.2])
+    assert confidences(looks.add(sight(0.2, ("rim", 0.51, 0.2)))) == pytest.approx([0.36])
+    # Each look counts by itself: not what it came to with the others.
+    assert confidences(looks.add(sight(0.4, ("rim", 0.505, 0.5)))) == pytest.approx([0.68])
+
+
+def test_what_is_elsewhere_or_is_called_otherwise_adds_nothing() -> None:
+    looks = Sightings()
+    looks.add(sight(0.0, ("rim", 0.5, 0.4), ("base", 0.6, 0.9)))
+    seen = looks.add(sight(0.2, ("rim", 0.6, 0.3), ("rim", 0.5, 0.1)))
+    assert confidences(seen) == pytest.approx([0.3, 1 - 0.6 * 0.9])
+
+
+def test_the_same_view_again_is_the_same_evidence() -> None:
+    looks = Sightings()
+    for _ in range(5):
+        seen = looks.add(sight(0.0, ("rim", 0.5, 0.2)))
+        assert confidences(seen) == pytest.approx([0.2])
+    looks.add(sight(0.3, ("rim", 0.5, 0.1)))
+    looks.add(sight(0.31, ("rim", 0.5, 0.3)))
+    seen = looks.add(sight(0.6, ("rim", 0.5, 0.0)))
+    assert confidences(seen) == pytest.approx([1 - 0.8 * 0.7])  # the newer one of the two
+
+
+def test_of_one_look_a_place_counts_once() -> None:
+    looks = Sightings()
+    looks.add(sight(0.0, ("rim", 0.5, 0.2), ("rim", 0.505, 0.3)))
+    assert confidences(looks.add(sight(0.2, ("rim", 0.5, 0.0)))) == pytest.approx([0.3])
