@@ -32,6 +32,7 @@ from tack_grasping.behaviour.planning import (
 from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.settings import PickPlaceTask, Planner
 from tack_grasping.behaviour.surroundings import DepthSurroundings, bin_walls
+from tack_grasping.behaviour.teaching import teach
 from tack_grasping.candidates import GraspSpec, SurfacePlannerConfig
 from tack_grasping.candidates.plan import counted
 from tack_grasping.error_codes import MoveItErrorCode, StageError
@@ -55,7 +56,6 @@ from tack_ros.node import TackNode
 from tack_ros.pick_place.eyes import Lookup, RosEyes
 from tack_ros.pick_place.jobs import Jobs
 from tack_ros.pick_place.messages import GivenGrasps, outcome_code, pose_of, to_error_code
-from tack_ros.pick_place.teaching import teach
 from tack_ros.pick_place.told import Handle, Told
 
 FloatArray = NDArray[np.float64]

@@ -35,8 +35,10 @@ def teach(
     if not things:
         why = sight.things[0].missing(label) if sight.things else f"'{label}' is not seen"
         raise StageError(MoveItErrorCode.INVALID_OBJECT_NAME, why)
-    views, learned, refused = 0, 0, list[str]()
-    for _ in look_around(profile, motion, eyes, things[0].points[label].position, refused.append):
+    views, learned = 0, 0
+    refused, unreached = list[str](), list[str]()
+    target = things[0].points[label].position
+    for _ in look_around(profile, motion, eyes, target, unreached.append):
         views += 1
         try:
             carry()
@@ -44,11 +46,11 @@ def teach(
         except TackError as error:
             refused.append(str(error))
     motion.move_home()
-    why = "; ".join(dict.fromkeys(refused))
+    why = "; ".join(dict.fromkeys(refused if views else unreached))
     if not learned:
         raise StageError(
             MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA,
-            f"'{label}' is seen in none of {views} other views: {why or 'the arm reaches none'}",
+            f"'{label}' is seen in none of {views} other views: {why or 'there is no other'}",
         )
     said = f"'{label}' is known from {learned} more sides now"
     return f"{said}; not from others: {why}" if why else said
