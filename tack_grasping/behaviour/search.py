@@ -36,11 +36,18 @@ def look_around(
         rejected: told why a view could not be had, a sentence.
 
     Raises:
-        MotionError: the arm does not move; a view that it does not reach is passed over.
+        MotionError: it was stopped, or is not set up; a view that is not reached is passed over.
         SightError: no image comes.
     """
     for poses in views_of(profile, target):
-        if _reached(motion, poses, rejected):
+        try:
+            reached = _reached(motion, poses, rejected)
+        except MotionError as error:
+            if decide(error.code, again=False, candidates=True) is Decision.GIVE_UP:
+                raise
+            rejected(f"view: {error.sentence}")  # it has met something on the way
+            continue
+        if reached:
             yield eyes.glance()
 
 

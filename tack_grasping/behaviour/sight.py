@@ -85,12 +85,13 @@ class Sight(View):
 class Surroundings(Protocol):
     """What a planner knows of what stands around."""
 
-    def update(self, view: View, target: FloatArray) -> None:
+    def update(self, view: View, target: FloatArray | None) -> None:
         """See what stands around a target, and let the planner know.
 
         Args:
             view: an image.
-            target: (K, 3) points on the target in the base frame, m: it is no obstacle.
+            target: (K, 3) points on the target in the base frame, m: it is no obstacle; None where
+                all is one.
 
         Raises:
             StageError: the image shows nothing of it, or the planner does not take it.

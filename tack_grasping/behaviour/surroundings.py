@@ -62,12 +62,13 @@ class DepthSurroundings:
         """Bins that stand there, by name, in the base frame."""
         self._known = tuple(_solid(one) for one in bins.values())
 
-    def update(self, view: View, target: FloatArray) -> None:
+    def update(self, view: View, target: FloatArray | None) -> None:
         """See what stands around a target, and show it.
 
         Args:
             view: an image.
-            target: (K, 3) points on the target in the base frame, m: it is no obstacle.
+            target: (K, 3) points on the target in the base frame, m: it is no obstacle; None where
+                all is one.
 
         Raises:
             StageError: the image shows nothing of it, or the planner does not take it.

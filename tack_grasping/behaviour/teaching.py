@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tack_grasping.behaviour.search import look_around
-from tack_grasping.behaviour.sight import Eyes
+from tack_grasping.behaviour.sight import Eyes, Surroundings
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.motion import Motion
 from tack_grasping.robot import RobotProfile
@@ -14,7 +14,12 @@ from tack_perception.errors import TackError
 
 
 def teach(
-    label: str, profile: RobotProfile, motion: Motion, eyes: Eyes, carry: Callable[[], str]
+    label: str,
+    profile: RobotProfile,
+    motion: Motion,
+    eyes: Eyes,
+    carry: Callable[[], str],
+    surroundings: Surroundings | None = None,
 ) -> str:
     """Go around a point that was clicked on, and have the click carried to each view.
 
@@ -22,6 +27,7 @@ def teach(
         label: of the point; it is in view now.
         profile, motion, eyes: the robot, its arm and its camera.
         carry: makes clicks of what the camera sees now; a sentence, or TackError.
+        surroundings: tells the planner what stands around, the thing itself too; None for nobody.
 
     Returns:
         From how many sides it is known now, and why not from others.
@@ -35,6 +41,8 @@ def teach(
     if not things:
         why = sight.things[0].missing(label) if sight.things else f"'{label}' is not seen"
         raise StageError(MoveItErrorCode.INVALID_OBJECT_NAME, why)
+    if surroundings is not None:
+        surroundings.update(sight, None)
     views, learned = 0, 0
     refused, unreached = list[str](), list[str]()
     target = things[0].points[label].position

@@ -238,9 +238,10 @@ class PickPlaceServers:
         try:
             self._task(label)
             with self._parts.jobs.alone():
+                robot = self._robot(self._planner(label, None))
                 response.message = teach(
-                    label, self._parts.profile, self._parts.motion, self._parts.eyes,
-                    self._parts.carry,
+                    label, robot.profile, robot.motion, robot.eyes, self._parts.carry,
+                    robot.surroundings,
                 )  # fmt: skip
             response.success = True
         except TackError as error:

@@ -278,6 +278,7 @@ def click(
             label = seen[int(rng.integers(len(seen)))]
             keypoint, point = thing.keypoints[label], thing.points[label].position
             shots = [Annotation(label, keypoint.u, keypoint.v, sight.frame)]
+            DepthSurroundings(world.profile, motion.show).update(sight, None)
             views = look_around(world.profile, motion, eyes, point, lambda why: None)
             for view in itertools.islice(views, looks):
                 with contextlib.suppress(NotSeenError):
