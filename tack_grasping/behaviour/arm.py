@@ -20,6 +20,7 @@ FloatArray = NDArray[np.float64]
 Box = tuple[FloatArray, FloatArray]
 """(4, 4) gripper_from_box and (3,) full side lengths, m."""
 
+_RISE, _RISES = 0.06, 3  # m at a time, and how often, until what is held is clear
 _EARLY = 0.03  # m before its place at which what is held may meet the support
 
 
@@ -74,7 +75,32 @@ class Arm:
         self.out, self.at_place = None, False
 
     def carry(self, base_from_gripper: FloatArray) -> None:
-        """Go on a free way, with what is held kept clear of all else. Raises MotionError."""
+        """Go on a free way, with what is held kept clear of all else.
+
+        The box around what is held is larger than the thing, and begins beside its neighbours: so
+        where it overlaps them the arm first goes on upwards.
+
+        Raises:
+            MotionError: there is no such way, or the arm does not follow.
+        """
+        for rises in range(_RISES + 1):
+            try:
+                self._carry(base_from_gripper)
+                return
+            except MotionError as error:
+                if rises == _RISES or error.code is not MoveItErrorCode.START_STATE_IN_COLLISION:
+                    raise
+                above = self._here()
+                if above is None:
+                    raise
+                above[2, 3] += _RISE
+                try:
+                    self._motion.move_straight(above, touching=True)
+                except MotionError as beyond:
+                    # Why it could not begin is what a person has to know; but a stop is a stop.
+                    raise beyond if beyond.code is MoveItErrorCode.PREEMPTED else error from beyond
+
+    def _carry(self, base_from_gripper: FloatArray) -> None:
         if self.box is not None:
             self._motion.hold(*self.box)
         try:
@@ -114,14 +140,17 @@ class Arm:
         self.lower(goal.grasp)
 
     def _distance_to(self, base_from_gripper: FloatArray) -> float | None:
-        """From where the wrist camera says that the gripper is, m; None where it cannot say."""
+        """From where the gripper is, m; None where that is not known."""
+        here = self._here()
+        return None if here is None else float(np.linalg.norm((here - base_from_gripper)[:3, 3]))
+
+    def _here(self) -> FloatArray | None:
+        """(4, 4) base_from_gripper, by the wrist camera; None where it cannot say."""
         try:
             here = gripper_of(self._profile, self._eyes.glance())
         except SightError:
             return None
-        if here is None:
-            return None
-        return float(np.linalg.norm(here[:3, 3] - base_from_gripper[:3, 3]))
+        return None if here is None else here.copy()
 
     def _straight_or_planned(self, pose: FloatArray) -> None:
         """Go straight; where a joint's limit forbids that, any free way will do.

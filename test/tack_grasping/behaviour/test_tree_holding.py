@@ -72,6 +72,41 @@ def test_what_cannot_be_carried_is_put_back_and_grasped_again(code: Code) -> Non
     ]  # fmt: skip
 
 
+def test_what_is_held_beside_its_neighbours_goes_up_until_it_is_clear() -> None:
+    beside = error(Code.START_STATE_IN_COLLISION, "held and thing_1 overlap by 12 mm")
+    heights: list[float] = []
+    robot = Scripted(
+        {
+            "to preplace": [beside, beside],
+            "straight ": [None, lambda robot: heights.append(robot.pose[2, 3])],
+        }
+    )
+    record = robot.run()
+    assert record.success
+    assert record.attempts == 1
+    way = robot.calls[robot.calls.index("straight lift") :]
+    rise = ["hold", "to preplace", "let go", "glance", "straight "]
+    begun = way.index("hold")
+    assert way[begun : begun + 12] == [*rise, *rise, "hold", "to preplace"]
+    lift = robot._pose_of("lift")[2, 3]
+    assert heights == pytest.approx([lift + 0.06])  # where it was when the second rise began
+
+
+def test_what_never_gets_clear_is_put_back_as_it_came() -> None:
+    beside = error(Code.START_STATE_IN_COLLISION, "held and thing_1 overlap by 12 mm")
+    robot = Scripted({"to preplace": always(beside)})
+    record = robot.run(config=ONE_TRY)
+    assert record.reason.startswith("carry: held and thing_1 overlap by 12 mm")
+    assert robot.calls.count("straight ") == 3
+    np.testing.assert_allclose(robot.blocks, [SOURCE], atol=1e-9)
+
+
+def test_a_stop_while_it_goes_up_is_a_stop() -> None:
+    beside = error(Code.START_STATE_IN_COLLISION, "held and thing_1 overlap by 12 mm")
+    robot = Scripted({"to preplace": [beside], "straight ": [error(Code.PREEMPTED, "stopped")]})
+    assert robot.run().code is Code.PREEMPTED
+
+
 def test_what_was_lowered_in_vain_goes_up_before_it_is_put_back() -> None:
     robot = Scripted({"straight place": [error(Code.FAILURE)]})
     record = robot.run(config=ONE_TRY)
