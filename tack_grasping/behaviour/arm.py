@@ -147,10 +147,9 @@ class Arm:
     def _here(self) -> FloatArray | None:
         """(4, 4) base_from_gripper, by the wrist camera; None where it cannot say."""
         try:
-            here = gripper_of(self._profile, self._eyes.glance())
+            return gripper_of(self._profile, self._eyes.glance())
         except SightError:
             return None
-        return None if here is None else here.copy()
 
     def _straight_or_planned(self, pose: FloatArray) -> None:
         """Go straight; where a joint's limit forbids that, any free way will do.

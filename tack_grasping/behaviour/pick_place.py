@@ -126,10 +126,7 @@ class PickPlace:
         self._check_fresh(sight)
         sight = self._sight = self._sightings.add(sight)
         self._account.seen(sight)
-        things = sight.having(label)
-        if not things:
-            why = sight.things[0].missing(label) if sight.things else f"'{label}' is not seen"
-            raise SightError(_CODE.INVALID_OBJECT_NAME, why)
+        things = sight.found(label)
         if self._near is not None:
             near = self._near
             things = tuple(

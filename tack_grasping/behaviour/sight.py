@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_grasping.error_codes import StageError
+from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.points import NamedPoint
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
@@ -80,6 +80,18 @@ class Sight(View):
     def having(self, label: str) -> tuple[Thing, ...]:
         """The things on which a label was found, with its position."""
         return tuple(thing for thing in self.things if label in thing.points)
+
+    def found(self, label: str) -> tuple[Thing, ...]:
+        """The same, at least one.
+
+        Raises:
+            SightError: there is none; says why.
+        """
+        things = self.having(label)
+        if not things:
+            why = self.things[0].missing(label) if self.things else f"'{label}' is not seen"
+            raise SightError(MoveItErrorCode.INVALID_OBJECT_NAME, why)
+        return things
 
 
 class Surroundings(Protocol):

@@ -37,10 +37,7 @@ def teach(
         StageError: the point is not seen, or in no other view.
     """
     sight = eyes.look()
-    things = sight.having(label)
-    if not things:
-        why = sight.things[0].missing(label) if sight.things else f"'{label}' is not seen"
-        raise StageError(MoveItErrorCode.INVALID_OBJECT_NAME, why)
+    things = sight.found(label)
     if surroundings is not None:
         surroundings.update(sight, None)
     views, learned = 0, 0

@@ -211,11 +211,7 @@ class PickPlaceServers:
         try:
             task, planner = self._task(label), self._planner(label, None)
             sight = self._parts.eyes.look()
-            things = sight.having(label)
-            if not things:
-                why = sight.things[0].missing(label) if sight.things else f"'{label}' is not seen"
-                raise StageError(MoveItErrorCode.INVALID_OBJECT_NAME, why)
-            plans = [planner.plan(sight, thing, task) for thing in things]
+            plans = [planner.plan(sight, thing, task) for thing in sight.found(label)]
         except TackError as error:
             response.error_code = to_error_code(_code_of(error), _sentence(error))
             return response
