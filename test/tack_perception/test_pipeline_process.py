@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tack_perception import pipeline_server
 from tack_perception.annotation import Annotation
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.detectors import make_detector
+from tack_perception.detectors.dense import DenseDescriptorDetector
 from tack_perception.encodings import RawFrame, encode_color, encode_depth
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.lifting import LiftingConfig
@@ -79,6 +81,30 @@ def test_what_was_enrolled_stays_when_new_shots_are_refused(process):
     process.enroll([])
     assert process.labels == ()
     assert process.perceive(raw_frame()) == []
+
+
+def test_shots_that_follow_are_added_and_share_the_picture(monkeypatch):
+    given: list[list[Annotation]] = []
+
+    class Noting(DenseDescriptorDetector):
+        def enroll(self, shots):
+            given.append(list(shots))
+            super().enroll(shots)
+
+    monkeypatch.setattr(pipeline_server, "make_detector", lambda method, settings: Noting())
+    server = pipeline_server.Server()
+    server.start("dense", {})
+    server.enroll([shot()])
+    other = Annotation("other", 60.0, 52.0, raw_frame().frame())
+    assert server.enroll([shot(), other]) == ("corner", "other")
+    assert [[one.label for one in some] for some in given] == [["corner"], ["other"]]
+    assert given[0][0].frame is given[1][0].frame  # points of one picture belong to one thing
+    assert server.enroll([other]) == ("other",)  # the first was deleted: everything anew
+    assert [one.label for one in given[2]] == ["other"]
+    blank = dataclasses.replace(raw_frame().frame(), color=np.zeros((120, 160, 3), np.uint8))
+    with pytest.raises(InvalidInputError):
+        server.enroll([other, Annotation("blank", 84.0, 52.0, blank)])
+    assert server.enroll([other, shot()]) == ("other", "corner")
 
 
 def test_wrong_input_and_faults_come_back_as_errors(process):
