@@ -4,8 +4,7 @@
 Three logistic regressions of a few facts say how probable it is that the object is the one that was
 clicked (presence), that the point itself is seen there (seen), and that the pixel is right
 (confidence). One factor and one floor make the spread of the heat map a covariance. All of it is
-fitted by `learning.calibration` and kept in the model's description. Labels with several shots have
-regressions of their own: what counts for the best of many shots is high for a stranger, too.
+fitted by `learning.calibration` and kept in the model's description.
 """
 
 from __future__ import annotations
@@ -22,9 +21,6 @@ from tack_perception.errors import FileFormatError
 
 FloatArray = NDArray[np.float64]
 
-AVERAGE = "alike_on_average"
-"""A fact that tells nothing new of a label with one shot."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evidence:
@@ -34,13 +30,11 @@ class Evidence:
         pixels: (W, L, 2) most likely places, px of the window's picture.
         covariances: (W, L, 2, 2) of the heat maps around them, px².
         facts: by name (W, L).
-        shots: (L,) how many the labels have.
     """
 
     pixels: FloatArray
     covariances: FloatArray
     facts: Mapping[str, NDArray[Any]]
-    shots: NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,15 +69,6 @@ class Judgements:
             self.visible[window, chosen],
         )
 
-    def where(self, columns: NDArray[np.bool_], other: Judgements) -> Judgements:
-        """The same with some labels, (L,), as another has judged them."""
-
-        def chosen(name: str) -> NDArray[Any]:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            return np.where(columns.reshape(-1, *[1] * (mine.ndim - 2)), theirs, mine)
-
-        return Judgements(*(chosen(field.name) for field in dataclasses.fields(self)))
-
 
 @dataclasses.dataclass(frozen=True)
 class Logistic:
@@ -116,7 +101,6 @@ class Judges:
         threshold: of `seen`, from which a point counts as visible.
         factor: by which the heat map's covariance is multiplied.
         floor_px: standard deviation that is added to it, px of the picture.
-        several: the same for labels with more than one shot; None: as for those with one.
     """
 
     presence: Logistic | None = None
@@ -125,7 +109,6 @@ class Judges:
     threshold: float = 0.5
     factor: float = 1.0
     floor_px: float = 0.5
-    several: Judges | None = None
 
     def recognise(self, evidence: Evidence) -> FloatArray:
         """(W, L) probability that this is the object: a first look is enough to tell.
@@ -133,12 +116,7 @@ class Judges:
         Raises:
             FileFormatError: the regression asks for what this detector does not tell.
         """
-        presence = _weigh(self.presence, evidence)
-        if self.several is None:
-            return presence
-        many = self.several.recognise(evidence)
-        chosen: FloatArray = np.where(evidence.shots > 1, many, presence)
-        return chosen
+        return _weigh(self.presence, evidence)
 
     def judge(self, evidence: Evidence) -> Judgements:
         """Weigh what a closer look found.
@@ -150,13 +128,8 @@ class Judges:
             _weigh(one, evidence) for one in (self.presence, self.seen, self.right)
         )
         covariances = evidence.covariances * self.factor + np.eye(2) * self.floor_px**2
-        one = Judgements(
+        return Judgements(
             evidence.pixels, covariances, presence, seen, right, seen >= self.threshold
-        )
-        return (
-            one
-            if self.several is None
-            else one.where(evidence.shots > 1, self.several.judge(evidence))
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -168,7 +141,7 @@ class Judges:
             weights = dict(zip(one.names, map(float, one.weights), strict=True))
             return {"weights": weights, "offset": float(one.offset)}
 
-        told = {
+        return {
             "presence": plain(self.presence),
             "seen": plain(self.seen),
             "right": plain(self.right),
@@ -176,7 +149,6 @@ class Judges:
             "factor": float(self.factor),
             "floor_px": float(self.floor_px),
         }
-        return told if self.several is None else {**told, "several": self.several.as_dict()}
 
     @classmethod
     def from_dict(cls, content: Any, where: str) -> Judges:
@@ -203,7 +175,6 @@ class Judges:
                 logistic(content["seen"]),
                 logistic(content["right"]),
                 *numbers,
-                cls.from_dict(content["several"], where) if "several" in content else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FileFormatError(f"{where}: calibration cannot be understood: {error}") from error

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tack_perception.annotation import Annotation
 from tack_perception.crops import Crop
-from tack_perception.detectors.confidence_model import AVERAGE, Evidence, Judgements, Judges
+from tack_perception.detectors.confidence_model import Evidence, Judgements, Judges
 from tack_perception.detectors.scene import (
     Scene,
     Window,
@@ -240,13 +240,13 @@ class LearnedDetector:
             found = self.reader.find(shots, windows, closely=closely)
             places, covariances, shares = peaks(found.heat)
             pixels = to_pixels(places, self.model.stride)
+        alike = _alike(windows, shots)
         facts = {name: value.float().cpu().numpy() for name, value in found.evidence.items()}
-        facts |= {"share": shares.cpu().numpy(), **_likeness(windows, shots)}
+        facts |= {"share": shares.cpu().numpy(), "alike": alike}
         return Evidence(
             pixels.cpu().numpy().astype(np.float64),
             covariances.cpu().numpy().astype(np.float64) * self.model.stride**2,
             facts,
-            np.array([len(several) for several in shots]),
         )
 
     def _windows(self, frame: RGBDFrame) -> list[Window]:
@@ -303,19 +303,16 @@ class LearnedDetector:
         }
 
 
-def _likeness(windows: Sequence[Window], shots: Sequence[Sequence[Shot]]) -> dict[str, FloatArray]:
-    """(W, L) how much a window's object is like a label's likest shot, and like all on average."""
+def _alike(windows: Sequence[Window], shots: Sequence[Sequence[Shot]]) -> FloatArray:
+    """(W, L) how much a window's object is like that of a label's likest shot."""
     here = torch.stack([window.embedding for window in windows])
     # Points of one object share its window: each window is compared once.
     clicked = {id(shot.window): shot.window for several in shots for shot in several}
     number = {key: n for n, key in enumerate(clicked)}
     there = torch.stack([window.embedding for window in clicked.values()])
     products: FloatArray = (here @ there.T).numpy().astype(np.float64)
-    columns = [products[:, [number[id(shot.window)] for shot in several]] for several in shots]
-    return {
-        "alike": np.stack([one.max(axis=1) for one in columns], axis=1),
-        AVERAGE: np.stack([one.mean(axis=1) for one in columns], axis=1),
-    }
+    columns = [[number[id(shot.window)] for shot in several] for several in shots]
+    return np.stack([products[:, several].max(axis=1) for several in columns], axis=1)
 
 
 def _places(length: int, side: float) -> NDArray[np.float64]:

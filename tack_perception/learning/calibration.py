@@ -9,7 +9,7 @@ covariance come out (`detectors.confidence_model`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from tack_perception.annotation import Annotation
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.configuration import Configuration, setting
-from tack_perception.detectors.confidence_model import AVERAGE, Evidence, Judges, Logistic
+from tack_perception.detectors.confidence_model import Evidence, Judges, Logistic
 from tack_perception.detectors.fused import FusedReader
 from tack_perception.detectors.learned import LearnedDetector
 from tack_perception.detectors.scene import ZOOM, Window
@@ -28,13 +28,12 @@ from tack_perception.detectors.settings import LearnedConfig
 from tack_perception.detectors.shipped import CALIBRATION, FUSION, make_reader
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
-from tack_perception.learning.carry import Carried, carry
+from tack_perception.learning.carry import carry
 from tack_perception.learning.pack import Pack
 from tack_perception.networks.model import KeypointModel
 
 FloatArray = NDArray[np.float64]
 FUSION_WEIGHTS = (0.25, 0.5, 1.0, 2.0)
-_LARGE = 600  # px, of a thing that is clicked on
 _RIDGE = 1e-3  # weight of the squared, standardised weights: correlated facts stay tame
 
 
@@ -47,10 +46,6 @@ class CalibrationConfig(Configuration):
     same_share: float = setting(
         0.5, "share of pairs with one instance; in the others it is two of a class", low=0, high=1
     )
-    most_shots: int = setting(
-        7, "of a label, where what several are worth is weighed (1: it is not)", low=1
-    )  # fmt: skip
-    several_pairs: int = setting(200, "pairs of pictures for that", low=20)
     right_share: float = setting(
         0.05, "an answer this near to the truth, in sides of the window, is right", low=0.005,
         high=0.5,
@@ -116,21 +111,11 @@ def calibrate(
         detector = LearnedDetector(
             model, make_reader(kind, model, notes), Judges(), LearnedConfig()
         )
-        notes[CALIBRATION][kind] = judged(detector, pack, config, progress=progress).as_dict()
+        answers = ask(detector, pack, config, progress=progress)
+        notes[CALIBRATION][kind] = fit(
+            answers, config, model.config.crop_px, detector.reader.closer
+        ).as_dict()
     return notes
-
-
-def judged(
-    detector: LearnedDetector, pack: Pack, config: CalibrationConfig, *, progress: bool = False
-) -> Judges:
-    """What a detector's answers are worth, after one click and after several."""
-    size, closer = detector.model.config.crop_px, detector.reader.closer
-    one = fit(ask(detector, pack, config, progress=progress), config, size, closer)
-    if config.most_shots < 2:
-        return one
-    few = dataclasses.replace(config, pairs=config.several_pairs)
-    answers = ask(detector, pack, few, several=True, progress=progress)
-    return dataclasses.replace(one, several=fit(answers, config, size, closer, several=True))
 
 
 def _fusion(model: KeypointModel, pack: Pack, config: CalibrationConfig, progress: bool) -> float:
@@ -148,12 +133,7 @@ def _fusion(model: KeypointModel, pack: Pack, config: CalibrationConfig, progres
 
 
 def ask(
-    detector: LearnedDetector,
-    pack: Pack,
-    config: CalibrationConfig,
-    *,
-    several: bool = False,
-    progress: bool = False,
+    detector: LearnedDetector, pack: Pack, config: CalibrationConfig, *, progress: bool = False
 ) -> Answers:
     """Let a detector look for clicks on pairs of pictures of a data set.
 
@@ -161,7 +141,6 @@ def ask(
         detector: without shots; its judges are not asked.
         pack: the data, of instances that it has not learned from.
         config: settings.
-        several: whether a label has more shots than the click: all of them are of one instance.
         progress: show a progress bar.
 
     Raises:
@@ -172,8 +151,7 @@ def ask(
     for _ in tqdm(range(config.pairs), "calibrating", disable=not progress, unit="pair"):
         pair = choose_pair(pack, config, rng)
         if pair is not None:
-            count = int(rng.integers(1, config.most_shots)) if several else 0
-            rows += _answers(detector, pack, *pair, config, count, rng)
+            rows += _answers(detector, pack, *pair, config, rng)
     detector.forget()
     if not rows:
         raise InvalidInputError("no two pictures in the data share a point: nothing to weigh")
@@ -186,12 +164,7 @@ def ask(
 
 
 def fit(
-    answers: Answers,
-    config: CalibrationConfig,
-    size: int,
-    closer: Set[str] = frozenset(),
-    *,
-    several: bool = False,
+    answers: Answers, config: CalibrationConfig, size: int, closer: Set[str] = frozenset()
 ) -> Judges:
     """What the answers are worth.
 
@@ -200,20 +173,21 @@ def fit(
         config: settings.
         size: side of its windows, px.
         closer: facts that a first look does not tell: whether an object is there is judged without.
-        several: whether the labels had more than one shot.
     """
     right = answers.seen & (answers.error_px <= config.right_share * size)
-    facts = {n: fact for n, fact in answers.facts.items() if several or n != AVERAGE}
-    judges = Judges(
-        logistic({n: fact for n, fact in facts.items() if n not in closer}, answers.present),
-        logistic(facts, answers.seen),
-        logistic(facts, right),
+    judged = Judges(
+        logistic(
+            {name: fact for name, fact in answers.facts.items() if name not in closer},
+            answers.present,
+        ),
+        logistic(answers.facts, answers.seen),
+        logistic(answers.facts, right),
     )
-    assert judges.seen is not None
-    scores = judges.seen(facts)
+    assert judged.seen is not None
+    scores = judged.seen(answers.facts)
     threshold = _threshold(scores[answers.seen], scores[~answers.seen], config)
     factor, floor = _covariance(answers, right)
-    return dataclasses.replace(judges, threshold=threshold, factor=factor, floor_px=floor)
+    return dataclasses.replace(judged, threshold=threshold, factor=factor, floor_px=floor)
 
 
 def logistic(facts: Mapping[str, NDArray[Any]], truth: NDArray[np.bool_]) -> Logistic:
@@ -266,7 +240,7 @@ def choose_pair(
     pack: Pack, config: CalibrationConfig, rng: np.random.Generator
 ) -> tuple[int, int] | None:
     """Two things of a class, in two views."""
-    large = np.flatnonzero(pack.things["pixels"] >= _LARGE)
+    large = np.flatnonzero(pack.things["pixels"] >= 600)
     first = int(rng.choice(large))
     thing = pack.things[first]
     others = pack.things[large]
@@ -276,30 +250,12 @@ def choose_pair(
     return (first, int(rng.choice(large[fits]))) if fits.any() else None
 
 
-def further_shots(
-    pack: Pack, first: int, second: int, count: int, rng: np.random.Generator
-) -> Iterator[tuple[int, Carried]]:
-    """Views that show more of what was clicked on, and its points in them.
-
-    Those of the same scene come first: so does a camera that is taken around a thing.
-    """
-    things, thing = pack.things, pack.things[first]
-    taken = (int(thing["view"]), int(things[second]["view"]))
-    fits = (things["instance"] == thing["instance"]) & ~np.isin(things["view"], taken)
-    others = rng.permutation(np.flatnonzero(fits & (things["pixels"] >= _LARGE)))
-    scenes = pack.views["scene"]
-    near = scenes[things["view"][others]] == scenes[taken[0]]
-    for other in others[np.argsort(~near, kind="stable")][:count]:
-        yield int(things["view"][other]), carry(pack, first, pack, int(other))
-
-
 def _answers(
     detector: LearnedDetector,
     pack: Pack,
     first: int,
     second: int,
     config: CalibrationConfig,
-    more: int,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
     thing, other = pack.things[first], pack.things[second]
@@ -309,15 +265,6 @@ def _answers(
     detector.forget()
     pixels = thing["point_pixel"][clicks].astype(float).tolist()
     detector.enroll([Annotation(f"p{n}", u, v, shot) for n, (u, v) in enumerate(pixels)])
-    for view, seen in further_shots(pack, first, second, more, rng):
-        frame = frame_of(pack, view)
-        detector.enroll(
-            [
-                Annotation(f"p{n}", *seen.pixels[click].tolist(), frame)
-                for n, click in enumerate(clicks)
-                if seen.visible[click]
-            ]
-        )
     windows, evidence = detector.evidence(query)
     rows = []
     in_view = np.flatnonzero(pack.things["view"] == other["view"])
