@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,14 +127,35 @@ class PickPlace:
         self._check_fresh(sight)
         sight = self._sight = self._sightings.add(sight)
         self._account.seen(sight)
+        if self._near is None:
+            self._compare(sight.having(label))
         things = sight.found(label)
         if self._near is not None:
             near = self._near
             things = tuple(
                 sorted(things, key=lambda t: np.linalg.norm(t.points[label].position - near))
             )[:1]
+            self._search.about(things[0].points[label].position)
         self._things = things
-        self._search.about(things[0].points[label].position)
+
+    def _compare(self, things: Sequence[Thing]) -> None:
+        """Nothing that looks a little like the thing is taken before all of the table was seen.
+
+        Raises:
+            SightError: there may be something better elsewhere.
+        """
+        label, sure = self._task.label, self._config.sure
+        surest = self._sightings.surest(label)
+        if surest is None:
+            return
+        confidence = max((thing.points[label].confidence for thing in things), default=0.0)
+        self._search.about(surest.position, sure=confidence >= sure)
+        if things and confidence < sure and not self._search.exhaustive:
+            raise SightError(
+                _CODE.INVALID_OBJECT_NAME,
+                f"'{label}' is seen with confidence {confidence:.2f}; where it is below {sure:g},"
+                " the table is looked over for a better one first",
+            )
 
     def scene(self) -> None:
         """Let the planner know what stands around it."""

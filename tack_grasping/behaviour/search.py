@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.behaviour.decisions import Decision, decide
 from tack_grasping.behaviour.sight import Eyes, SightError, View
-from tack_grasping.behaviour.views import search_views, views_of
+from tack_grasping.behaviour.views import search_views, views_of, wrist_camera
 from tack_grasping.motion import Motion, MotionError
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
@@ -69,11 +69,17 @@ def _reached(motion: Motion, poses: Sequence[FloatArray], rejected: Callable[[st
 class Search:
     """Goes to one view after another: home first, then around the thing, or over the workspace.
 
+    Where it is not sure that this is the thing, one view around it may make it so; if not, the
+    whole workspace is looked over before it is gone around further.
+
     Args:
         profile: the robot.
         motion: its arm.
         eyes: its camera.
         rejected: told why a view could not be had, a sentence.
+
+    Attributes:
+        exhaustive: the whole workspace was looked over, as far as the arm gets.
     """
 
     def __init__(
@@ -81,14 +87,18 @@ class Search:
     ) -> None:
         self._profile, self._motion, self._eyes, self._rejected = profile, motion, eyes, rejected
         self._been_home = False
-        self._around: Iterator[tuple[FloatArray, ...]] | None = None
+        self._over = search_views(profile)
+        self._around: Iterator[tuple[FloatArray, ...]] = iter(())
         self._target: FloatArray | None = None
+        self._sure = False
+        self._confirmed = False
+        self.exhaustive = wrist_camera(profile) is None
 
-    def about(self, target: FloatArray) -> None:
-        """It is known where to look: (3,) in the base frame, m."""
+    def about(self, target: FloatArray, *, sure: bool = True) -> None:
+        """Where to look: (3,) in the base frame, m, and whether the thing is surely there."""
         if self._target is None or np.linalg.norm(target - self._target) > _MOVED:
-            self._around = None
-        self._target = target
+            self._around = views_of(self._profile, target)
+        self._target, self._sure = target, sure
 
     def go(self, last: View | None) -> None:
         """Go where the thing has not been looked at from.
@@ -104,20 +114,27 @@ class Search:
             self._been_home = True
             if last is None or self._sees_anew(last):
                 return
-        for poses in self._views():
-            if _reached(self._motion, poses, self._rejected):
+        if self._target is not None and not self._sure and not self._confirmed:
+            self._confirmed = True
+            if self._next_of(self._around):
                 return
-        self._around = None  # all was tried: once around again
+        if not self._sure and not self.exhaustive:
+            if self._next_of(self._over):
+                return
+            self.exhaustive = True
+        if self._next_of(self._around):
+            return
+        # All was tried: once around again.
+        if self._target is None:
+            self._over = search_views(self._profile)
+            self.exhaustive = wrist_camera(self._profile) is None
+        else:
+            self._around = views_of(self._profile, self._target)
         self._motion.move_home()
 
-    def _views(self) -> Iterator[tuple[FloatArray, ...]]:
-        """Those that were not looked from yet."""
-        if self._around is None:
-            target = self._target
-            self._around = (
-                search_views(self._profile) if target is None else views_of(self._profile, target)
-            )
-        return self._around
+    def _next_of(self, views: Iterator[tuple[FloatArray, ...]]) -> bool:
+        """Whether the arm has gone to another of them."""
+        return any(_reached(self._motion, poses, self._rejected) for poses in views)
 
     def _sees_anew(self, last: View) -> bool:
         """Whether the camera is elsewhere than it was, or may be."""

@@ -58,7 +58,7 @@ class PickPlaceTask:
 class BehaviourConfig(Configuration):
     """How much patience the behaviour has."""
 
-    tries: int = setting(8, "looks and grasps in all, before it gives up", low=1, high=50)
+    tries: int = setting(10, "looks and grasps in all, before it gives up", low=1, high=50)
     candidates: int = setting(6, "grasps that are tried on what one look has shown", low=1, high=50)
     repeats: int = setting(1, "how often a stage is done again at once", low=0, high=20)
     returns: int = setting(
@@ -78,6 +78,11 @@ class BehaviourConfig(Configuration):
     )  # fmt: skip
     left: float = setting(
         0.6, "share of the seen surface that is still there when the grasp has failed",
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    sure: float = setting(
+        0.5, "confidence of a point that is grasped at once; below it the point is looked at once"
+        " more, then all of the table is looked over for a better one",
         low=0.0, high=1.0,
     )  # fmt: skip
     doubtful: float = setting(

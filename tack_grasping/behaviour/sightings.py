@@ -40,6 +40,7 @@ class Sightings:
 
     def __init__(self) -> None:
         self._looks: list[_Look] = []
+        self._surest: dict[str, NamedPoint] = {}
 
     def add(self, sight: Sight) -> Sight:
         """The sight with what earlier looks from elsewhere have shown at the same places.
@@ -60,7 +61,15 @@ class Sightings:
             )
             for thing in sight.things
         )
+        for point in (p for thing in things for p in thing.points.values()):
+            surest = self._surest.get(point.label)
+            if surest is None or point.confidence >= surest.confidence:
+                self._surest[point.label] = point
         return dataclasses.replace(sight, things=things)
+
+    def surest(self, label: str) -> NamedPoint | None:
+        """Where a label was seen with the highest confidence so far; None for nowhere."""
+        return self._surest.get(label)
 
 
 def _surer(point: NamedPoint, looks: list[_Look]) -> NamedPoint:
