@@ -56,7 +56,7 @@ class Server:
         pipeline = PerceptionPipeline(self._pipeline.detector) if followed else self._fresh()
         new = clicks[known:] if followed else clicks
         if new:
-            pipeline.enroll([Annotation(*click, frames[key]) for *click, key in new])
+            pipeline.enroll([Annotation(label, u, v, frames[key]) for label, u, v, key in new])
         self._pipeline, self._clicks, self._frames = pipeline, clicks, frames
         return pipeline.detector.labels
 

@@ -26,7 +26,7 @@ class StageRecord:
     """One stage, once.
 
     Attributes:
-        name: look, plan, pregrasp, approach, close, lift, verify lift, …, wait, come back.
+        name: look, plan, pregrasp, approach, close, lift, hold, verify lift, …, wait, come back.
         work: what its time was spent on.
         attempt: 1 for the first try of the cycle, 2 for the second, …
         began: from the beginning of the cycle, s.

@@ -264,9 +264,12 @@ class PickPlace:
         self._motion.move_straight(self._wanted.lift, touching=True)
         self.arm.out = None
 
-    def verify_lift(self) -> None:
-        """It is between the fingers, and no longer where it was."""
+    def hold(self) -> None:
+        """It is between the fingers still: they close once more, and are as far apart as before."""
         self._verify_held()
+
+    def verify_lift(self) -> None:
+        """It is no longer where it was."""
         share = self._share_there()
         if share is not None and share > self._config.left:
             # Something is between the fingers all the same: it is put back, not dropped.

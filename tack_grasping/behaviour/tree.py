@@ -140,6 +140,7 @@ class BehaviourTree:
             While("candidates", candidate, lambda: self._goes_on(Decision.NEXT)),
             do("close", gripper, stages.close),
             do("lift", execution, stages.lift),
+            do("hold", gripper, stages.hold),
             do("verify lift", perception, stages.verify_lift),
         )  # fmt: skip
         picks: list[py_trees.behaviour.Behaviour] = [pick] if self._picks else []

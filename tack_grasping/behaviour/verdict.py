@@ -7,7 +7,7 @@ from tack_grasping.error_codes import MoveItErrorCode, StageError
 
 _STAGES = (
     "view", "look", "plan", "choose", "open", "pregrasp", "check", "approach", "close", "lift",
-    "verify lift", "carry", "place", "release", "retreat", "home", "verify place",
+    "hold", "verify lift", "carry", "place", "release", "retreat", "home", "verify place",
 )  # fmt: skip
 """From the first to the last: what went wrong later was nearer to the aim."""
 

@@ -47,6 +47,9 @@ class DonReader:
         described = self.head(window.features[None])
         return {self.name: self.head.sample(described, point, self.stride)[0, 0]}
 
+    def prepare(self, shots: Sequence[Shot]) -> None:
+        """Nothing: descriptors are read with each click."""
+
     def find(
         self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
     ) -> Found:

@@ -64,6 +64,10 @@ class FusedReader:
             what |= self.own.read(window, pixel)
         return what
 
+    def prepare(self, shots: Sequence[Shot]) -> None:
+        """Adapt the code of a label."""
+        self.tack.prepare(shots)
+
     def find(
         self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
     ) -> Found:

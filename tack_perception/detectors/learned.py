@@ -69,6 +69,9 @@ class Reader(Protocol):
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
         """What is kept of a click: at `pixel` (2,) of the window's picture."""
 
+    def prepare(self, shots: Sequence[Shot]) -> None:
+        """Do now what is done once for the shots of a label, not when they are looked for."""
+
     def find(
         self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
     ) -> Found:
@@ -125,6 +128,9 @@ class LearnedDetector:
         made = [(shot.label, self._read(shot)) for shot in shots]
         for label, one in made:
             self._shots[label] = [*self._shots.get(label, ()), one]
+        with torch.inference_mode():
+            for label in dict.fromkeys(shot.label for shot in shots):
+                self.reader.prepare(self._shots[label])
 
     def detect(self, frame: RGBDFrame) -> list[Keypoint]:
         """Find every enrolled label in one frame: on the object where it is most likely.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,7 +45,9 @@ class TackReader:
             raise InvalidInputError("this model has no TACK head: train one with --method tack")
         self.head: TackHead = model.tack
         self.adapt = adapt
-        self._codes: dict[tuple[int, ...], Tensor] = {}
+        # By the newest shot: those before it, and the code of all. It goes with that shot.
+        self._codes: weakref.WeakKeyDictionary[Shot, tuple[list[Shot], Tensor]]
+        self._codes = weakref.WeakKeyDictionary()
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
         """The code of a click."""
@@ -52,15 +55,21 @@ class TackReader:
         point = point.reshape(1, 1, 2)
         return {"code": self.head.codes(window.features[None], point)[0, 0]}
 
+    def prepare(self, shots: Sequence[Shot]) -> None:
+        """Adapt the code of a label."""
+        self.code(shots)
+
     def code(self, shots: Sequence[Shot]) -> Tensor:
         """(K,) the code of a label."""
         if len(shots) == 1:
             return shots[0].what["code"]
-        key = tuple(id(shot) for shot in shots)
-        if key not in self._codes:
+        *before, newest = shots
+        held = self._codes.get(newest)
+        if held is None or held[0] != before:
             mean = torch.stack([shot.what["code"] for shot in shots]).mean(0)
-            self._codes[key] = adapted(self.head, mean, shots) if self.adapt else mean
-        return self._codes[key]
+            held = before, adapted(self.head, mean, shots) if self.adapt else mean
+            self._codes[newest] = held
+        return held[1]
 
     def find(
         self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False

@@ -57,6 +57,9 @@ class FixedSetReader:
         """Nothing of the click."""
         return {}
 
+    def prepare(self, shots: Sequence[Shot]) -> None:
+        """Nothing: names are known."""
+
     def find(
         self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
     ) -> Found:

@@ -26,7 +26,8 @@ FloatArray = NDArray[np.float64]
 Perceive = Callable[[RGBDFrame, FloatArray], Sequence[Keypoint]]
 """An image and (4, 4) base_from_camera → lifted points in the camera's optical frame."""
 
-_STILL_S = 0.15  # after a motion the picture is sharp
+_PERIOD_S = 1 / 30  # until the next image
+_STILL, _PATIENCE_S = 0.01, 0.15  # rad/s: a picture is not sharp while the arm moves faster
 _LATEST_S = 5.0  # an image that is not there by then does not come
 _STEP_S = 0.1
 _HOLE_PX = 48
@@ -94,7 +95,10 @@ class CellEyes:
         Raises:
             SightError: as `look`.
         """
-        self._wait(_STILL_S)
+        self._wait(_PERIOD_S)
+        late = self._world.time + _PATIENCE_S
+        while np.abs(self._world.arm_motion()[1]).max() > _STILL and self._world.time < late:
+            self._wait(_PERIOD_S)
         until = self._world.time + _LATEST_S
         while self._active(FaultKind.CAMERA_DROPOUT) or self._active(FaultKind.CAMERA_DELAY):
             if self._world.time > until:

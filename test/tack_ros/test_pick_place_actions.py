@@ -29,7 +29,7 @@ from tack_ros.launching.background import BackgroundNodes
 from tack_ros.launching.description import read
 
 PICK = ["look", "scene", "plan", "open", "pregrasp", "check", "approach", "close", "lift"]
-PICK += ["verify lift"]
+PICK += ["hold", "verify lift"]
 BINS = {f"bin_{number}" for number in range(5)}
 PLACE = ["carry", "place", "release", "retreat", "home", "verify place"]
 

@@ -28,8 +28,8 @@ from tack_sim.cell.log import CellLog
 WAIT_S = 900.0
 STAGES = [
     "start", "click", "move it", "find again", "look", "scene", "plan", "open", "pregrasp", "check",
-    "approach", "close", "lift", "verify lift", "carry", "place", "release", "retreat", "home",
-    "verify place",
+    "approach", "close", "lift", "hold", "verify lift", "carry", "place", "release", "retreat",
+    "home", "verify place",
 ]  # fmt: skip
 
 

@@ -22,7 +22,18 @@ from tack_grasping.behaviour.sight import Sight, SightError, Thing
 from tack_grasping.candidates import GraspPlan
 from tack_grasping.error_codes import MoveItErrorCode as Code
 
-PICK = ["look", "plan", "open", "pregrasp", "check", "approach", "close", "lift", "verify lift"]
+PICK = [
+    "look",
+    "plan",
+    "open",
+    "pregrasp",
+    "check",
+    "approach",
+    "close",
+    "lift",
+    "hold",
+    "verify lift",
+]
 PUT = ["carry", "place", "release", "retreat", "home", "verify place"]
 
 

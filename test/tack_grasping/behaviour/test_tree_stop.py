@@ -21,7 +21,7 @@ STAGES = {
     "look": ("look", 0), "plan": ("plan", 0), "open": ("gripper open", 0),
     "pregrasp": ("to pregrasp", 0), "check": ("glance", 0), "approach": ("straight grasp", 0),
     "close": ("gripper close", 0), "lift": ("straight lift", 0),
-    "verify lift": ("gripper close", 1), "carry": ("to preplace", 0),
+    "hold": ("gripper close", 1), "verify lift": ("glance", 1), "carry": ("to preplace", 0),
     "place": ("straight place", 0), "release": ("gripper open", 1),
     "retreat": ("straight retreat", 0), "home": ("home", 0), "verify place": ("glance", 2),
 }  # fmt: skip

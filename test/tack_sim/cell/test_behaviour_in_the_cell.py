@@ -24,7 +24,7 @@ from tack_sim.cell.layout import CellLayout
 from tack_sim.planning.planner import MotionPlanner
 
 STAGES = [
-    "look", "plan", "open", "pregrasp", "check", "approach", "close", "lift", "verify lift",
+    "look", "plan", "open", "pregrasp", "check", "approach", "close", "lift", "hold", "verify lift",
     "carry", "place", "release", "retreat", "home", "verify place",
 ]  # fmt: skip
 TWO = BehaviourConfig(tries=2)
@@ -133,8 +133,8 @@ def test_a_grip_that_slips_during_the_lift_is_noticed_and_taken_again(
         )
         record = robot.run()
         assert record.success, record.reason
-        assert failed(record) == ["verify lift"]
-        assert "it was lost" in reason(record, "verify lift")
+        assert failed(record) == ["hold"]
+        assert "it was lost" in reason(record, "hold")
         assert record.attempts == 2
         assert_placed(robot)
 
@@ -146,7 +146,7 @@ def test_a_grip_that_slips_for_good_ends_with_the_reason(
     with cell_robot(layout, planner, "top", faults=faults, config=TWO) as robot:
         record = robot.run()
         assert record.code is Code.CONTROL_FAILED
-        assert record.reason.startswith("verify lift: it was lost")
+        assert record.reason.startswith("hold: it was lost")
         assert record.attempts == 2
         assert robot.lies_still()
 
