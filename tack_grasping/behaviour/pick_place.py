@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tack_grasping.behaviour.account import Account
 from tack_grasping.behaviour.arm import Arm
 from tack_grasping.behaviour.guard import Guarded
-from tack_grasping.behaviour.presence import presence
+from tack_grasping.behaviour.presence import is_bare, presence
 from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
 from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Surroundings, Thing, View
@@ -125,7 +125,7 @@ class PickPlace:
         label = self._task.label
         sight = self._eyes.look()
         self._check_fresh(sight)
-        sight = self._sight = self._sightings.add(sight)
+        sight = self._sight = self._sightings.add(self._standing(sight))
         self._account.seen(sight)
         if self._near is None:
             self._compare(sight.having(label))
@@ -137,6 +137,19 @@ class PickPlace:
             )[:1]
             self._search.about(things[0].points[label].position)
         self._things = things
+
+    def _standing(self, sight: Sight) -> Sight:
+        """The sight without points of the task's label where the depth shows the bare table."""
+        label, floor = self._task.label, self._robot.profile.table_height
+        things = []
+        for thing in sight.things:
+            point = thing.points.get(label)
+            if point is not None and is_bare(
+                point.position, sight.frame, sight.base_from_camera, floor
+            ):
+                thing = thing.without(label, f"'{label}' is seen where the table is bare")
+            things.append(thing)
+        return dataclasses.replace(sight, things=tuple(things))
 
     def _compare(self, things: Sequence[Thing]) -> None:
         """Nothing that looks a little like the thing is taken before all of the table was seen.

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from tack_grasping.fingers import cloud_around
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
 
@@ -20,6 +21,8 @@ FloatArray = NDArray[np.float64]
 _ENOUGH = 0.25  # of the points must be seen or seen through, to say anything
 _FEWEST = 20
 _FLAT = 0.004  # m; what is no higher cannot be told from the support
+_AROUND, _ON, _STANDS = 0.03, 0.01, 0.006  # m: of a point, above and below the support
+_STRAY = 0.02  # of the measurements: so many are too high by noise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,25 @@ class Presence:
         if told < max(_FEWEST, _ENOUGH * (told + self.unknown)):
             return None
         return self.there / told
+
+
+def is_bare(
+    point: FloatArray, frame: RGBDFrame, base_from_camera: FloatArray, floor: float
+) -> bool:
+    """Whether a point lies on the support, and nothing stands out of the support there.
+
+    Args:
+        point: (3,) in the base frame, z up, m.
+        frame: an image.
+        base_from_camera: (4, 4) at its stamp, m.
+        floor: height of the support, m.
+    """
+    if abs(point[2] - floor) > _ON:
+        return False
+    seen = geometry.apply(geometry.inverse(base_from_camera), point)
+    cloud = cloud_around(frame, seen, base_from_camera, _AROUND)
+    stands = np.count_nonzero(cloud[:, 2] > floor + _STANDS)
+    return bool(len(cloud) >= _FEWEST and stands < _STRAY * len(cloud))
 
 
 def presence(

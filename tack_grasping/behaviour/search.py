@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.behaviour.decisions import Decision, decide
 from tack_grasping.behaviour.sight import Eyes, SightError, View
-from tack_grasping.behaviour.views import search_views, views_of, wrist_camera
+from tack_grasping.behaviour.views import camera_place, search_views, views_of, wrist_camera
 from tack_grasping.motion import Motion, MotionError
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
@@ -18,6 +18,7 @@ from tack_perception import geometry
 FloatArray = NDArray[np.float64]
 
 _ELSEWHERE_M, _ELSEWHERE_RAD = 0.02, 0.05
+_NEARBY_M = 0.1  # from the camera's place: shows nothing new
 _MOVED = 0.1  # m, by which a thing has to move for views of it to begin anew
 
 
@@ -116,13 +117,13 @@ class Search:
                 return
         if self._target is not None and not self._sure and not self._confirmed:
             self._confirmed = True
-            if self._next_of(self._around):
+            if self._next_of(self._elsewhere(last)):
                 return
         if not self._sure and not self.exhaustive:
             if self._next_of(self._over):
                 return
             self.exhaustive = True
-        if self._next_of(self._around):
+        if self._next_of(self._elsewhere(last)):
             return
         # All was tried: once around again.
         if self._target is None:
@@ -131,6 +132,15 @@ class Search:
         else:
             self._around = views_of(self._profile, self._target)
         self._motion.move_home()
+
+    def _elsewhere(self, last: View | None) -> Iterator[tuple[FloatArray, ...]]:
+        """Views around the target that are left, but for what was just seen from nearby."""
+        for poses in self._around:
+            if last is not None:
+                place = camera_place(self._profile, poses[0])
+                if np.linalg.norm(place - last.base_from_camera[:3, 3]) < _NEARBY_M:
+                    continue
+            yield poses
 
     def _next_of(self, views: Iterator[tuple[FloatArray, ...]]) -> bool:
         """Whether the arm has gone to another of them."""

@@ -56,6 +56,16 @@ class Thing:
         object.__setattr__(self, "points", MappingProxyType(dict(self.points)))
         object.__setattr__(self, "keypoints", MappingProxyType(dict(self.keypoints)))
 
+    def without(self, label: str, refusal: str) -> Thing:
+        """The same with a label that has no position, for a reason, a sentence."""
+        keypoints = dict(self.keypoints)
+        if label in keypoints:
+            keypoints[label] = dataclasses.replace(
+                keypoints[label], xyz=None, xyz_covariance=None, normal=None, refusal=refusal
+            )
+        points = {name: point for name, point in self.points.items() if name != label}
+        return Thing(points, keypoints)
+
     def missing(self, label: str) -> str:
         """Why a label has no position, a sentence."""
         keypoint = self.keypoints.get(label)

@@ -42,6 +42,20 @@ def gripper_of(profile: RobotProfile, view: View) -> FloatArray | None:
     return pose
 
 
+def camera_place(profile: RobotProfile, base_from_gripper: FloatArray) -> FloatArray:
+    """(3,) where the wrist camera is at a pose of the gripper, in the base frame, m.
+
+    Raises:
+        ValueError: the robot has no wrist camera.
+    """
+    mount = wrist_camera(profile)
+    if mount is None:
+        raise ValueError(f"{profile.name} has no wrist camera")
+    gripper_from_camera = geometry.inverse(_camera_from_gripper(profile, mount))
+    place: FloatArray = (base_from_gripper @ gripper_from_camera)[:3, 3]
+    return place
+
+
 def views_of(
     profile: RobotProfile,
     target: FloatArray,

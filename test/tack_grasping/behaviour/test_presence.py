@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scripted import BLOCK, CAMERA, SOURCE, render
 
-from tack_grasping.behaviour.presence import Presence, presence
+from tack_grasping.behaviour.presence import Presence, is_bare, presence
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
 
@@ -125,3 +127,22 @@ def test_a_table_elsewhere_is_as_good(block: np.ndarray) -> None:
         here = presence(block, seen(ABOVE, *blocks), ABOVE, FLOOR)
         raised = presence(geometry.apply(up, block), seen(ABOVE, *blocks), view, FLOOR + 0.3)
         assert here == raised
+
+
+@pytest.mark.parametrize("view", [ABOVE, ASIDE], ids=["above", "aside"])
+def test_a_point_on_the_bare_table_is_no_point_of_a_thing(view: np.ndarray) -> None:
+    frame = seen(view, SOURCE)
+    beside = np.array([SOURCE[0], SOURCE[1] + 0.12, 0.002])
+    assert is_bare(beside, frame, view, FLOOR)
+    assert not is_bare(beside, frame, view, FLOOR - 0.05)  # it stands out of a lower one
+    # The edge of a thing is on the table, too, but something stands there.
+    assert not is_bare(
+        np.array([SOURCE[0] - BLOCK[0] / 2 - 0.005, SOURCE[1], 0.0]), frame, view, FLOOR
+    )
+    assert not is_bare(np.array([*SOURCE, BLOCK[2]]), frame, view, FLOOR)
+
+
+def test_without_depth_nobody_says_that_a_table_is_bare() -> None:
+    frame = seen(ABOVE)
+    frame = dataclasses.replace(frame, depth=np.full_like(frame.depth, np.nan))
+    assert not is_bare(np.array([*SOURCE, 0.0]), frame, ABOVE, FLOOR)

@@ -60,3 +60,18 @@ def test_of_one_look_a_place_counts_once() -> None:
     looks = Sightings()
     looks.add(sight(0.0, ("rim", 0.5, 0.2), ("rim", 0.505, 0.3)))
     assert confidences(looks.add(sight(0.2, ("rim", 0.5, 0.0)))) == pytest.approx([0.3])
+
+
+def test_the_surest_place_of_all_looks_is_remembered() -> None:
+    looks = Sightings()
+    assert looks.surest("rim") is None
+    looks.add(sight(0.0, ("rim", 0.5, 0.4)))
+    looks.add(sight(0.2, ("rim", 0.9, 0.3)))
+    surest = looks.surest("rim")
+    assert surest is not None
+    assert surest.position[0] == 0.5
+    looks.add(sight(0.4, ("rim", 0.9, 0.3)))  # 0.51 with the look before
+    surest = looks.surest("rim")
+    assert surest is not None
+    assert surest.position[0] == 0.9
+    assert looks.surest("base") is None
