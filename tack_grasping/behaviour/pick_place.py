@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tack_grasping.behaviour.account import Account
 from tack_grasping.behaviour.arm import Arm
 from tack_grasping.behaviour.guard import Guarded
-from tack_grasping.behaviour.presence import is_bare, presence
+from tack_grasping.behaviour.presence import Presence, is_bare, presence
 from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
 from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Surroundings, Thing, View
@@ -283,13 +283,17 @@ class PickPlace:
 
     def verify_lift(self) -> None:
         """It is no longer where it was."""
-        share = self._share_there()
-        if share is not None and share > self._config.left:
+        told = self._there()
+        if told is None or self._extent is None:
+            return
+        if told.share is not None and told.share > self._config.left:
             # Something is between the fingers all the same: it is put back, not dropped.
             raise MotionError(
                 _CODE.CONTROL_FAILED,
-                f"it still lies where it was: {share:.0%} of what was seen is there",
+                f"it still lies where it was: {told.share:.0%} of what was seen is there",
             )
+        # What is there still is of its neighbours.
+        self._extent = dataclasses.replace(self._extent, points=self._extent.points[~told.again])
 
     # Placing
 
@@ -388,12 +392,17 @@ class PickPlace:
 
     def _share_there(self) -> float | None:
         """Share of what was seen that is measured there again; None where it cannot be told."""
+        told = self._there()
+        return None if told is None else told.share
+
+    def _there(self) -> Presence | None:
+        """What of the thing is measured where it was seen; None where that is not looked at."""
         if not self._config.verify or self._extent is None:
             return None
         view = self._eyes.glance()
         self._check_fresh(view)
         floor = self._robot.profile.table_height
-        return presence(self._extent.points, view.frame, view.base_from_camera, floor).share
+        return presence(self._extent.points, view.frame, view.base_from_camera, floor)
 
     def _check_fresh(self, view: View) -> None:
         """An image that was seen already says nothing of how things are now."""

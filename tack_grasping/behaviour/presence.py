@@ -33,11 +33,13 @@ class Presence:
         there: points at which it is measured again.
         gone: points at which something farther away is measured.
         unknown: points of which nothing can be told.
+        again: (N,) which of all the points are measured again.
     """
 
     there: int
     gone: int
     unknown: int
+    again: NDArray[np.bool_] = dataclasses.field(repr=False, compare=False)
 
     @property
     def share(self) -> float | None:
@@ -85,7 +87,9 @@ def presence(
         tolerance: by which it may have moved along the view, m.
     """
     points = np.asarray(points, dtype=np.float64)
-    points = points[points[:, 2] > floor + _FLAT]
+    again = np.zeros(len(points), np.bool_)
+    number = np.flatnonzero(points[:, 2] > floor + _FLAT)
+    points = points[number]
     seen = geometry.apply(geometry.inverse(base_from_camera), points)
     ahead = seen[:, 2] > 0.01
     seen, heights = seen[ahead], points[ahead, 2] - floor
@@ -93,10 +97,12 @@ def presence(
     pixels = np.rint(frame.intrinsics.project(seen)).astype(np.int64).reshape(-1, 2)
     inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=1)
     pixels, seen, heights = pixels[inside], seen[inside], heights[inside]
+    number = number[ahead][inside]
     measured = frame.depth[pixels[:, 1], pixels[:, 0]].astype(np.float64)
     farther = measured - seen[:, 2]  # NaN compares as False
     hit = geometry.apply(base_from_camera, frame.intrinsics.deproject(pixels, measured))
     stands = hit[:, 2] - floor > heights / 2
-    there = int(np.count_nonzero((np.abs(farther) <= tolerance) & stands))
+    again[number[(np.abs(farther) <= tolerance) & stands]] = True
+    there = int(np.count_nonzero(again))
     gone = int(np.count_nonzero((farther > tolerance) | ((farther > 0) & ~stands)))
-    return Presence(there, gone, len(points) - there - gone)
+    return Presence(there, gone, len(points) - there - gone, again)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scripted import BLOCK, CAMERA, SOURCE, render
 
-from tack_grasping.behaviour.presence import Presence, is_bare, presence
+from tack_grasping.behaviour.presence import is_bare, presence
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
 
@@ -44,7 +44,8 @@ def block() -> np.ndarray:
 
 def test_what_has_not_moved_is_there(block: np.ndarray) -> None:
     told = presence(block, seen(ABOVE, SOURCE), ABOVE, FLOOR)
-    assert told == Presence(len(block), 0, 0)
+    assert (told.there, told.gone, told.unknown) == (len(block), 0, 0)
+    assert told.again.all()
     assert told.share == 1.0
 
 
@@ -79,7 +80,8 @@ def test_what_something_nearer_hides_is_not_claimed(block: np.ndarray) -> None:
     depth = np.full_like(frame.depth, 0.2)
     hidden = RGBDFrame(frame.color, depth, CAMERA, 1, "camera")
     told = presence(block, hidden, ABOVE, FLOOR)
-    assert told == Presence(0, 0, len(block))
+    assert (told.there, told.gone, told.unknown) == (0, 0, len(block))
+    assert not told.again.any()
     assert told.share is None
 
 
@@ -146,3 +148,10 @@ def test_without_depth_nobody_says_that_a_table_is_bare() -> None:
     frame = seen(ABOVE)
     frame = dataclasses.replace(frame, depth=np.full_like(frame.depth, np.nan))
     assert not is_bare(np.array([*SOURCE, 0.0]), frame, ABOVE, FLOOR)
+
+
+def test_it_says_which_points_are_there_again() -> None:
+    other = SOURCE + np.array([0.0, 0.06])
+    both = surface(ABOVE, SOURCE, other)
+    told = presence(both, seen(ABOVE, other), ABOVE, FLOOR)
+    np.testing.assert_array_equal(told.again, both[:, 1] > SOURCE[1] + 0.03)

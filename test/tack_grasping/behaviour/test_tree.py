@@ -300,3 +300,15 @@ def test_what_cannot_be_put_down_is_put_back_and_not_picked_again() -> None:
     assert not robot.held
     assert robot.faults == []
     np.testing.assert_allclose(robot.blocks, [SOURCE], atol=1e-9)
+
+
+def test_what_stands_beside_it_is_told_from_it_once_it_is_lifted() -> None:
+    """One image shows both as one thing, and what stays is not what was taken."""
+    robot = Scripted(blocks=[SOURCE, SOURCE + np.array([0.0, 0.042])])
+    tree = robot.tree()
+    assert tree.run().success
+    extent = tree.stages._extent
+    assert extent is not None
+    beside = extent.points[:, 1] > 0.022
+    assert len(extent.points) > 400
+    assert beside.mean() < 0.3  # half of them were, and some are hidden by what is held
