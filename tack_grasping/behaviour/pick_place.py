@@ -33,6 +33,8 @@ FloatArray = NDArray[np.float64]
 
 _LARGEST = 0.2  # m, radius of the largest thing that is carried
 _UNOPENED = 0.005  # m, by which the fingers may miss the opening that a grasp needs
+_BETWEEN = 0.05  # m, from the grasped point: what is seen there belongs to the thing
+_FEWEST = 50  # points that tell whether it was
 _LET_GO = 0.001  # m, by which they have to open to have let go
 _CODE = MoveItErrorCode
 
@@ -283,8 +285,11 @@ class PickPlace:
 
     def verify_lift(self) -> None:
         """It is no longer where it was."""
+        if self._extent is None:
+            return
+        self._extent = self._around_grasp(self._extent)
         told = self._there()
-        if told is None or self._extent is None:
+        if told is None:
             return
         if told.share is not None and told.share > self._config.left:
             # Something is between the fingers all the same: it is put back, not dropped.
@@ -389,6 +394,14 @@ class PickPlace:
                 f" {self._width * 1e3:.1f}"
                 f" to {state.opening * 1e3:.1f} mm",
             )
+
+    def _around_grasp(self, extent: Extent) -> Extent:
+        """What one image shows as one thing may be several: this much surely was lifted."""
+        assert self._near is not None
+        near = np.linalg.norm(extent.points - self._near, axis=1) < _BETWEEN
+        if np.count_nonzero(near) < _FEWEST:
+            return extent
+        return dataclasses.replace(extent, points=extent.points[near])
 
     def _share_there(self) -> float | None:
         """Share of what was seen that is measured there again; None where it cannot be told."""
