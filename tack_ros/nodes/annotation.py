@@ -13,7 +13,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from geometry_msgs.msg import PointStamped
@@ -24,6 +24,7 @@ from std_srvs.srv import Trigger
 from vision_msgs.msg import VisionInfo
 from visualization_msgs.msg import MarkerArray
 
+from tack_perception import geometry
 from tack_perception.annotation import Annotation, check_label
 from tack_perception.annotations import (
     AnnotationStore,
@@ -86,6 +87,14 @@ class AnnotationConfig(FrameInputConfig):
             raise ConfigurationError(str(error)) from error
 
 
+class _InCamera(NamedTuple):
+    """A click in the optical frame of its camera, (3,) m, until it is known where that was."""
+
+    frame_id: str
+    stamp_ns: int
+    xyz: NDArray[np.float64]
+
+
 class AnnotationNode(TackNode):
     """The node `annotation`.
 
@@ -105,8 +114,8 @@ class AnnotationNode(TackNode):
         self._revision = 0
         self._unsaved = ""
         self._places: dict[str, tuple[Header, NDArray[np.float64]]] = {}
-        # By id: where a click is in the fixed frame, or the click until that is known.
-        self._still: dict[str, NDArray[np.float64] | Annotation] = {}
+        # By id: where a click is in the fixed frame, or in its camera's until that is known.
+        self._still: dict[str, NDArray[np.float64] | _InCamera] = {}
         self._here: tuple[RGBDFrame, NDArray[np.float64]] | None = None
         self._load()
         self._history = FrameHistory(self._config.value.history)
@@ -136,12 +145,12 @@ class AnnotationNode(TackNode):
         self.monitor.handled(frame.stamp_ns)
         if self._config.value.fixed_frame:
             with contextlib.suppress(TransformError):
-                self._here = frame, self._fixed_from_camera(frame, _TF_S)
+                here = self._fixed_from_camera(frame.frame_id, frame.stamp_ns, _TF_S)
+                self._here = frame, here
             # Soon after the click: transforms are not kept for long.
-            for name, place in list(self._still.items()):
-                if isinstance(place, Annotation):
-                    with contextlib.suppress(NotSeenError, TransformError):
-                        self._still[name] = self._placed(place)
+            for name in list(self._still):
+                with contextlib.suppress(TransformError, KeyError):
+                    self._placed(name)
 
     def _forget(self) -> None:
         """What was seen is of another time."""
@@ -149,10 +158,11 @@ class AnnotationNode(TackNode):
         self._still.clear()
         self._here = None
 
-    def _fixed_from_camera(self, frame: RGBDFrame, timeout_s: float) -> NDArray[np.float64]:
-        return self._transforms.wait_for(
-            self._config.value.fixed_frame, frame.frame_id, frame.stamp_ns, timeout_s
-        )
+    def _fixed_from_camera(
+        self, frame_id: str, stamp_ns: int, timeout_s: float
+    ) -> NDArray[np.float64]:
+        fixed = self._config.value.fixed_frame
+        return self._transforms.wait_for(fixed, frame_id, stamp_ns, timeout_s)
 
     def _on_click(self, message: PointStamped) -> None:
         """A click in RViz; its answer goes to the log, because a topic has none."""
@@ -199,17 +209,26 @@ class AnnotationNode(TackNode):
     ) -> str:
         click = Annotation(self._config.value.label, u, v, frame)
         entry = self._set.add(click, origin)
-        self._still[entry.id] = click
+        said = f"{entry.label} at pixel ({u:.1f}, {v:.1f}) of stamp {frame.stamp_ns}: {entry.id}"
+        try:
+            xyz = place_of(click, np.eye(4))
+            self._still[entry.id] = _InCamera(frame.frame_id, frame.stamp_ns, xyz)
+        except NotSeenError as error:
+            said += f"; it cannot be carried: {error}"
         if place is None and entry.depth is not None:
             xyz = frame.intrinsics.deproject((u, v), entry.depth)
             place = (to_header(frame.stamp_ns, frame.frame_id), xyz)
         if place is not None:
             self._places[entry.id] = place
-        said = f"{entry.label} at pixel ({u:.1f}, {v:.1f}) of stamp {frame.stamp_ns}: {entry.id}"
         return self._changed(said, entry)
 
-    def _placed(self, click: Annotation) -> NDArray[np.float64]:
-        return place_of(click, self._fixed_from_camera(click.frame, 0.0))
+    def _placed(self, name: str) -> NDArray[np.float64]:
+        """Where a click is in the fixed frame, by its id."""
+        place = self._still[name]
+        if isinstance(place, _InCamera):
+            fixed_from_camera = self._fixed_from_camera(place.frame_id, place.stamp_ns, 0.0)
+            place = self._still[name] = geometry.apply(fixed_from_camera, place.xyz)
+        return place
 
     def _carry(self) -> str:
         """The newest click of each label that was made here, on what the camera sees now."""
@@ -219,7 +238,9 @@ class AnnotationNode(TackNode):
             )
         newest = {entry.label: entry.id for entry in self._set if entry.id in self._still}
         if not newest:
-            raise InvalidInputError("nothing was clicked on since this node began")
+            raise InvalidInputError(
+                "nothing whose place is known was clicked on since this node began"
+            )
         if self._here is None:
             raise InvalidInputError(
                 "no image whose place is known has come: is there a transform from"
@@ -229,10 +250,8 @@ class AnnotationNode(TackNode):
         said, entry = [], None
         for label, name in newest.items():
             try:
-                place = self._still[name]
-                if isinstance(place, Annotation):
-                    place = self._placed(place)
-                entry = self._set.add(carried(label, place, frame, fixed_from_camera), "carried")
+                click = carried(label, self._placed(name), frame, fixed_from_camera)
+                entry = self._set.add(click, "carried")
             except (NotSeenError, TransformError) as error:
                 said.append(str(error))
             else:

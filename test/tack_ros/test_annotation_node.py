@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -255,7 +257,7 @@ def test_a_click_is_carried_to_what_the_camera_sees_from_elsewhere(graph, tmp_pa
 
     answer = desk.call("carry")
     assert (answer.success, answer.message) == (
-        False, "nothing was clicked on since this node began"
+        False, "nothing whose place is known was clicked on since this node began"
     )  # fmt: skip
     first = make_frame(desk.now())
     send(first, 0.0)
@@ -280,7 +282,20 @@ def test_a_click_is_carried_to_what_the_camera_sees_from_elsewhere(graph, tmp_pa
     assert answer.message == "rim: out of view, or at the border of the image"
     assert len(desk.on_disk()) == 2
     assert desk.call("load").success  # clicks of another session: who knows where the thing is now
-    assert desk.call("carry").message == "nothing was clicked on since this node began"
+    assert desk.call("carry").message == (
+        "nothing whose place is known was clicked on since this node began"
+    )
+
+
+def test_a_click_without_depth_says_that_it_is_not_carried(desk, make_frame):
+    frame = make_frame(desk.now())
+    desk.send(dataclasses.replace(frame, depth=np.full_like(frame.depth, np.nan)))
+    for name, value in (("label", "rim"), ("pixel", [60.0, 50.0])):
+        desk.set(name, value)
+    answer = desk.call("annotate")
+    assert answer.success
+    assert "it cannot be carried: rim: " in answer.message
+    assert desk.on_disk() == [("rim", 60.0, 50.0)]
 
 
 def test_without_a_fixed_frame_clicks_are_not_carried(desk):
