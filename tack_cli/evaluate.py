@@ -78,6 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="wanted in each column (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
+        "--shots", metavar="K", type=int, default=_DEFAULT.shots,
+        help="of each click: beside it, where the point is in K-1 more views of the thing, so far"
+        " as it is seen there (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--classes", metavar="NAME[,NAME…]", default="", help="to ask about (default: all)"
     )
     parser.add_argument("--output", metavar="DIR", type=Path, required=True, help="for the files")
@@ -137,7 +142,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
     """
     data = _opened(args.data)
     clicks = None if args.clicks is None else _opened(args.clicks)
-    config = ProtocolConfig(trials=args.trials, seed=args.seed)
+    config = ProtocolConfig(trials=args.trials, seed=args.seed, shots=args.shots)
     classes = list(filter(None, args.classes.split(","))) or None
     with tqdm(desc="drawing trials", unit="probe", disable=args.quiet) as bar:
         return make_plan(data, clicks, config, classes, bar.update)

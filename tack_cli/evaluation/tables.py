@@ -72,11 +72,14 @@ def setting(results: Results) -> str:
     if plan.pictures.data(CLICKS) is not plan.pictures.data(QUERIES):
         here = describe(plan.pictures.data(CLICKS))
         clicked = f"`{here['name']}` (split {here['split']})"
+    clicks = (
+        "One click" if config.shots == 1 else f"A click and up to {config.shots - 1} more shots"
+    )
     together = "alone" if results.alone else "together with the others of its picture"
     return (
         f"Looked for in `{there['name']}`: split {there['split']},"
         f" {there['size'][0]}×{there['size'][1]}, {there['views']} views of {instances} instances"
-        f" of {len(there['classes'])} classes. New instances are clicked in {clicked}. One click,"
+        f" of {len(there['classes'])} classes. New instances are clicked in {clicked}. {clicks},"
         f" enrolled {together}. {len(plan.probes)} pairs of views, {plan.queries} frames searched,"
         f" seed {config.seed}, {config.trials} trials wanted in each column. Shares with 95 %"
         " intervals of Wilson, other figures with intervals by resampling pairs of views."

@@ -69,11 +69,13 @@ class Asker:
         found = self._found(clicked, click, query, rng)
         points: list[ClickedPoint] = []
         targets: list[Target] = []
+        others = self._other_views(relation, clicked, click, query.view)
         for kind, state, most in self._quotas(relation):
             some = [(one, t) for k, one, t in found if k == kind and t.state is state]
             for i in rng.permutation(len(some))[:most]:
                 one, target = some[int(i)]
-                points.append(_clicked(click.category, kind, one, len(points)))
+                point = _clicked(click.category, kind, one, len(points))
+                points.append(self._with_shots(point, one, clicked, others))
                 targets.append(self._with_equivalents(second, query, one, target))
         if not points:
             return None
@@ -91,12 +93,14 @@ class Asker:
         rng = self._rng("absent", click, query_view, -1)
         view = self._pictures.view(clicked, click.view)
         points: list[ClickedPoint] = []
+        others = self._other_views("absent", clicked, click, query_view)
         for kind, some, most in (
             (NAMED, self._visible_names(clicked, click, view), self._config.named_points),
             (SURFACE, _surface_candidates(view, click, rng), self._config.surface_points),
         ):
             for i in rng.permutation(len(some))[:most]:
-                points.append(_clicked(click.category, kind, some[int(i)], len(points)))
+                point = _clicked(click.category, kind, some[int(i)], len(points))
+                points.append(self._with_shots(point, some[int(i)], clicked, others))
         if not points:
             return None
         nothing = Target(State.ABSENT, _NOWHERE, np.full(3, np.nan), np.zeros((0, 2)))
@@ -116,6 +120,40 @@ class Asker:
             targets = tuple(_covered(target, taken) for target in probe.queries[0].targets)
             queries.append(Query(percent, targets))
         return dataclasses.replace(probe, queries=tuple(queries))
+
+    def _other_views(
+        self, relation: str, clicked: str, click: Appearance, query_view: int
+    ) -> list[Appearance]:
+        """More views of what is clicked on, for further shots: not the one that is searched."""
+        if self._config.shots == 1:
+            return []
+        searched = query_view if self._same_set(clicked) else -1
+        others = [
+            one
+            for one in self._pictures.appearances(clicked, click.instance)
+            if one.view not in (click.view, searched)
+        ]
+        # By a generator of its own: the same is asked, however many shots there are.
+        words = [*relation.encode(), click.view, click.thing, query_view + 1]
+        rng = np.random.default_rng([self._config.seed, 11, *words])
+        return [others[int(i)] for i in rng.permutation(len(others))[: self._config.shots - 1]]
+
+    def _same_set(self, clicked: str) -> bool:
+        return self._pictures.data(clicked) is self._pictures.data(QUERIES)
+
+    def _with_shots(
+        self, point: ClickedPoint, one: _Candidate, clicked: str, others: list[Appearance]
+    ) -> ClickedPoint:
+        data, further = self._pictures.data(clicked), []
+        face, weights = np.array([one.face]), one.weights[None]
+        for other in others:
+            look = surface_look(
+                data, self._pictures.view(clicked, other.view), other.thing, face, weights
+            )
+            if look.states[0] is State.SEEN:
+                u, v = look.pixels[0].tolist()
+                further.append((other.view, (u, v)))
+        return dataclasses.replace(point, further=tuple(further))
 
     def _rng(
         self, relation: str, click: Appearance, query_view: int, query_thing: int

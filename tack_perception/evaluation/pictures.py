@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_perception.correspondence import CorrespondenceSet, View
-from tack_perception.evaluation.appearances import Catalogue
+from tack_perception.evaluation.appearances import Appearance, Catalogue
 from tack_perception.evaluation.occluders import Occluder, covered_view, make_occluder
 from tack_perception.evaluation.probe import Probe
 from tack_perception.frame import RGBDFrame
@@ -38,6 +38,10 @@ class Pictures:
         """The set, "clicks" or "queries"."""
         return self._catalogues[which].data
 
+    def appearances(self, which: str, instance: str) -> list[Appearance]:
+        """Where an instance can be clicked on in a set."""
+        return [a for a in self._catalogues[which].appearances if a.instance == instance]
+
     def view(self, which: str, i: int) -> View:
         """A view of a set."""
         if self.data(which) is self.data(QUERIES):
@@ -54,6 +58,11 @@ class Pictures:
     def click(self, probe: Probe) -> RGBDFrame:
         """The frame that a probe's clicks are made on."""
         return frame_of(self.view(probe.clicked, probe.click_view))
+
+    def further(self, probe: Probe) -> dict[int, RGBDFrame]:
+        """The frames of its further shots, by their views."""
+        views = dict.fromkeys(i for point in probe.points for i, _ in point.further)
+        return {i: frame_of(self.view(probe.clicked, i)) for i in views}
 
     def query(self, probe: Probe, occlusion: int) -> RGBDFrame:
         """The frame that a probe searches."""

@@ -23,6 +23,10 @@ class ProtocolConfig(Configuration):
 
     trials: int = setting(1000, "wanted in each column; fewer where the data has fewer", low=1)
     seed: int = setting(0, "of every choice", low=0)
+    shots: int = setting(
+        1, "of each click: beside it, where the point is in more views of the thing, as far as it"
+        " is seen there", low=1, high=32,
+    )  # fmt: skip
     named_points: int = setting(4, "named points of a pair of views, seen in both", low=0, high=64)
     surface_points: int = setting(4, "random surface points, seen in both", low=0, high=64)
     hidden_points: int = setting(
@@ -44,11 +48,13 @@ class ClickedPoint:
         label: `class.name` of a named point, `class.surface_N` of another.
         kind: `NAMED` or `SURFACE`.
         pixel: (u, v) in the click view.
+        further: more shots of it: a view of the same set, and (u, v) there.
     """
 
     label: str
     kind: str
     pixel: tuple[float, float]
+    further: tuple[tuple[int, tuple[float, float]], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

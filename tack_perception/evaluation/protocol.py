@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -111,13 +111,13 @@ class _Runner:
     def ask(self, probe: Probe, alone: bool) -> None:
         """Enrol a probe's clicks, search its queries, forget."""
         count = len(probe.points)
-        frame = self._plan.pictures.click(probe)
+        frame, further = self._plan.pictures.click(probe), self._plan.pictures.further(probe)
         for chosen in [(i,) for i in range(count)] if alone else [tuple(range(count))]:
             points = [probe.points[i] for i in chosen]
             if self._detector.labels:
                 self._detector.forget()
             start = time.perf_counter()
-            refused = self._enroll(frame, points)
+            refused = self._enroll(frame, points, further)
             self.enroll_s.append(time.perf_counter() - start)
             for query in probe.queries:
                 targets = [query.targets[i] for i in chosen]
@@ -147,9 +147,25 @@ class _Runner:
                 answer, reason = found.get(point.label), refused.get(point.label, "")
                 self.trials.append(self._trial(probe, query, point, target, answer, reason, frame))
 
-    def _enroll(self, frame: RGBDFrame, points: Sequence[ClickedPoint]) -> dict[str, str]:
-        """Label → why it was refused."""
+    def _enroll(
+        self, frame: RGBDFrame, points: Sequence[ClickedPoint], further: Mapping[int, RGBDFrame]
+    ) -> dict[str, str]:
+        """Label → why it was refused: its click, whatever became of further shots."""
         shots = [Annotation(point.label, *point.pixel, frame) for point in points]
+        refused = self._taken(shots)
+        for view, other in further.items():
+            more = [
+                Annotation(point.label, *pixel, other)
+                for point in points
+                for there, pixel in point.further
+                if there == view and point.label not in refused
+            ]
+            if more:
+                self._taken(more)
+        return refused
+
+    def _taken(self, shots: Sequence[Annotation]) -> dict[str, str]:
+        """Enrol what can be; label → why it was refused."""
         try:
             self._detector.enroll(shots)
             return {}

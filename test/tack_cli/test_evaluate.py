@@ -162,6 +162,7 @@ def test_clicks_of_another_set_alone_with_a_summary(
         (["--detector", "tack", "--set", "threads"], "KEY=VALUE"),
         (["--detector", "random", "--classes", "cup"], "cup"),
         (["--detector", "random", "--trials", "0"], "trials"),
+        (["--detector", "random", "--shots", "0"], "shots"),
         (["--detector", "random", "--clicks", "missing"], "missing"),
     ],
 )

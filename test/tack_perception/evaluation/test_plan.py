@@ -3,6 +3,7 @@
 
 import dataclasses
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.evaluation.appearances import catalogue
 from tack_perception.evaluation.plan import make_plan
 from tack_perception.evaluation.probe import ProtocolConfig
+from tack_perception.evaluation.protocol import run
 from tack_perception.evaluation.truth import State, look_at, named_points
 
-from .conftest import CAMERA, POINTS, SIZES, SYMMETRY, VIEWS, place_of
+from .conftest import CAMERA, POINTS, SIZES, SYMMETRY, VIEWS, ColorDetector, place_of
 
 CONFIG = ProtocolConfig(trials=40)
 
@@ -206,6 +208,47 @@ def test_the_same_seed_asks_the_same(blocks, plan):
     probe = next(p for p in plan.probes if len(p.queries) > 1)
     pictures = [one.pictures.query(probe, 40).color for one in (plan, again)]
     assert np.array_equal(*pictures)
+
+
+def test_further_shots_show_the_clicked_place_and_change_no_question(blocks, plan):
+    many = make_plan(blocks, config=dataclasses.replace(CONFIG, shots=4))
+    distances = []
+    for probe, one in zip(many.probes, plan.probes, strict=True):
+        assert [p.pixel for p in probe.points] == [p.pixel for p in one.points]
+        assert all(not p.further for p in one.points)
+        pictures, clicked = many.pictures.further(probe), many.pictures.click(probe).color
+        for point in probe.points:
+            assert len(point.further) <= 3
+            u, v = np.rint(point.pixel).astype(int)
+            color = clicked[v, u].astype(float)
+            for view, pixel in point.further:
+                assert view not in (probe.click_view, probe.query_view)
+                u, v = np.rint(pixel).astype(int)
+                around = pictures[view].color[max(v - 1, 0) : v + 2, max(u - 1, 0) : u + 2]
+                distances.append(np.abs(around - color).max(axis=-1).min())
+    assert len(distances) > 100
+    assert max(distances) < 15
+
+
+def test_a_detector_gets_all_shots_of_a_click(blocks):
+    plan = make_plan(blocks, config=ProtocolConfig(trials=10, shots=4))
+    given: list[list[str]] = []
+
+    class Counting(ColorDetector):
+        def enroll(self, shots):
+            given.append([shot.label for shot in shots])
+            super().enroll(shots)
+
+        def forget(self, label=None):
+            given.append([])
+            super().forget(label)
+
+    trials, _ = run(plan, Counting, "color")
+    assert {trial.probe for trial in trials} == {probe.number for probe in plan.probes}
+    first = given[: given.index([])] if [] in given else given
+    counts = Counter(label for labels in first for label in labels)
+    probe = plan.probes[0]
+    assert counts == {point.label: 1 + len(point.further) for point in probe.points}
 
 
 def test_clicks_from_another_set(blocks, tmp_path):
