@@ -141,7 +141,10 @@ class MoveItMotion:
 
     @contextlib.contextmanager
     def _may_touch(self) -> Iterator[None]:
-        """While the block lasts everything may touch what stands around, for move_group."""
+        """While the block lasts everything may touch what stands around, for move_group.
+
+        Not the boxes that the robot has to keep out of.
+        """
         wanted = PlanningSceneComponents(
             components=PlanningSceneComponents.ALLOWED_COLLISION_MATRIX
             | PlanningSceneComponents.WORLD_OBJECT_NAMES
@@ -151,7 +154,8 @@ class MoveItMotion:
             GetPlanningScene.Request(components=wanted), self.config.server_patience,
         ).scene  # fmt: skip
         before = known.allowed_collision_matrix
-        names = [item.id for item in known.world.collision_objects]
+        kept = {box.name for box in self._profile.keep_out}
+        names = [item.id for item in known.world.collision_objects if item.id not in kept]
         self.change_scene(requests.allowing(requests.touchable(before, names)))
         try:
             yield

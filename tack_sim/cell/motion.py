@@ -136,9 +136,11 @@ class CellMotion:
         except MotionError as error:
             if not touching or error.code is MoveItErrorCode.PREEMPTED:
                 raise
-            # What stands around may be touched; the arm itself may not.
-            alone = dataclasses.replace(scene, world=MappingProxyType({}))
-            trajectory = self._straight(base_from_gripper, alone)
+            # What stands around may be touched; the arm itself and what it has to keep out of not.
+            kept = {box.name for box in self._profile.keep_out}
+            world = {name: thing for name, thing in scene.world.items() if name in kept}
+            left = dataclasses.replace(scene, world=MappingProxyType(world))
+            trajectory = self._straight(base_from_gripper, left)
         self._execute(trajectory, "straight way")
 
     def _straight(self, base_from_gripper: FloatArray, scene: PlanningScene) -> Trajectory:

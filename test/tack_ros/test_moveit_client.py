@@ -17,6 +17,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 
 from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.motion import MotionConfig, MotionError
+from tack_grasping.robot import KeepOut
 from tack_perception.errors import InvalidInputError
 from tack_ros.moveit.client import MoveItMotion
 from tack_ros.moveit.loss import Loss
@@ -133,6 +134,17 @@ def test_what_stands_around_may_be_touched_where_that_is_wanted(cell, motion):
     with pytest.raises(MotionError):  # only that one way was allowed to touch it
         motion.move_straight(there)
     motion.remove("thing")
+
+
+def test_what_the_robot_has_to_keep_out_of_is_never_touched(cell, motion, monkeypatch):
+    there = gripper_pose(cell)
+    there[2, 3] -= 0.08
+    box = KeepOut("glass", there, np.array([0.1, 0.1, 0.1]))
+    monkeypatch.setattr(motion, "_profile", dataclasses.replace(cell.profile, keep_out=(box,)))
+    motion.add_box(box.name, box.base_from_box, box.size)
+    with pytest.raises(MotionError, match=r"only \d+% of the straight way"):
+        motion.move_straight(there, touching=True)
+    motion.remove("glass")
 
 
 def test_what_is_held_moves_along(cell, motion):

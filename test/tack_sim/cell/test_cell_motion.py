@@ -9,7 +9,7 @@ from cell_robot import STILL, down, failing, missing, wall
 
 from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.motion import MotionConfig
-from tack_grasping.robot import RobotProfile
+from tack_grasping.robot import KeepOut, RobotProfile
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_sim.cell.layout import CellLayout, sample_layout
@@ -70,6 +70,19 @@ def test_touching_allows_what_a_straight_way_may_not_else(
     assert error.code is Code.PLANNING_FAILED
     motion.move_straight(down(0.5, 0.0, 0.1), touching=True)
     assert missing(world, down(0.5, 0.0, 0.1))[0] < 0.003
+
+
+def test_what_the_robot_has_to_keep_out_of_is_never_touched(
+    motion: CellMotion, world: CellWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    motion.move_to(down(0.5, 0.0, 0.3))
+    box = KeepOut("glass", geometry.make_transform(np.eye(3), (0.5, 0, 0.1)), np.full(3, 0.15))
+    profile = dataclasses.replace(world.profile, keep_out=(box,))
+    monkeypatch.setattr(motion, "_profile", profile)
+    motion.add_box(box.name, box.base_from_box, box.size)
+    error = failing(lambda: motion.move_straight(down(0.5, 0.0, 0.1), touching=True))
+    assert error.code is Code.PLANNING_FAILED
+    assert "glass" in error.sentence
 
 
 def test_even_where_it_may_touch_things_the_arm_does_not_touch_itself(
