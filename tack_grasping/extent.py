@@ -18,6 +18,7 @@ from tack_perception import geometry
 FloatArray = NDArray[np.float64]
 
 _CELL = 0.006  # m, of the map in which neighbours belong together
+_AROUND, _FEWEST = 0.05, 50  # m, and points
 _ABOVE = 0.006  # m, above the support from which points belong to a thing
 
 
@@ -39,6 +40,18 @@ class Extent:
         flat = self.points[:, :2]
         middle: FloatArray = (flat.min(axis=0) + flat.max(axis=0)) / 2
         return middle
+
+    def around(self, point: FloatArray) -> Extent:
+        """What surely belongs to a point, (3,) in the base frame, m: the surface right around it.
+
+        What one image shows as one thing may be several. All of it where that is too little.
+        """
+        near = np.linalg.norm(self.points - point, axis=1) < _AROUND
+        return self.only(near) if np.count_nonzero(near) >= _FEWEST else self
+
+    def only(self, which: NDArray[np.bool_]) -> Extent:
+        """Some of its points, by (N,) which."""
+        return dataclasses.replace(self, points=self.points[which])
 
     def box(self, base_from_gripper: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The box around it, down to the support, along the axes of a gripper.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tack_grasping.behaviour.account import Account
 from tack_grasping.behaviour.arm import Arm
 from tack_grasping.behaviour.guard import Guarded
-from tack_grasping.behaviour.presence import Presence, is_bare, presence
+from tack_grasping.behaviour.presence import Presence, presence, standing
 from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
 from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Surroundings, Thing, View
@@ -33,8 +33,6 @@ FloatArray = NDArray[np.float64]
 
 _LARGEST = 0.2  # m, radius of the largest thing that is carried
 _UNOPENED = 0.005  # m, by which the fingers may miss the opening that a grasp needs
-_BETWEEN = 0.05  # m, from the grasped point: what is seen there belongs to the thing
-_FEWEST = 50  # points that tell whether it was
 _LET_GO = 0.001  # m, by which they have to open to have let go
 _CODE = MoveItErrorCode
 
@@ -93,6 +91,7 @@ class PickPlace:
         self._extent: Extent | None = None
         self._things: tuple[Thing, ...] = ()
         self._width = float("nan")
+        self._floor = robot.profile.table_height
         self._near = None if task.near is None else np.asarray(task.near, dtype=np.float64)
         if self._near is not None:
             self._search.about(self._near)
@@ -127,7 +126,7 @@ class PickPlace:
         label = self._task.label
         sight = self._eyes.look()
         self._check_fresh(sight)
-        sight = self._sight = self._sightings.add(self._standing(sight))
+        sight = self._sight = self._sightings.add(standing(sight, label, self._floor))
         self._account.seen(sight)
         if self._near is None:
             self._compare(sight.having(label))
@@ -139,19 +138,6 @@ class PickPlace:
             )[:1]
             self._search.about(things[0].points[label].position)
         self._things = things
-
-    def _standing(self, sight: Sight) -> Sight:
-        """The sight without points of the task's label where the depth shows the bare table."""
-        label, floor = self._task.label, self._robot.profile.table_height
-        things = []
-        for thing in sight.things:
-            point = thing.points.get(label)
-            if point is not None and is_bare(
-                point.position, sight.frame, sight.base_from_camera, floor
-            ):
-                thing = thing.without(label, f"'{label}' is seen where the table is bare")
-            things.append(thing)
-        return dataclasses.replace(sight, things=tuple(things))
 
     def _compare(self, things: Sequence[Thing]) -> None:
         """Nothing that looks a little like the thing is taken before all of the table was seen.
@@ -219,7 +205,7 @@ class PickPlace:
         if keypoint is not None and keypoint.xyz is not None:
             view = self._sight
             cloud = cloud_around(view.frame, keypoint.xyz, view.base_from_camera, _LARGEST)
-            self._extent = extent_around(cloud, self._near, self._robot.profile.table_height)
+            self._extent = extent_around(cloud, self._near, self._floor)
 
     def check(self) -> None:
         """The thing is still where it was seen."""
@@ -280,14 +266,24 @@ class PickPlace:
         self.arm.out = None
 
     def hold(self) -> None:
-        """It is between the fingers still: they close once more, and are as far apart as before."""
-        self._verify_held()
+        """Close once more: the fingers are as far apart as they were when they had closed."""
+        state = self._motion.move_gripper(0.0, self._robot.profile.gripper.force)
+        lost = state.opening < self._config.empty
+        if lost or state.opening < self._width - self._config.slip:
+            # What has slipped may still be between them: it is put back, not dropped.
+            self.arm.holding = not lost
+            raise MotionError(
+                _CODE.CONTROL_FAILED,
+                f"it {'was lost' if lost else 'has slipped'}: the fingers went from"
+                f" {self._width * 1e3:.1f} to {state.opening * 1e3:.1f} mm",
+            )
 
     def verify_lift(self) -> None:
         """It is no longer where it was."""
         if self._extent is None:
             return
-        self._extent = self._around_grasp(self._extent)
+        assert self._near is not None
+        self._extent = self._extent.around(self._near)  # what surely was lifted
         told = self._there()
         if told is None:
             return
@@ -297,8 +293,7 @@ class PickPlace:
                 _CODE.CONTROL_FAILED,
                 f"it still lies where it was: {told.share:.0%} of what was seen is there",
             )
-        # What is there still is of its neighbours.
-        self._extent = dataclasses.replace(self._extent, points=self._extent.points[~told.again])
+        self._extent = self._extent.only(~told.again)  # what is there still is of its neighbours
 
     # Placing
 
@@ -307,7 +302,7 @@ class PickPlace:
         goal = self._wanted
         assert goal.preplace is not None
         self.arm.carry(goal.preplace)
-        self._verify_held()
+        self.hold()
 
     def put_down(self) -> None:
         """Go down to the place; an arm that cannot get on has met the support a little early."""
@@ -381,28 +376,6 @@ class PickPlace:
     def _reject(self, why: str) -> None:
         self._account.rejected.append(why)
 
-    def _verify_held(self) -> None:
-        """The fingers are as far apart as they were when they had closed."""
-        state = self._motion.move_gripper(0.0, self._robot.profile.gripper.force)
-        lost = state.opening < self._config.empty
-        if lost or state.opening < self._width - self._config.slip:
-            # What has slipped may still be between them: it is put back, not dropped.
-            self.arm.holding = not lost
-            raise MotionError(
-                _CODE.CONTROL_FAILED,
-                f"it {'was lost' if lost else 'has slipped'}: the fingers went from"
-                f" {self._width * 1e3:.1f}"
-                f" to {state.opening * 1e3:.1f} mm",
-            )
-
-    def _around_grasp(self, extent: Extent) -> Extent:
-        """What one image shows as one thing may be several: this much surely was lifted."""
-        assert self._near is not None
-        near = np.linalg.norm(extent.points - self._near, axis=1) < _BETWEEN
-        if np.count_nonzero(near) < _FEWEST:
-            return extent
-        return dataclasses.replace(extent, points=extent.points[near])
-
     def _share_there(self) -> float | None:
         """Share of what was seen that is measured there again; None where it cannot be told."""
         told = self._there()
@@ -414,8 +387,7 @@ class PickPlace:
             return None
         view = self._eyes.glance()
         self._check_fresh(view)
-        floor = self._robot.profile.table_height
-        return presence(self._extent.points, view.frame, view.base_from_camera, floor)
+        return presence(self._extent.points, view.frame, view.base_from_camera, self._floor)
 
     def _check_fresh(self, view: View) -> None:
         """An image that was seen already says nothing of how things are now."""

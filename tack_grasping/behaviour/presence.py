@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
+from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.fingers import cloud_around
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
@@ -67,6 +68,19 @@ def is_bare(
     cloud = cloud_around(frame, seen, base_from_camera, _AROUND)
     stands = np.count_nonzero(cloud[:, 2] > floor + _STANDS)
     return bool(len(cloud) >= _FEWEST and stands < _STRAY * len(cloud))
+
+
+def standing(sight: Sight, label: str, floor: float) -> Sight:
+    """A sight without points of a label where the depth shows the bare table."""
+
+    def kept(thing: Thing) -> Thing:
+        point = thing.points.get(label)
+        pose = sight.base_from_camera
+        if point is None or not is_bare(point.position, sight.frame, pose, floor):
+            return thing
+        return thing.without(label, f"'{label}' is seen where the table is bare")
+
+    return dataclasses.replace(sight, things=tuple(kept(thing) for thing in sight.things))
 
 
 def presence(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import distributed
 
 from tack_perception.errors import ConfigurationError
 from tack_perception.learning.settings import TrainConfig
@@ -52,9 +54,17 @@ def launch(config: TrainConfig) -> Fabric:
         precision=precision(config, kind),  # type: ignore[arg-type]
     )  # fmt: skip
     fabric.launch()
+    if devices * nodes > 1:
+        atexit.register(_leave)
     if config.threads:
         torch.set_num_threads(config.threads)
     return fabric
+
+
+def _leave() -> None:
+    """Part from the other processes: gloo's threads abort one that just ends, now and then."""
+    if distributed.is_initialized() and distributed.get_backend() == "gloo":
+        distributed.destroy_process_group()
 
 
 def precision(config: TrainConfig, kind: str) -> str:

@@ -149,7 +149,7 @@ def won_back() -> Told:
 def test_a_failed_stage_and_what_follows_are_told_in_words(won_back: Told) -> None:
     said = [line.strip() for line in won_back.said]
     assert said[0] == "look …"
-    failed = next(i for i, line in enumerate(said) if line.startswith("verify lift failed: it "))
+    failed = next(i for i, line in enumerate(said) if line.startswith("hold failed: it "))
     again = ["come back …", "once more from the beginning: looking from elsewhere …", "look …"]
     assert said[failed + 1 : failed + 4] == again
     assert said[-1] == "verify place …"
