@@ -191,9 +191,11 @@ def log(transform: FloatArray) -> FloatArray:
 
 def interpolate(first: FloatArray, second: FloatArray, fraction: float) -> FloatArray:
     """Between two transforms: linear in translation, along the shortest arc in rotation (slerp)."""
-    delta = first[:3, :3].T @ second[:3, :3]
-    axis, angle = axangles.mat2axangle(delta, unit_thresh=1e-4)
-    step = axangles.axangle2mat(axis, angle * fraction)
+    # By quaternions: the axis of a small turn cannot be read off its matrix.
+    delta = to_quaternion(inverse(first) @ second)
+    length = float(np.linalg.norm(delta[:3]))
+    angle = 2 * math.atan2(length, float(delta[3]))
+    step = axangles.axangle2mat(delta[:3] / length, angle * fraction) if length else np.eye(3)
     translation = (1 - fraction) * first[:3, 3] + fraction * second[:3, 3]
     return nearest_transform(_assemble(first[:3, :3] @ step, translation))
 

@@ -61,8 +61,8 @@ def test_interpolation_divides_the_angle(a, b, fraction):
     middle = geometry.interpolate(a, b, fraction)
     total = geometry.rotation_angle(geometry.inverse(a) @ b)
     part = geometry.rotation_angle(geometry.inverse(a) @ middle)
-    # Turns of some 1e-6 rad may count as none, and near half a turn that is all quaternions tell.
-    assert part == pytest.approx(fraction * total, abs=2e-5)
+    # Turns of some 1e-6 rad may count as none.
+    assert part == pytest.approx(fraction * total, abs=5e-6)
     assert_allclose(middle[:3, 3], (1 - fraction) * a[:3, 3] + fraction * b[:3, 3], atol=1e-9)
 
 
