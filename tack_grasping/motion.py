@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_grasping.error_codes import StageError
+from tack_grasping.scene.touching import Touching
 from tack_perception.configuration import Configuration, setting
 
 FloatArray = NDArray[np.float64]
@@ -88,8 +89,10 @@ class Motion(Protocol):
         """Plan around obstacles and go."""
         ...
 
-    def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
-        """Go in a straight line; `touching` allows contact where there is no free way.
+    def move_straight(
+        self, base_from_gripper: FloatArray, *, touching: Touching = Touching.NOTHING
+    ) -> None:
+        """Go in a straight line; `touching` says with what contact is allowed without a free way.
 
         So it is at what is grasped, and where something is put down.
         """

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tack_cli.cell.looking import Say, Stages, true_position
 from tack_cli.cell.observer import Observer
 from tack_grasping.behaviour.account import Witness
+from tack_grasping.behaviour.bins import bin_walls
 from tack_grasping.behaviour.cycle import CycleRecord, StageRecord
 from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import PointPlanner, placer
@@ -24,7 +25,7 @@ from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.runs import RunWriter, read_run
 from tack_grasping.behaviour.settings import PickPlaceTask
 from tack_grasping.behaviour.sight import Sight
-from tack_grasping.behaviour.surroundings import DepthSurroundings, bin_walls
+from tack_grasping.behaviour.surroundings import DepthSurroundings
 from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.motion import MotionConfig
@@ -172,6 +173,7 @@ def pick_and_place(
             profile, place=placer(into_bin, places), reachable=motion.reach, config=GRASPS
         ),
         DepthSurroundings(profile, MoveItScene(motion).show, places.bins),
+        places.bins,
     )
     x, y, z = near.tolist()
     with (

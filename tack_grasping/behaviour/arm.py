@@ -15,6 +15,7 @@ from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.motion import MotionError
 from tack_grasping.robot import RobotProfile
+from tack_grasping.scene.touching import Touching
 
 FloatArray = NDArray[np.float64]
 Box = tuple[FloatArray, FloatArray]
@@ -47,6 +48,11 @@ class Arm:
         self.out: FloatArray | None = None
         self.at_place = False
 
+    @property
+    def _near(self) -> Touching:
+        """What it may touch where it is."""
+        return Touching.BINS if self.at_place else Touching.THINGS
+
     def check_empty(self, empty: float) -> None:
         """Refuse to begin with something between the fingers: to open them would drop it.
 
@@ -71,7 +77,7 @@ class Arm:
         if self.at_place and not self.holding:
             self._straight_or_planned(self.out)
         else:  # a planner knows nothing of the thing that the fingers are at
-            self._motion.move_straight(self.out, touching=True)
+            self._motion.move_straight(self.out, touching=self._near)
         self.out, self.at_place = None, False
 
     def carry(self, base_from_gripper: FloatArray) -> None:
@@ -95,7 +101,7 @@ class Arm:
                     raise
                 above[2, 3] += _RISE
                 try:
-                    self._motion.move_straight(above, touching=True)
+                    self._motion.move_straight(above, touching=Touching.THINGS)
                 except MotionError as beyond:
                     # Why it could not begin is what a person has to know; but a stop is a stop.
                     raise beyond if beyond.code is MoveItErrorCode.PREEMPTED else error from beyond
@@ -157,7 +163,7 @@ class Arm:
         So it is where the arm has sprung back meanwhile, having let go of what it pressed on.
         """
         try:
-            self._motion.move_straight(pose, touching=True)
+            self._motion.move_straight(pose, touching=self._near)
         except MotionError as error:
             if error.code not in (
                 MoveItErrorCode.PLANNING_FAILED,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, Motion, MotionError
+from tack_grasping.scene.touching import Touching
 
 FloatArray = NDArray[np.float64]
 
@@ -38,7 +39,9 @@ class Guarded:
         self.check()
         self._motion.move_to(base_from_gripper)
 
-    def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
+    def move_straight(
+        self, base_from_gripper: FloatArray, *, touching: Touching = Touching.NOTHING
+    ) -> None:
         """Go in a straight line."""
         self.check()
         self._motion.move_straight(base_from_gripper, touching=touching)

@@ -9,14 +9,16 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tack_grasping.behaviour.account import Account
 from tack_grasping.behaviour.arm import Arm
+from tack_grasping.behaviour.bins import left_to_do
 from tack_grasping.behaviour.guard import Guarded
+from tack_grasping.behaviour.outlook import outlook
 from tack_grasping.behaviour.presence import Presence, presence, standing
 from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
@@ -27,7 +29,9 @@ from tack_grasping.extent import Extent, extent_around
 from tack_grasping.fingers import cloud_around
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.motion import Motion, MotionError
+from tack_grasping.placing.scene import Container
 from tack_grasping.robot import RobotProfile
+from tack_grasping.scene.touching import Touching
 
 FloatArray = NDArray[np.float64]
 
@@ -48,6 +52,7 @@ class Robot:
         planner: makes goals of what the camera sees.
         surroundings: tells MoveIt's planner what stands around; None where that is somebody else's
             business.
+        bins: by name, in the base frame: what is in them is not taken unless a person points at it.
     """
 
     profile: RobotProfile
@@ -55,6 +60,7 @@ class Robot:
     eyes: Eyes
     planner: Planner
     surroundings: Surroundings | None = None
+    bins: Mapping[str, Container] = dataclasses.field(default_factory=dict)
 
 
 class PickPlace:
@@ -126,18 +132,16 @@ class PickPlace:
         label = self._task.label
         sight = self._eyes.look()
         self._check_fresh(sight)
-        sight = self._sight = self._sightings.add(standing(sight, label, self._floor))
+        sight = standing(sight, label, self._floor)
+        if self._task.near is None:
+            sight = left_to_do(sight, label, self._robot.bins)
+        sight = self._sight = self._sightings.add(sight)
         self._account.seen(sight)
         if self._near is None:
             self._compare(sight.having(label))
-        things = sight.found(label)
+        self._things = sight.found(label, self._near)
         if self._near is not None:
-            near = self._near
-            things = tuple(
-                sorted(things, key=lambda t: np.linalg.norm(t.points[label].position - near))
-            )[:1]
-            self._search.about(things[0].points[label].position)
-        self._things = things
+            self._search.about(self._things[0].points[label].position)
 
     def _compare(self, things: Sequence[Thing]) -> None:
         """Nothing that looks a little like the thing is taken before all of the table was seen.
@@ -172,32 +176,16 @@ class PickPlace:
     def plan(self) -> None:
         """Find grasps, of the thing that is grasped best."""
         assert self._sight is not None
-        label, refusal = self._task.label, ""
-        task = self._task
+        label, task = self._task.label, self._task
         if 3 * self._account.attempt > 2 * self._config.tries:
             task = dataclasses.replace(task, doubtful=self._config.doubtful)
-        found: list[PickPlaceGoal] = []
-        best: Thing | None = None
         self.goals.clear()
-        for thing in self._things:
-            plan = self._robot.planner.plan(self._sight, thing, task)
-            self._account.rejected += [one.reason for one in plan.rejected]
-            goals = []
-            for goal in plan.goals:
-                unfit = self._unfit(goal)
-                if unfit:
-                    refusal = unfit
-                    self._account.rejected.append(f"{unfit}; {goal.why}")
-                else:
-                    goals.append(goal)
-            if plan.refusal:
-                refusal = plan.refusal
-                self._account.rejected.append(refusal)
-            if goals and (not found or goals[0].score > found[0].score):
-                found, best = goals, thing
-        if best is None:
-            raise StageError(_CODE.NO_IK_SOLUTION, refusal or f"there is no grasp of '{label}'")
-        self.goals.extend(found[: self._config.candidates])
+        found = outlook(self._sight, self._things, task, self._robot.planner, self._robot.profile)
+        self._account.rejected += found.rejected
+        if found.thing is None:
+            raise StageError(_CODE.NO_IK_SOLUTION, found.refusal)
+        best = found.thing
+        self.goals.extend(found.goals[: self._config.candidates])
         self._near = best.points[label].position
         self._search.about(self._near)
         keypoint = best.keypoints.get(label)
@@ -245,7 +233,7 @@ class PickPlace:
     def approach(self) -> None:
         """Go straight to the grasp."""
         self.arm.out = self._wanted.pregrasp
-        self._motion.move_straight(self._wanted.grasp, touching=True)
+        self._motion.move_straight(self._wanted.grasp, touching=Touching.THINGS)
 
     def close(self) -> None:
         """Close the fingers on it."""
@@ -262,7 +250,7 @@ class PickPlace:
 
     def lift(self) -> None:
         """Lift it straight."""
-        self._motion.move_straight(self._wanted.lift, touching=True)
+        self._motion.move_straight(self._wanted.lift, touching=Touching.THINGS)
         self.arm.out = None
 
     def hold(self) -> None:
@@ -363,15 +351,6 @@ class PickPlace:
     @property
     def _opening(self) -> float:
         return min(self._wanted.width, self._robot.profile.gripper.stroke)
-
-    def _unfit(self, goal: PickPlaceGoal) -> str:
-        """Why a goal cannot be carried out here, whatever the arm reaches; "" where it can."""
-        base = self._robot.profile.base_frame
-        if goal.frame_id != base:
-            return f"the goal is in the frame {goal.frame_id!r}, the robot moves in {base!r}"
-        if self._task.place and goal.place is None:
-            return f"the goal says nothing of where to put it ('{self._task.place}')"
-        return ""
 
     def _reject(self, why: str) -> None:
         self._account.rejected.append(why)

@@ -91,8 +91,12 @@ class Sight(View):
         """The things on which a label was found, with its position."""
         return tuple(thing for thing in self.things if label in thing.points)
 
-    def found(self, label: str) -> tuple[Thing, ...]:
+    def found(self, label: str, near: FloatArray | None = None) -> tuple[Thing, ...]:
         """The same, at least one.
+
+        Args:
+            label: of the point.
+            near: (3,) in the base frame, m: only the one whose point is nearest to it; None: all.
 
         Raises:
             SightError: there is none; says why.
@@ -101,7 +105,10 @@ class Sight(View):
         if not things:
             why = self.things[0].missing(label) if self.things else f"'{label}' is not seen"
             raise SightError(MoveItErrorCode.INVALID_OBJECT_NAME, why)
-        return things
+        if near is None:
+            return things
+        away = [np.linalg.norm(thing.points[label].position - near) for thing in things]
+        return (things[int(np.argmin(away))],)
 
 
 class Surroundings(Protocol):

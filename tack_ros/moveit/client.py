@@ -31,6 +31,7 @@ from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, MotionConfig, MotionError
 from tack_grasping.reach import TOUCHING, posture_score
 from tack_grasping.robot import RobotProfile
+from tack_grasping.scene.touching import Touching, touchable
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_ros.actions import servers_of
@@ -111,13 +112,14 @@ class MoveItMotion:
         named = dict(zip(self._profile.joints, np.asarray(positions).tolist(), strict=True))
         self._plan_and_go(requests.joint_goal(self._profile, named, self.config))
 
-    def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
+    def move_straight(
+        self, base_from_gripper: FloatArray, *, touching: Touching = Touching.NOTHING
+    ) -> None:
         """Go in a straight line.
 
         Args:
             base_from_gripper: (4, 4), m.
-            touching: where there is no free way, what stands around may be touched; the arm itself
-                may not.
+            touching: what may be touched where there is no free way.
 
         Raises:
             MotionError: the line is possible only in part, or with move_group's code.
@@ -127,9 +129,9 @@ class MoveItMotion:
             trajectory = self._straight(base_from_gripper)
         except MotionError as error:
             refused = (MoveItErrorCode.PREEMPTED, MoveItErrorCode.COMMUNICATION_FAILURE)
-            if not touching or error.code in refused:
+            if touching is Touching.NOTHING or error.code in refused:
                 raise
-            with self._may_touch():
+            with self._may_touch(touching):
                 trajectory = self._straight(base_from_gripper)
         points = trajectory.joint_trajectory.points
         if not points:
@@ -140,11 +142,8 @@ class MoveItMotion:
         _check(result.error_code, "straight way")
 
     @contextlib.contextmanager
-    def _may_touch(self) -> Iterator[None]:
-        """While the block lasts everything may touch what stands around, for move_group.
-
-        Not the boxes that the robot has to keep out of.
-        """
+    def _may_touch(self, touching: Touching) -> Iterator[None]:
+        """While the block lasts everything may touch some of what stands around, for move_group."""
         wanted = PlanningSceneComponents(
             components=PlanningSceneComponents.ALLOWED_COLLISION_MATRIX
             | PlanningSceneComponents.WORLD_OBJECT_NAMES
@@ -154,9 +153,9 @@ class MoveItMotion:
             GetPlanningScene.Request(components=wanted), self.config.server_patience,
         ).scene  # fmt: skip
         before = known.allowed_collision_matrix
-        kept = {box.name for box in self._profile.keep_out}
-        names = [item.id for item in known.world.collision_objects if item.id not in kept]
-        self.change_scene(requests.allowing(requests.touchable(before, names)))
+        names = [item.id for item in known.world.collision_objects]
+        free = touchable(self._profile, names, touching)
+        self.change_scene(requests.allowing(requests.opened(before, free)))
         try:
             yield
         finally:

@@ -217,25 +217,25 @@ def allowing(matrix: AllowedCollisionMatrix) -> PlanningScene:
     return scene
 
 
-def touchable(matrix: AllowedCollisionMatrix, names: Iterable[str]) -> AllowedCollisionMatrix:
+def opened(matrix: AllowedCollisionMatrix, names: Iterable[str]) -> AllowedCollisionMatrix:
     """The matrix with which everything may touch some objects, and what an octomap shows.
 
     An entry counts more than a default (MoveIt's `AllowedCollisionMatrix::getAllowedCollision`), so
     that both are set.
     """
-    opened = {*names, OCTOMAP}
+    free = {*names, OCTOMAP}
     known = list(matrix.entry_names)
     rows = [
         AllowedCollisionEntry(
             enabled=[
-                bool(value) or first in opened or second in opened
+                bool(value) or first in free or second in free
                 for second, value in zip(known, row.enabled, strict=True)
             ]
         )
         for first, row in zip(known, matrix.entry_values, strict=True)
     ]
     defaults = dict(zip(matrix.default_entry_names, matrix.default_entry_values, strict=True))
-    defaults |= dict.fromkeys(sorted(opened), True)
+    defaults |= dict.fromkeys(sorted(free), True)
     return AllowedCollisionMatrix(
         entry_names=known, entry_values=rows, default_entry_names=list(defaults),
         default_entry_values=list(defaults.values()),

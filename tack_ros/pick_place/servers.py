@@ -19,7 +19,9 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from tack_grasping.behaviour.account import Witness
+from tack_grasping.behaviour.bins import bin_walls, left_to_do
 from tack_grasping.behaviour.cycle import CycleRecord
+from tack_grasping.behaviour.outlook import outlook
 from tack_grasping.behaviour.pick_place import PickPlace, Robot
 from tack_grasping.behaviour.planning import (
     UP,
@@ -29,9 +31,10 @@ from tack_grasping.behaviour.planning import (
     placer,
     placer_at,
 )
+from tack_grasping.behaviour.presence import standing
 from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.settings import PickPlaceTask, Planner
-from tack_grasping.behaviour.surroundings import DepthSurroundings, bin_walls
+from tack_grasping.behaviour.surroundings import DepthSurroundings
 from tack_grasping.behaviour.teaching import teach
 from tack_grasping.candidates import GraspSpec, SurfacePlannerConfig
 from tack_grasping.candidates.plan import counted
@@ -207,22 +210,22 @@ class PickPlaceServers:
         self, request: GraspPlanning.Request, response: GraspPlanning.Response
     ) -> GraspPlanning.Response:
         """What would be done now, and why; nothing moves."""
-        label = request.target.id
+        label, parts = request.target.id, self._parts
         try:
             task, planner = self._task(label), self._planner(label, None)
-            sight = self._parts.eyes.look()
-            plans = [planner.plan(sight, thing, task) for thing in sight.found(label)]
+            sight = standing(parts.eyes.look(), label, parts.profile.table_height)
+            if task.near is None:
+                sight = left_to_do(sight, label, parts.places().bins)
+            near = None if task.near is None else np.array(task.near)
+            things = sight.found(label, near)
+            found = outlook(sight, things, task, planner, parts.profile)
         except TackError as error:
             response.error_code = to_error_code(_code_of(error), _sentence(error))
             return response
-        goals = sorted((g for plan in plans for g in plan.goals), key=lambda goal: -goal.score)
-        rejected = counted(one.reason for plan in plans for one in plan.rejected)
-        response.grasps = [to_grasp(goal, self._parts.profile.gripper) for goal in goals]
-        if goals:
-            code, said = MoveItErrorCode.SUCCESS, goals[0].why
-        else:
-            code = MoveItErrorCode.NO_IK_SOLUTION
-            said = "; ".join(plan.refusal for plan in plans)
+        response.grasps = [to_grasp(goal, parts.profile.gripper) for goal in found.goals]
+        code = MoveItErrorCode.SUCCESS if found.goals else MoveItErrorCode.NO_IK_SOLUTION
+        said = found.goals[0].why if found.goals else found.refusal
+        rejected = counted(why for why in found.rejected if why != found.refusal)
         response.error_code = to_error_code(
             code, said + (f"; rejected: {rejected}" if rejected else "")
         )
@@ -307,7 +310,9 @@ class PickPlaceServers:
         parts.surroundings.know(self._bins)
         parts.scene.resend()
         self._show_bins()
-        return Robot(parts.profile, parts.motion, parts.eyes, planner, parts.surroundings)
+        return Robot(
+            parts.profile, parts.motion, parts.eyes, planner, parts.surroundings, self._bins
+        )
 
     def _show_bins(self) -> None:
         parts, frame = self._parts, self._parts.profile.base_frame

@@ -20,6 +20,7 @@ from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, MotionConfig, MotionError
 from tack_grasping.reach import TOUCHING, posture_score
 from tack_grasping.scene import Obstacle, SceneModel, diff
+from tack_grasping.scene.touching import Touching, touchable
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_sim.cell.executor import ExecutionCode, TrajectoryExecutor
@@ -127,18 +128,19 @@ class CellMotion:
         joints = (JointConstraint(name, value, tolerance, tolerance) for name, value in named)
         self._plan_and_go(Constraints(joints=tuple(joints)))
 
-    def move_straight(self, base_from_gripper: FloatArray, *, touching: bool = False) -> None:
+    def move_straight(
+        self, base_from_gripper: FloatArray, *, touching: Touching = Touching.NOTHING
+    ) -> None:
         """Go in a straight line. Raises MotionError, InvalidInputError for no pose."""
         self._check_stopped()
         scene = self._now()
         try:
             trajectory = self._straight(base_from_gripper, scene)
         except MotionError as error:
-            if not touching or error.code is MoveItErrorCode.PREEMPTED:
+            if touching is Touching.NOTHING or error.code is MoveItErrorCode.PREEMPTED:
                 raise
-            # What stands around may be touched; the arm itself and what it has to keep out of not.
-            kept = {box.name for box in self._profile.keep_out}
-            world = {name: thing for name, thing in scene.world.items() if name in kept}
+            free = touchable(self._profile, scene.world, touching)
+            world = {name: thing for name, thing in scene.world.items() if name not in free}
             left = dataclasses.replace(scene, world=MappingProxyType(world))
             trajectory = self._straight(base_from_gripper, left)
         self._execute(trajectory, "straight way")

@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_grasping.behaviour.account import Witness
+from tack_grasping.behaviour.bins import bin_walls
 from tack_grasping.behaviour.cycle import CycleRecord, Work
 from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import PointPlanner, placer
 from tack_grasping.behaviour.search import look_around
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
-from tack_grasping.behaviour.surroundings import DepthSurroundings, bin_walls
+from tack_grasping.behaviour.surroundings import DepthSurroundings
 from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.candidates import SurfacePlannerConfig
 from tack_grasping.placing.reading import read_place_spec
@@ -184,6 +185,7 @@ class Trials:
                     config=GRASPS,
                 ),
                 DepthSurroundings(layout.profile, motion.show, places.bins),
+                places.bins,
             )  # fmt: skip
             task = PickPlaceTask(label, setup.place)
             tree = BehaviourTree(task, robot, motion.clock, self._config, self._witness(setup))

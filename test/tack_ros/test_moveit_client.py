@@ -18,6 +18,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.motion import MotionConfig, MotionError
 from tack_grasping.robot import KeepOut
+from tack_grasping.scene.touching import Touching
 from tack_perception.errors import InvalidInputError
 from tack_ros.moveit.client import MoveItMotion
 from tack_ros.moveit.loss import Loss
@@ -78,7 +79,7 @@ def test_to_poses_straight_and_home(cell, motion):
     motion.move_straight(down)
     np.testing.assert_allclose(gripper_pose(cell)[:3, 3], down[:3, 3], atol=6e-3)
     motion.move_straight(down)  # there already
-    motion.move_straight(there, touching=True)
+    motion.move_straight(there, touching=Touching.THINGS)
     motion.move_home()
     np.testing.assert_allclose(cell.world.arm_motion()[0], cell.profile.home, atol=6e-3)
     motion.move_joints(cell.profile.home + AWAY)
@@ -126,7 +127,7 @@ def test_what_stands_around_may_be_touched_where_that_is_wanted(cell, motion):
     motion.add_box("thing", there, np.array([0.1, 0.1, 0.1]))
     with pytest.raises(MotionError, match=r"only \d+% of the straight way"):
         motion.move_straight(there)
-    motion.move_straight(there, touching=True)
+    motion.move_straight(there, touching=Touching.THINGS)
     np.testing.assert_allclose(gripper_pose(cell)[:3, 3], there[:3, 3], atol=6e-3)
     motion.remove("thing")
     motion.move_home()
@@ -143,7 +144,7 @@ def test_what_the_robot_has_to_keep_out_of_is_never_touched(cell, motion, monkey
     monkeypatch.setattr(motion, "_profile", dataclasses.replace(cell.profile, keep_out=(box,)))
     motion.add_box(box.name, box.base_from_box, box.size)
     with pytest.raises(MotionError, match=r"only \d+% of the straight way"):
-        motion.move_straight(there, touching=True)
+        motion.move_straight(there, touching=Touching.THINGS)
     motion.remove("glass")
 
 

@@ -33,6 +33,7 @@ from tack_grasping.motion import MotionConfig, MotionError
 from tack_grasping.profiles import load_profile
 from tack_grasping.scene import Obstacle, SceneModel, Table
 from tack_grasping.scene.obstacle import hull_of
+from tack_grasping.scene.touching import Touching
 from tack_perception import geometry
 from tack_ros.calls import Calls
 from tack_ros.moveit import requests
@@ -81,7 +82,7 @@ def do_all(motion: MoveItMotion, scene: MoveItScene, home: np.ndarray) -> None:
     assert motion.reach(there) > 0
     motion.move_to(there)
     motion.move_straight(down)
-    motion.move_straight(there, touching=True)
+    motion.move_straight(there, touching=Touching.THINGS)
     motion.move_gripper(0.03, 20.0)
     motion.hold(np.eye(4), np.array([0.03, 0.03, 0.05]))
     motion.move_home()

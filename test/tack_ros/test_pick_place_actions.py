@@ -30,7 +30,7 @@ from tack_ros.launching.description import read
 
 PICK = ["look", "scene", "plan", "open", "pregrasp", "check", "approach", "close", "lift"]
 PICK += ["hold", "verify lift"]
-BINS = {f"bin_{number}" for number in range(5)}
+BINS = {f"bin_wall_{number}" for number in range(5)}
 PLACE = ["carry", "place", "release", "retreat", "home", "verify place"]
 
 

@@ -25,8 +25,10 @@ from tack_grasping.candidates import GraspPlan
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.motion import GripperState, MotionError
+from tack_grasping.placing.scene import Container
 from tack_grasping.points import named_point
 from tack_grasping.profiles import load_profile
+from tack_grasping.scene.touching import Touching
 from tack_perception import geometry
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.frame import RGBDFrame
@@ -99,11 +101,13 @@ class Scripted:
         self.goals, self.blocks = goals, [np.array(block) for block in blocks]
         self.calls: list[str] = []
         self.faults: list[str] = []  # what must never happen
+        self.touching: dict[str, Touching] = {}  # on the last straight way to each pose
         self.held = False
         self.time = 0.0
         self.stopped = False
         self.frame_id, self.with_place = PROFILE.base_frame, True
         self.no_depth = self.old_image = False
+        self.bins: dict[str, Container] = {}
         self.grip = float(BLOCK[1])  # m, how far apart the fingers hold it
         self._home = next(views_of(PROFILE, np.array([*SOURCE, 0.0]), 0.45, ((0.0, 80.0),)))[0]
         self.at, self.pose, self._among = "home", self._home, ""
@@ -113,10 +117,11 @@ class Scripted:
         self,
         place: str = "bin",
         config: BehaviourConfig | None = None,
+        near: tuple[float, float, float] | None = None,
         **more: object,
     ) -> BehaviourTree:
-        task = PickPlaceTask("top", place)
-        robot = Robot(PROFILE, self, self, self)
+        task = PickPlaceTask("top", place, near)
+        robot = Robot(PROFILE, self, self, self, bins=self.bins)
         return BehaviourTree(task, robot, self.clock, config, **more)  # type: ignore[arg-type]
 
     def run(self, place: str = "bin", config: BehaviourConfig | None = None) -> CycleRecord:
@@ -145,8 +150,11 @@ class Scripted:
             self.faults.append(f"home from {self._among or self.at}, holding: {self.held}")
         self._moves("home", "home", self._home)
 
-    def move_straight(self, base_from_gripper: np.ndarray, *, touching: bool = False) -> None:
+    def move_straight(
+        self, base_from_gripper: np.ndarray, *, touching: Touching = Touching.NOTHING
+    ) -> None:
         name = self._name(base_from_gripper)
+        self.touching[name] = touching
         if name in ("grasp", "place"):
             self._among = name
         self._moves(f"straight {name}", name, base_from_gripper)

@@ -7,12 +7,10 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from scripted import PLACE, PROFILE, SOURCE, Scripted
+from scripted import PLACE, SOURCE, Scripted
 
-from tack_grasping.behaviour.pick_place import Robot
-from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
+from tack_grasping.behaviour.settings import BehaviourConfig
 from tack_grasping.behaviour.sight import Sight
-from tack_grasping.behaviour.tree import BehaviourTree
 
 FAR = np.array([0.62, -0.28])  # out of view from home
 
@@ -84,8 +82,7 @@ def test_how_sure_it_has_to_be_is_a_setting() -> None:
 
 def test_where_a_person_has_pointed_nothing_else_is_looked_for() -> None:
     robot = Unsure([(SOURCE, 0.15), (FAR, 0.8)])
-    task = PickPlaceTask("top", "bin", near=(*SOURCE.tolist(), 0.0))
-    tree = BehaviourTree(task, Robot(PROFILE, robot, robot, robot), robot.clock)
-    assert tree.run().success
+    x, y = SOURCE.tolist()
+    assert robot.tree(near=(x, y, 0.0)).run().success
     assert looks(robot) == 1
     np.testing.assert_allclose(robot.blocks, [FAR, PLACE], atol=1e-9)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from tack_grasping.behaviour.account import Witness
+from tack_grasping.behaviour.bins import bin_walls
 from tack_grasping.behaviour.cycle import CycleRecord
 from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import PointPlanner, placer
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
-from tack_grasping.behaviour.surroundings import bin_walls
 from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.motion import MotionError
 from tack_perception import geometry
@@ -130,7 +130,7 @@ def cell_robot(
     with CellEyes(world, TruePoints(world), wait=motion.wait) as eyes:
         moments = Moments()
         grasps = grasps or grasp_planner(layout, label, place, motion.reach)
-        robot = Robot(layout.profile, motion, eyes, grasps)
+        robot = Robot(layout.profile, motion, eyes, grasps, bins=places.bins)
         task = PickPlaceTask(label, place)
         # Time is the cell's alone, so that nothing hangs on how fast this machine is.
         tree = BehaviourTree(task, robot, lambda: world.time, config, moments)

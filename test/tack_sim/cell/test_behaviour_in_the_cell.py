@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import re
 import time
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -68,24 +70,36 @@ def test_a_pick_alone_ends_with_the_block_lifted(
         assert robot.world.pads_on(robot.target) == (True, True)
 
 
-class Beyond:
-    """Grasps of something a metre farther away."""
+class Elsewhere:
+    """Grasps of the target, moved.
 
-    def __init__(self, layout: CellLayout) -> None:
-        self._planner = grasp_planner(layout, "top")
+    Args:
+        layout: of the cell.
+        moved: takes a goal's grasp (4, 4) and says by which (4, 4) motion in the base frame.
+    """
+
+    def __init__(self, layout: CellLayout, moved: Callable[[np.ndarray], np.ndarray]) -> None:
+        self._planner, self._moved = grasp_planner(layout, "top"), moved
 
     def plan(self, sight: Sight, thing: Thing, task: PickPlaceTask) -> GraspPlan:
-        away = geometry.make_transform(np.eye(3), (1.0, 0.0, 0.0))
         plan = self._planner.plan(sight, thing, task)
-        goals = [
-            dataclasses.replace(goal, **{name: away @ pose for name, pose in goal.poses.items()})
-            for goal in plan.goals
-        ]
+        goals = []
+        for goal in plan.goals:
+            move = self._moved(goal.grasp)
+            poses = {name: move @ pose for name, pose in goal.poses.items()}
+            goals.append(dataclasses.replace(goal, **poses))
         return dataclasses.replace(plan, goals=tuple(goals))
 
 
+def from_below(grasp: np.ndarray) -> np.ndarray:
+    """As if the thing were to be grasped through the table."""
+    about = geometry.make_transform(np.eye(3), grasp[:3, 3])
+    return about @ geometry.from_axis_angle((1, 0, 0), np.pi) @ geometry.inverse(about)
+
+
 def test_a_target_out_of_reach_is_left_alone(layout: CellLayout, planner: MotionPlanner) -> None:
-    with cell_robot(layout, planner, "top", config=TWO, grasps=Beyond(layout)) as robot:
+    grasps = Elsewhere(layout, from_below)
+    with cell_robot(layout, planner, "top", config=TWO, grasps=grasps) as robot:
         record = robot.run()
         assert record.code is Code.NO_IK_SOLUTION
         assert record.reason.startswith("pregrasp: motion: ")
@@ -93,6 +107,19 @@ def test_a_target_out_of_reach_is_left_alone(layout: CellLayout, planner: Motion
         refused = [why for why in record.rejected if why.startswith("pregrasp: motion: ")]
         assert failed(record) == ["pregrasp"] * len(refused)
         assert refused
+
+
+def test_outside_of_the_workspace_nothing_is_tried(
+    layout: CellLayout, planner: MotionPlanner
+) -> None:
+    grasps = Elsewhere(layout, lambda grasp: geometry.make_transform(np.eye(3), (0, -0.6, 0)))
+    with cell_robot(layout, planner, "top", config=TWO, grasps=grasps) as robot:
+        record = robot.run()
+        assert record.code is Code.NO_IK_SOLUTION
+        assert re.match(
+            r"plan: the gripper would be outside of the workspace.* y = ", record.reason
+        )
+        assert set(failed(record)) == {"plan"}
 
 
 def test_a_target_out_of_sight_is_looked_for_and_given_up(

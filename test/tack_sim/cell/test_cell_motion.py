@@ -10,6 +10,7 @@ from cell_robot import STILL, down, failing, missing, wall
 from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.motion import MotionConfig
 from tack_grasping.robot import KeepOut, RobotProfile
+from tack_grasping.scene.touching import Touching
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_sim.cell.layout import CellLayout, sample_layout
@@ -68,7 +69,7 @@ def test_touching_allows_what_a_straight_way_may_not_else(
     motion.add_box("thing", geometry.make_transform(np.eye(3), (0.5, 0, 0.1)), np.full(3, 0.15))
     error = failing(lambda: motion.move_straight(down(0.5, 0.0, 0.1)))
     assert error.code is Code.PLANNING_FAILED
-    motion.move_straight(down(0.5, 0.0, 0.1), touching=True)
+    motion.move_straight(down(0.5, 0.0, 0.1), touching=Touching.THINGS)
     assert missing(world, down(0.5, 0.0, 0.1))[0] < 0.003
 
 
@@ -80,7 +81,7 @@ def test_what_the_robot_has_to_keep_out_of_is_never_touched(
     profile = dataclasses.replace(world.profile, keep_out=(box,))
     monkeypatch.setattr(motion, "_profile", profile)
     motion.add_box(box.name, box.base_from_box, box.size)
-    error = failing(lambda: motion.move_straight(down(0.5, 0.0, 0.1), touching=True))
+    error = failing(lambda: motion.move_straight(down(0.5, 0.0, 0.1), touching=Touching.THINGS))
     assert error.code is Code.PLANNING_FAILED
     assert "glass" in error.sentence
 
@@ -92,7 +93,7 @@ def test_even_where_it_may_touch_things_the_arm_does_not_touch_itself(
     motion.move_joints(np.array([0.411, -1.063, -0.747, -2.776, -0.655, 1.798, -1.62]))
     low = world.base_from_gripper()
     low[2, 3] = 0.03
-    error = failing(lambda: motion.move_straight(low, touching=True))
+    error = failing(lambda: motion.move_straight(low, touching=Touching.THINGS))
     assert error.code is Code.PLANNING_FAILED
     assert "panda_link1 and panda_link5 overlap" in error.sentence
     assert world.collisions == ()
@@ -197,7 +198,7 @@ def test_fingers_report_what_they_hold(
     above[2, 3] += 0.1
     world.place_object(world.layout.target.name, held)
     motion.move_to(above)
-    motion.move_straight(grasp, touching=True)
+    motion.move_straight(grasp, touching=Touching.THINGS)
     state = motion.move_gripper(0.0, profile.gripper.force)
     assert state.stalled
     assert state.opening == pytest.approx(0.04, abs=0.003)

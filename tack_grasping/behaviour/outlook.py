@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What could be done with the things that are seen: the grasps of the best one, or why none."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from tack_grasping.behaviour.settings import PickPlaceTask, Planner
+from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.goal import PickPlaceGoal
+from tack_grasping.robot import RobotProfile
+from tack_grasping.scene import check_workspace
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outlook:
+    """What could be done.
+
+    Attributes:
+        thing: which would be taken; None for none.
+        goals: candidates for it, the best first.
+        rejected: why others are none, a sentence each; of all things.
+        refusal: why there is no goal, a sentence; "" where there is one.
+    """
+
+    thing: Thing | None
+    goals: tuple[PickPlaceGoal, ...]
+    rejected: tuple[str, ...]
+    refusal: str
+
+
+def outlook(
+    sight: Sight,
+    things: Sequence[Thing],
+    task: PickPlaceTask,
+    planner: Planner,
+    profile: RobotProfile,
+) -> Outlook:
+    """Plan for each of several things, and take the one that is grasped best.
+
+    Args:
+        sight: what was seen.
+        things: those of it to choose from.
+        task: what is to be done.
+        planner: makes goals.
+        profile: the robot.
+    """
+    found: tuple[PickPlaceGoal, ...] = ()
+    best: Thing | None = None
+    rejected, refusal = list[str](), ""
+    for thing in things:
+        plan = planner.plan(sight, thing, task)
+        rejected += [one.reason for one in plan.rejected]
+        unfit = [(goal, why_unfit(goal, task, profile)) for goal in plan.goals]
+        rejected += [f"{why}; {goal.why}" for goal, why in unfit if why]
+        if plan.refusal:
+            rejected.append(plan.refusal)
+        refusal = plan.refusal or next((why for _, why in unfit if why), refusal)
+        goals = tuple(goal for goal, why in unfit if not why)
+        if goals and (not found or goals[0].score > found[0].score):
+            found, best = goals, thing
+    if not found:
+        refusal = refusal or f"there is no grasp of '{task.label}'"
+    return Outlook(best, found, tuple(rejected), "" if found else refusal)
+
+
+def why_unfit(goal: PickPlaceGoal, task: PickPlaceTask, profile: RobotProfile) -> str:
+    """Why a goal is not tried, whatever the arm reaches, a sentence; "" where it is."""
+    base = profile.base_frame
+    if goal.frame_id != base:
+        return f"the goal is in the frame {goal.frame_id!r}, the robot moves in {base!r}"
+    if task.place and goal.place is None:
+        return f"the goal says nothing of where to put it ('{task.place}')"
+    return check_workspace(profile, goal.grasp)
