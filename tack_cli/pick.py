@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING
 
 from tack_cli.report.click_arguments import pixel_argument
 from tack_cli.report.pictures import grid_picture, png
+from tack_grasping.behaviour.pointing import Pointed
 from tack_perception.errors import InvalidInputError
 from tack_perception.files import write_atomically
 from tack_ros.environment import graph_environment
@@ -63,8 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="first click on this pixel (column, row) of the newest image, as RViz would",
     )  # fmt: skip
     parser.add_argument(
-        "--near", metavar="X,Y,Z", type=_xyz,
-        help="of several things the one nearest to here, m in the base frame",
+        "--near", metavar="U,V or X,Y,Z", type=_pointed,
+        help="of several things the one nearest to this pixel of what the camera sees when it"
+        " begins, or to this place, m in the base frame; also one that lies in a bin",
     )  # fmt: skip
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -114,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
         if args.teach:
             print("Looking at it from all sides …", flush=True)
             return _told(*client.teach(args.label))
+        client.prefer(args.near)
         if args.why:
             return _told(*client.plan(args.label))
         return _done(args, client)
@@ -124,7 +127,6 @@ def _done(args: argparse.Namespace, client: PickPlaceClient) -> int:
         with contextlib.suppress(BrokenPipeError):  # the arm goes on, whoever looks on
             print(f"  {stage} …", flush=True)
 
-    client.prefer(args.near)
     if args.put:
         return _told(*client.put(args.place_at, say))
     if args.place is None and args.place_at is None:
@@ -138,6 +140,13 @@ def _done(args: argparse.Namespace, client: PickPlaceClient) -> int:
 def _told(done: bool, sentence: str) -> int:
     print(sentence or ("Done." if done else "It was not done."))
     return 0 if done else 1
+
+
+def _pointed(text: str) -> Pointed:
+    try:
+        return Pointed.parse(text)
+    except InvalidInputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _xyz(text: str) -> tuple[float, float, float]:

@@ -27,6 +27,7 @@ class Keypoint:
         xyz_covariance: (3, 3) m², present exactly when `xyz` is.
         normal: (3,) unit surface normal towards the camera, camera frame, or None.
         refusal: why there is no `xyz` ("" when there is one, or before lifting).
+        instance: which of several things of its kind in the frame it is on; 0 is the surest.
 
     Raises:
         InvalidInputError: on construction, for non-finite pixels, a confidence outside 0 to 1,
@@ -43,6 +44,7 @@ class Keypoint:
     xyz_covariance: NDArray[np.float64] | None = None
     normal: NDArray[np.float64] | None = None
     refusal: str = ""
+    instance: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", check_label(self.label))

@@ -67,6 +67,7 @@ class NodeParameters:
         prefix: str = "",
         *,
         fixed: Collection[str] = (),
+        defaults: C | None = None,
         on_change: Callable[[C], None] | None = None,
     ) -> Settings[C]:
         """Declare one parameter for each setting, and read the values given at start-up.
@@ -75,12 +76,13 @@ class NodeParameters:
             configuration: the settings.
             prefix: put before each name, with a dot ("lifting" makes "lifting.max_radius").
             fixed: names that cannot be changed while the node runs; "*" for all.
+            defaults: of this node; None for those of the settings.
             on_change: called with the new settings after a change, on the executor's thread.
 
         Raises:
             ConfigurationError: a start-up value is refused; the message names node and setting.
         """
-        defaults = configuration()
+        defaults = defaults or configuration()
         values = {}
         for name, spec in configuration.settings().items():
             default = getattr(defaults, name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,30 +137,35 @@ class PickPlace:
             sight = left_to_do(sight, label, self._robot.bins)
         sight = self._sight = self._sightings.add(sight)
         self._account.seen(sight)
+        things = sight.found(label, self._near)
         if self._near is None:
-            self._compare(sight.having(label))
-        self._things = sight.found(label, self._near)
-        if self._near is not None:
-            self._search.about(self._things[0].points[label].position)
+            things = self._compared(things)
+        else:
+            self._search.about(things[0].points[label].position)
+        self._things = things
 
-    def _compare(self, things: Sequence[Thing]) -> None:
-        """Nothing that looks a little like the thing is taken before all of the table was seen.
+    def _compared(self, things: tuple[Thing, ...]) -> tuple[Thing, ...]:
+        """Those that surely are what is meant; where none is, those that look a little like it.
 
         Raises:
-            SightError: there may be something better elsewhere.
+            SightError: all of the table was not looked over yet: there may be something better.
         """
         label, sure = self._task.label, self._config.sure
+        best = max((thing.points[label] for thing in things), key=lambda point: point.confidence)
+        if best.confidence >= sure:
+            self._search.about(best.position)
+            return tuple(one for one in things if one.points[label].confidence >= sure)
         surest = self._sightings.surest(label)
-        if surest is None:
-            return
-        confidence = max((thing.points[label].confidence for thing in things), default=0.0)
-        self._search.about(surest.position, sure=confidence >= sure)
-        if things and confidence < sure and not self._search.exhaustive:
+        assert surest is not None  # it was just seen
+        self._search.about(surest.position, sure=False)
+        if not self._search.exhaustive:
             raise SightError(
                 _CODE.INVALID_OBJECT_NAME,
-                f"'{label}' is seen with confidence {confidence:.2f}; where it is below {sure:g},"
-                " the table is looked over for a better one first",
+                f"'{label}' is seen with confidence {best.confidence:.2f}; where it is below"
+                f" {sure:g}, the table is looked over for a better one first",
             )
+        there = [np.linalg.norm(one.points[label].position - surest.position) for one in things]
+        return (things[int(np.argmin(there))],)
 
     def scene(self) -> None:
         """Let the planner know what stands around it."""

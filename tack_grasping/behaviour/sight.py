@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode, StageError
-from tack_grasping.points import NamedPoint
+from tack_grasping.points import NamedPoint, named_point
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -75,6 +75,29 @@ class Thing:
         if not keypoint.visible:
             return f"'{label}' is believed to be hidden or absent"
         return keypoint.refusal or f"'{label}' has no position in space"
+
+
+def things_of(keypoints: Iterable[Keypoint], base_from_camera: FloatArray) -> tuple[Thing, ...]:
+    """Things of detections, by the `instance` that each is on, the surest first.
+
+    Of a detector that knows nothing of things, the best of each label is one, and so on.
+
+    Args:
+        keypoints: of one image, lifted or with a reason why not.
+        base_from_camera: (4, 4) at its stamp, m.
+    """
+    things: dict[int, Thing] = {}
+    for keypoint in sorted(keypoints, key=lambda one: (one.instance, -one.confidence)):
+        number = keypoint.instance
+        while number in things and keypoint.label in things[number].keypoints:
+            number += 1
+        thing = things.get(number, Thing({}))
+        point = named_point(keypoint, base_from_camera)
+        named = {} if point is None else {keypoint.label: point}
+        things[number] = Thing(
+            {**thing.points, **named}, {**thing.keypoints, keypoint.label: keypoint}
+        )
+    return tuple(things[number] for number in sorted(things))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

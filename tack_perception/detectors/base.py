@@ -37,7 +37,8 @@ class KeypointDetector(Protocol):
         Returns:
             One `Keypoint` for each label, in the order of `labels`, in pixels and with
             `pixel_covariance`, not lifted. A label that is believed hidden or absent comes with
-            `visible=False`, at its most likely pixel.
+            `visible=False`, at its most likely pixel. A detector that was told to report several
+            things of a kind goes on with those of the others that it has found (`instance` > 0).
         """
         ...
 

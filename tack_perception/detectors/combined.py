@@ -47,7 +47,10 @@ class CombinedDetector:
     def detect(self, frame: RGBDFrame) -> list[Keypoint]:
         """Find every enrolled label in one frame, by the one or the other detector."""
         others = {one.label: one for one in self.second.detect(frame)}
-        return [_surer(one, others.get(one.label)) for one in self.first.detect(frame)]
+        return [
+            one if one.instance else _surer(one, others.get(one.label))
+            for one in self.first.detect(frame)
+        ]
 
     def forget(self, label: str | None = None) -> None:
         """Drop all shots of one label, or of all labels.

@@ -37,6 +37,7 @@ from tack_perception.networks.model import KeypointModel
 from tack_perception.networks.sampling import peaks, to_pixels
 
 FloatArray = NDArray[np.float64]
+_SAME = 0.15  # of a window: points that are closer are on one thing
 _PROBES = 16  # points of an object that are looked for on all objects of a frame
 
 
@@ -133,12 +134,13 @@ class LearnedDetector:
                 self.reader.prepare(self._shots[label])
 
     def detect(self, frame: RGBDFrame) -> list[Keypoint]:
-        """Find every enrolled label in one frame: on the object where it is most likely.
+        """Find every enrolled label in one frame: on the objects where it is most likely.
 
         Returns:
             One `Keypoint` for each label, in the order of `labels`, in pixels and with
             `pixel_covariance`, not lifted. A label that is believed hidden or absent comes with
-            `visible=False`, at its most likely pixel.
+            `visible=False`, at its most likely pixel. Then those of further things, as many as
+            `config.instances` allows, on which some label is believed to be seen.
         """
         if not self._shots:
             return []
@@ -149,34 +151,34 @@ class LearnedDetector:
         asked = [number for some in first for number in some]
         presence = self.judges.recognise(self._evidence(windows, asked))
         column = {number: n for n, number in enumerate(asked)}
-        found: dict[int, Keypoint] = {}
+        found: dict[tuple[int, int], Keypoint] = {}
         for group, some in zip(groups, first, strict=True):
             columns = [column[number] for number in some]
-            window = windows[int(presence[:, columns].mean(axis=1).argmax())]
-            judged = self.judges.judge(self._evidence([window], group, closely=True))
-            found |= self._keypoints(group, window, judged.of(0, range(len(group))), frame)
-        return [found[number] for number in sorted(found)]
+            likely = np.argsort(-presence[:, columns].mean(axis=1), kind="stable")
+            picked = [windows[w] for w in likely[: self.config.instances]]
+            for instance, points in enumerate(self._on_each(group, picked, frame)):
+                for number, point in points.items():
+                    found[instance, number] = dataclasses.replace(point, instance=instance)
+        return [found[key] for key in sorted(found)]
 
-    def detect_instances(self, frame: RGBDFrame) -> list[list[Keypoint]]:
-        """Find the labels on every object of their kind that is in view.
+    def _on_each(
+        self, group: Sequence[int], windows: Sequence[Window], frame: RGBDFrame
+    ) -> list[dict[int, Keypoint]]:
+        """The labels of a group in each of some windows that shows their object, the surest first.
 
-        Returns:
-            For each object that some label is seen on one `Keypoint` for each label that was
-            enrolled on that kind of object; the surest first.
+        The surest is there in any case. Two windows may show parts of one object.
         """
-        if not self._shots:
-            return []
-        windows = self._windows(frame)
-        judged = self.judges.judge(self._evidence(windows, range(len(self._shots)), closely=True))
-        sets = []
-        for w, window in enumerate(windows):
-            for group in self._groups():
-                one = judged.of(w, group)
-                if one.visible.any():
-                    points = self._keypoints(group, window, one, frame)
-                    sets.append((float(one.presence.mean()), list(points.values())))
-        sets.sort(key=lambda entry: -entry[0])
-        return [points for _, points in sets]
+        judged = self.judges.judge(self._evidence(windows, group, closely=True))
+        things: list[dict[int, Keypoint]] = []
+        for w in np.argsort(-judged.confidence.mean(axis=1), kind="stable").tolist():
+            one = judged.of(w, range(len(group)))
+            if things and not one.visible.any():
+                continue
+            points = self._keypoints(group, windows[w], one, frame)
+            reach = _SAME * windows[w].crop.side
+            if not any(_close(points, known, reach) for known in things):
+                things.append(points)
+        return things
 
     def forget(self, label: str | None = None) -> None:
         """Drop all shots of one label, or of all labels.
@@ -307,6 +309,12 @@ class LearnedDetector:
             n: Keypoint(labels[n], u, v, float(confidence), bool(visible), covariance)
             for n, (u, v), confidence, visible, covariance in several
         }
+
+
+def _close(some: dict[int, Keypoint], others: dict[int, Keypoint], reach: float) -> bool:
+    """Whether points of the same labels are less than `reach` apart on average, px."""
+    apart = [math.hypot(one.u - others[n].u, one.v - others[n].v) for n, one in some.items()]
+    return sum(apart) < reach * len(apart)
 
 
 def _alike(windows: Sequence[Window], shots: Sequence[Sequence[Shot]]) -> FloatArray:

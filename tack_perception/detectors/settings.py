@@ -61,6 +61,9 @@ class LearnedConfig(Configuration):
         unit="px", low=0, high=1280,
     )  # fmt: skip
     most_windows: int = setting(8, "objects that are looked at closely, at most", low=1, high=32)
+    instances: int = setting(
+        1, "things of one kind that are reported, at most, the surest first", low=1, high=32
+    )
     reach_m: float = setting(
         0.12, "half a side of the window around a click on something that is no known object",
         unit="m", low=0.02, high=1,

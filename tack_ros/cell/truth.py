@@ -97,6 +97,11 @@ class TruthServer:
                 "at_rest": place.at_rest,
                 "released": place.released,
                 "upright": place.upright,
+                "all_in_bin": sorted(
+                    one.name
+                    for one in world.layout.wanted
+                    if judge_place(world, one.name, world.layout.bin, settle=0.0).there
+                ),
             }
         return _answer(response, known)
 

@@ -47,7 +47,7 @@ def from_detection(message: Detection3D) -> Keypoint:
     """The best hypothesis of a detection, of tack or of anybody else.
 
     The message has no pixel: `u` and `v` come back as 0. A covariance of zeros (unset) is taken
-    as it stands.
+    as it stands. `id` is the number of the thing that it is on; anything else is taken for 0.
 
     Raises:
         InvalidInputError: no hypothesis, NaN, or a covariance that cannot be one.
@@ -66,6 +66,7 @@ def from_detection(message: Detection3D) -> Keypoint:
         xyz=from_point(best.pose.pose.position),
         xyz_covariance=covariance[:3, :3],
         normal=_z_axis(best.pose.pose.orientation) if known else None,
+        instance=int(message.id) if message.id.isdecimal() else 0,
     )
 
 
@@ -87,7 +88,7 @@ def _to_detection(keypoint: Keypoint, header: Header) -> Detection3D:
     )
     result.hypothesis.class_id = keypoint.label
     result.hypothesis.score = keypoint.confidence
-    detection = Detection3D(header=header, results=[result], id=keypoint.label)
+    detection = Detection3D(header=header, results=[result], id=str(keypoint.instance))
     detection.bbox.center = result.pose.pose
     return detection
 

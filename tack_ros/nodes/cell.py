@@ -48,6 +48,7 @@ class CellConfig(Configuration):
     object_class: str = setting("mug", "class of the object on the table")
     seed: int = setting(0, "where things stand, and which ones", low=0)
     instance: int = setting(-1, "seed of the object; -1: a held-out one, by `seed`", low=-1)
+    alike: int = setting(0, "further objects of its class on the table", low=0, high=8)
     clutter: int = setting(0, "other objects on the table", low=0, high=12)
     occluders: int = setting(0, "panels in front of the object", low=0, high=3)
     cameras: tuple[str, ...] = setting(("wrist",), "cameras of the profile to render")
@@ -113,6 +114,7 @@ class CellNode(TackNode):
             config.instance,
             config.clutter,
             config.occluders,
+            config.alike,
         )
         layout = setup.layout()
         mounts = config.mounts(layout.profile)

@@ -31,6 +31,7 @@ from tack_ros.diagnostics import DiagnosticsPublisher, Health
 from tack_ros.frame_subscriber import FrameInputConfig, FrameMessages, FrameSubscriber
 from tack_ros.node import TackNode, run
 
+_THINGS = 4  # of one kind are reported: which is taken is for others to say
 NOTHING_ENROLLED = "nothing is annotated yet: click a point, or name a set with 'annotations'"
 
 
@@ -59,7 +60,9 @@ class DetectorNode(TackNode):
             LiftingConfig, "lifting", on_change=self._on_lifting
         )
         self._dense = self.parameters.declare(DenseDescriptorConfig, "dense", fixed="*")
-        self._learned = self.parameters.declare(LearnedConfig, "learned", fixed="*")
+        self._learned = self.parameters.declare(
+            LearnedConfig, "learned", fixed="*", defaults=LearnedConfig(instances=_THINGS)
+        )
         self.parameters.warn_of_unknown()
         self._announced: deque[str] = deque(maxlen=1)
         self._problem = NOTHING_ENROLLED

@@ -58,8 +58,9 @@ from tack_ros.newest import NewestWorker
 from tack_ros.node import TackNode, run
 from tack_ros.pick_place.eyes import RosEyes
 from tack_ros.pick_place.jobs import Jobs
-from tack_ros.pick_place.servers import Parts, PickPlaceServers
-from tack_ros.pick_place.settings import PickPlaceConfig, near_of
+from tack_ros.pick_place.parts import Parts
+from tack_ros.pick_place.servers import PickPlaceServers
+from tack_ros.pick_place.settings import PickPlaceConfig
 from tack_ros.stamp_check import OrderCheck, StampCheck
 from tack_ros.transform_listener import TransformListener
 
@@ -142,7 +143,7 @@ class PickPlaceNode(TackNode):
             labels=self._labels,
             teach=lambda: self._config.value.teach,
             carry=functools.partial(self._carry, calls),
-            near=lambda: near_of(self._config.value.near),
+            near=lambda: self._config.value.pointed(),
             config=lambda: self._planner.value,
             log=self._log(runs, profile) if runs else None,
         )

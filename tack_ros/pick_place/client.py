@@ -20,6 +20,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
+from tack_grasping.behaviour.pointing import Pointed
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_perception.frame import RGBDFrame
 from tack_ros import qos
@@ -181,9 +182,9 @@ class PickPlaceClient:
         """Choose the place specification: a name, or a path on the node's machine."""
         self._set("place", spec)
 
-    def prefer(self, near: tuple[float, float, float] | None) -> None:
-        """Of several things take the one nearest to (3,), m; None for the one grasped best."""
-        self._set("near", "" if near is None else ",".join(f"{value:g}" for value in near))
+    def prefer(self, near: Pointed | None) -> None:
+        """Of several things take the one nearest to a place; None for the one grasped best."""
+        self._set("near", "" if near is None else str(near))
 
     def stop(self) -> None:
         """Stop the arm, until `rearm`.

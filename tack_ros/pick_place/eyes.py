@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from rclpy.clock import Clock
 from vision_msgs.msg import Detection3DArray
 
-from tack_grasping.behaviour.sight import Sight, SightError, Thing, View
+from tack_grasping.behaviour.sight import Sight, SightError, Thing, View, things_of
 from tack_grasping.error_codes import MoveItErrorCode
-from tack_grasping.points import NamedPoint, named_point
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
-from tack_perception.keypoint import Keypoint
 from tack_perception.transforms import TransformError
 from tack_ros.conversions.detections import from_detection
 from tack_ros.conversions.stamps import to_ns
@@ -88,7 +86,7 @@ class RosEyes:
         after_ns = self._clock.now().nanoseconds + _STILL_NS
         message, messages = self._wait(lambda: self._found_after(after_ns), after_ns, "detections")
         view = self._view(messages)
-        return Sight(view.frame, view.base_from_camera, things_of(message, view))
+        return Sight(view.frame, view.base_from_camera, detected_things(message, view))
 
     def glance(self) -> View:
         """The next image alone.
@@ -163,8 +161,8 @@ class RosEyes:
         raise SightError(code, f"no new {what} within {patience_s:g} s: {why}")
 
 
-def things_of(message: Detection3DArray, view: View) -> tuple[Thing, ...]:
-    """Things of detections: the best one of each label is one thing, what is left are others.
+def detected_things(message: Detection3DArray, view: View) -> tuple[Thing, ...]:
+    """Things of detections, by what each is on.
 
     Args:
         message: of one image.
@@ -173,28 +171,15 @@ def things_of(message: Detection3DArray, view: View) -> tuple[Thing, ...]:
     Returns:
         The things; none without detections. Detections that are not valid are left out.
     """
-    by_label: dict[str, list[tuple[Keypoint, NamedPoint]]] = {}
+    keypoints = []
     for detection in message.detections:
         try:
             keypoint = from_detection(detection)
         except InvalidInputError:
             continue
-        point = named_point(keypoint, view.base_from_camera)
-        if point is not None and keypoint.xyz is not None:
+        if keypoint.xyz is not None:
             # The message has no pixel; for pictures, the point's own is as good.
             u, v = view.frame.intrinsics.project(keypoint.xyz)
             keypoint = dataclasses.replace(keypoint, u=float(u), v=float(v))
-            by_label.setdefault(keypoint.label, []).append((keypoint, point))
-    for found in by_label.values():
-        found.sort(key=lambda one: -one[1].confidence)
-    most = max((len(found) for found in by_label.values()), default=0)
-    things = []
-    for number in range(most):
-        of_one = {label: found[number] for label, found in by_label.items() if number < len(found)}
-        things.append(
-            Thing(
-                {label: point for label, (_, point) in of_one.items()},
-                {label: keypoint for label, (keypoint, _) in of_one.items()},
-            )
-        )
-    return tuple(things)
+            keypoints.append(keypoint)
+    return things_of(keypoints, view.base_from_camera)

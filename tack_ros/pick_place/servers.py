@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,25 +25,18 @@ from tack_grasping.behaviour.pick_place import PickPlace, Robot
 from tack_grasping.behaviour.planning import (
     UP,
     Placer,
-    Places,
-    PointPlanner,
     placer,
     placer_at,
 )
 from tack_grasping.behaviour.presence import standing
-from tack_grasping.behaviour.run_witness import RunWitness
-from tack_grasping.behaviour.settings import PickPlaceTask, Planner
-from tack_grasping.behaviour.surroundings import DepthSurroundings
+from tack_grasping.behaviour.settings import Planner
 from tack_grasping.behaviour.teaching import teach
-from tack_grasping.candidates import GraspSpec, SurfacePlannerConfig
 from tack_grasping.candidates.plan import counted
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.placing.goals import with_placement
 from tack_grasping.placing.scene import Container
 from tack_grasping.placing.solve import Placement
-from tack_grasping.placing.spec import PlaceSpec
-from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_perception.errors import TackError
 from tack_perception.transforms import TransformError
@@ -52,54 +44,13 @@ from tack_ros import qos
 from tack_ros.actions import finish
 from tack_ros.conversions.goals import to_grasp
 from tack_ros.conversions.stamps import to_ns
-from tack_ros.moveit.client import MoveItMotion
 from tack_ros.moveit.requests import box, scene_change
-from tack_ros.moveit.scene_messages import MoveItScene
 from tack_ros.node import TackNode
-from tack_ros.pick_place.eyes import Lookup, RosEyes
-from tack_ros.pick_place.jobs import Jobs
 from tack_ros.pick_place.messages import GivenGrasps, outcome_code, pose_of, to_error_code
+from tack_ros.pick_place.parts import Parts
 from tack_ros.pick_place.told import Handle, Told
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class Parts:
-    """What the servers work with.
-
-    Attributes:
-        profile: the robot.
-        eyes, motion, jobs: its camera, its arm, and who may use it.
-        lookup: transforms.
-        scene, surroundings: what move_group knows of what stands around, and what keeps it so.
-        places: returns what a place may name.
-        grasps: name → how to grasp; a label without one is grasped at the point.
-        place: returns the place in force; None where there is none.
-        labels: returns what was clicked on; None where that is not known.
-        teach: returns the point that is looked at from all sides.
-        carry: makes clicks of what the camera sees now; a sentence, or TackError.
-        near: returns where the wanted one of several things is, m; None where that is open.
-        config: returns the settings of grasps in force.
-        log: writes cycles down; None for nobody.
-    """
-
-    profile: RobotProfile
-    eyes: RosEyes
-    motion: MoveItMotion
-    jobs: Jobs
-    lookup: Lookup
-    scene: MoveItScene
-    surroundings: DepthSurroundings
-    places: Callable[[], Places]
-    grasps: Mapping[str, GraspSpec]
-    place: Callable[[], PlaceSpec | None]
-    labels: Callable[[], Collection[str] | None]
-    teach: Callable[[], str]
-    carry: Callable[[], str]
-    near: Callable[[], tuple[float, float, float] | None]
-    config: Callable[[], SurfacePlannerConfig]
-    log: RunWitness | None
 
 
 class PickPlaceServers:
@@ -156,12 +107,12 @@ class PickPlaceServers:
         label = request.target_name
 
         def job(witness: Told) -> CycleRecord:
-            planner: Planner = self._planner(label, None)
+            planner: Planner = self._parts.planner(label, None)
             if request.possible_grasps:
                 parts = self._parts
                 planner = GivenGrasps(request.possible_grasps, self._to_base, parts.profile)
             record = self._parts.jobs.run(
-                self._task(label), lambda: self._robot(planner), witness, witness.wanted
+                self._parts.task(label), lambda: self._robot(planner), witness, witness.wanted
             )
             if witness.goal is not None:
                 result.grasp = to_grasp(witness.goal, self._parts.profile.gripper)
@@ -187,7 +138,7 @@ class PickPlaceServers:
                 )
             return jobs.place(
                 lambda stages: self._placed(stages, poses, request.place_eef),
-                lambda: self._robot(self._planner(jobs.held, None)),
+                lambda: self._robot(self._parts.planner(jobs.held, None)),
                 "pose", witness, witness.wanted,
             )  # fmt: skip
 
@@ -199,9 +150,9 @@ class PickPlaceServers:
 
         def job(witness: Told) -> CycleRecord:
             name, place = self._where(request, label)
-            planner = self._planner(label, place)
+            planner = self._parts.planner(label, place)
             return self._parts.jobs.run(
-                self._task(label, name), lambda: self._robot(planner), witness, witness.wanted
+                self._parts.task(label, name), lambda: self._robot(planner), witness, witness.wanted
             )
 
         return self._serve(handle, Place, Place.Result(), job)
@@ -212,7 +163,7 @@ class PickPlaceServers:
         """What would be done now, and why; nothing moves."""
         label, parts = request.target.id, self._parts
         try:
-            task, planner = self._task(label), self._planner(label, None)
+            task, planner = self._parts.task(label), self._parts.planner(label, None)
             sight = standing(parts.eyes.look(), label, parts.profile.table_height)
             if task.near is None:
                 sight = left_to_do(sight, label, parts.places().bins)
@@ -235,9 +186,9 @@ class PickPlaceServers:
         """Look at what was clicked on from all sides: every view that shows the point is a shot."""
         label = self._parts.teach()
         try:
-            self._task(label)
+            self._parts.task(label)
             with self._parts.jobs.alone():
-                robot = self._robot(self._planner(label, None))
+                robot = self._robot(self._parts.planner(label, None))
                 response.message = teach(
                     label, robot.profile, robot.motion, robot.eyes, self._parts.carry,
                     robot.surroundings,
@@ -278,26 +229,6 @@ class PickPlaceServers:
         else:
             finish(self._node, handle.abort)
         return result
-
-    def _task(self, label: str, place: str = "") -> PickPlaceTask:
-        """What is to be done.
-
-        Raises:
-            StageError: nobody has clicked on such a point: looking for it would be in vain.
-        """
-        known = self._parts.labels()
-        if known is not None and label not in known:
-            raise StageError(
-                MoveItErrorCode.INVALID_OBJECT_NAME,
-                f"nobody has clicked on '{label}'; known points: {', '.join(known) or 'none'}",
-            )
-        return PickPlaceTask(label, place, self._parts.near())
-
-    def _planner(self, label: str, place: Placer | None) -> PointPlanner:
-        parts = self._parts
-        return PointPlanner(
-            parts.profile, parts.grasps.get(label), place, parts.motion.reach, parts.config()
-        )
 
     def _robot(self, planner: Planner) -> Robot:
         """The robot for one job, with move_group told of the bins.

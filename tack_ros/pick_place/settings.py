@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from tack_grasping.behaviour.pointing import Pointed
 from tack_perception.configuration import setting
-from tack_perception.errors import ConfigurationError
+from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_ros.stamp_check import StampConfig
 
 
@@ -45,8 +46,8 @@ class PickPlaceConfig(StampConfig):
     )  # fmt: skip
     places: str = setting("", "YAML file with the bins and supports that a place may name")
     near: str = setting(
-        "", "X,Y,Z in the base frame, m: of several things the one nearest to it is taken; empty:"
-        " the one that is grasped best",
+        "", "of several things the one nearest to here is taken: X,Y,Z in the base frame, m, or"
+        " U,V, a pixel of the image in which a job begins; empty: the one that is grasped best",
     )  # fmt: skip
     runs: str = setting("", "folder for the log and the pictures of every cycle; empty: none")
     patience: float = setting(
@@ -58,19 +59,11 @@ class PickPlaceConfig(StampConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        near_of(self.near)
+        try:
+            self.pointed()
+        except InvalidInputError as error:
+            raise ConfigurationError(f"near {error}") from error
 
-
-def near_of(written: str) -> tuple[float, float, float] | None:
-    """The place of the parameter `near`.
-
-    Raises:
-        ConfigurationError: it is not three numbers.
-    """
-    if not written.strip():
-        return None
-    try:
-        x, y, z = (float(word) for word in written.split(","))
-    except ValueError:
-        raise ConfigurationError(f"near {written!r}: X,Y,Z in m is expected, or nothing") from None
-    return x, y, z
+    def pointed(self) -> Pointed | None:
+        """What `near` says; None for nothing."""
+        return Pointed.parse(self.near) if self.near.strip() else None

@@ -10,9 +10,8 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_grasping.behaviour.sight import Sight, SightError, Thing, View
+from tack_grasping.behaviour.sight import Sight, SightError, View, things_of
 from tack_grasping.error_codes import MoveItErrorCode
-from tack_grasping.points import named_point
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -20,6 +19,7 @@ from tack_perception.lifting import lift_keypoint
 from tack_sim.cameras.cell_camera import CameraImages, CellCamera
 from tack_sim.cameras.look import STEADY, LookConfig
 from tack_sim.cell.faults import FaultKind, is_active
+from tack_sim.cell.layout import Placed
 from tack_sim.cell.world import CellWorld
 
 FloatArray = NDArray[np.float64]
@@ -81,13 +81,9 @@ class CellEyes:
             SightError: no image comes, or it is not known where the camera was.
         """
         view = self.glance()
-        keypoints = {k.label: k for k in self._perceive(view.frame, view.base_from_camera)}
-        lifted = {
-            label: point
-            for label, keypoint in keypoints.items()
-            if (point := named_point(keypoint, view.base_from_camera)) is not None
-        }
-        return Sight(view.frame, view.base_from_camera, (Thing(lifted, keypoints),))
+        keypoints = self._perceive(view.frame, view.base_from_camera)
+        things = things_of(keypoints, view.base_from_camera)
+        return Sight(view.frame, view.base_from_camera, things)
 
     def glance(self) -> View:
         """The next image alone.
@@ -131,7 +127,7 @@ class CellEyes:
 
 
 class TruePoints:
-    """Knows where the target's points are, and sees them as the depth camera does.
+    """Knows where the points of the target and its like are, and sees them as the camera does.
 
     Args:
         world: the cell.
@@ -143,26 +139,30 @@ class TruePoints:
         self._labels = tuple(world.layout.target.model.points if labels is None else labels)
 
     def __call__(self, frame: RGBDFrame, base_from_camera: FloatArray) -> list[Keypoint]:
-        """The points of the target in an image; those out of view are not visible."""
-        target = self._world.layout.target
-        camera_from_object = geometry.inverse(base_from_camera) @ self._world.object_pose(
-            target.name
-        )
-        found = []
-        for label in self._labels:
-            true = geometry.apply(camera_from_object, target.model.position(label))
-            u, v = frame.intrinsics.project(true) if true[2] > 0.01 else (-1.0, -1.0)
-            inside = 1 <= u < frame.depth.shape[1] - 2 and 1 <= v < frame.depth.shape[0] - 2
-            keypoint = Keypoint(
-                label, float(u), float(v), float(inside), bool(inside),
-                pixel_covariance=np.eye(2) * 0.25,
-            )  # fmt: skip
-            if inside:
-                lifted = lift_keypoint(frame, keypoint)
-                hidden = lifted.xyz is not None and np.linalg.norm(lifted.xyz - true) > 0.015
-                keypoint = dataclasses.replace(keypoint, visible=False) if hidden else lifted
-            found.append(keypoint)
-        return found
+        """The points in an image, those of the target first; those out of view are not visible."""
+        return [
+            dataclasses.replace(self._seen(placed, label, frame, base_from_camera), instance=number)
+            for number, placed in enumerate(self._world.layout.wanted)
+            for label in self._labels
+        ]
+
+    def _seen(
+        self, placed: Placed, label: str, frame: RGBDFrame, base_from_camera: FloatArray
+    ) -> Keypoint:
+        base_from_object = self._world.object_pose(placed.name)
+        base_point = geometry.apply(base_from_object, placed.model.position(label))
+        true = geometry.apply(geometry.inverse(base_from_camera), base_point)
+        u, v = frame.intrinsics.project(true) if true[2] > 0.01 else (-1.0, -1.0)
+        inside = 1 <= u < frame.depth.shape[1] - 2 and 1 <= v < frame.depth.shape[0] - 2
+        keypoint = Keypoint(
+            label, float(u), float(v), float(inside), bool(inside),
+            pixel_covariance=np.eye(2) * 0.25,
+        )  # fmt: skip
+        if not inside:
+            return keypoint
+        lifted = lift_keypoint(frame, keypoint)
+        hidden = lifted.xyz is not None and np.linalg.norm(lifted.xyz - true) > 0.015
+        return dataclasses.replace(keypoint, visible=False) if hidden else lifted
 
 
 def with_holes(depth: NDArray[np.float32]) -> NDArray[np.float32]:

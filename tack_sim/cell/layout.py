@@ -22,7 +22,7 @@ from tack_sim.objects.families import FAMILIES, make_object
 from tack_sim.objects.model import SPLITS, ObjectModel, split_of
 
 FloatArray = NDArray[np.float64]
-Role = Literal["target", "clutter", "occluder"]
+Role = Literal["target", "alike", "clutter", "occluder"]
 
 _ATTEMPTS = 400
 _BIN_SIZE = (0.36, 0.27, 0.06)
@@ -40,7 +40,7 @@ class Placed:
         name: of its body; unique in the layout.
         model: the instance.
         base_from_object: (4, 4) at the start, m.
-        role: target, clutter or occluder.
+        role: target, alike (another one of its class), clutter or occluder.
     """
 
     name: str
@@ -89,6 +89,11 @@ class CellLayout:
                 return placed
         raise InvalidInputError("this layout has no target")
 
+    @property
+    def wanted(self) -> tuple[Placed, ...]:
+        """The target, and the others of its class."""
+        return tuple(placed for placed in self.objects if placed.role in ("target", "alike"))
+
     def placed(self, name: str) -> Placed:
         """The object of that name.
 
@@ -108,6 +113,7 @@ def sample_layout(
     seed: int,
     *,
     instance: int | None = None,
+    alike: int = 0,
     clutter: int = 0,
     occluders: int = 0,
     rest: str | None = None,
@@ -124,6 +130,8 @@ def sample_layout(
         family: class of the target, or the target itself (a person's own mesh).
         seed: decides where things stand, and which instances where `instance` does not.
         instance: seed of the target's instance; a held-out one is drawn where it is None.
+        alike: number of further instances of the target's class, of the same split, where the
+            gripper gets to as well.
         clutter: number of objects of other classes, of the same split as the target.
         occluders: number of panels that stand close to the target.
         rest: name of the target's rest pose; its most usual one where None.
@@ -146,6 +154,7 @@ def sample_layout(
     for index in range(occluders):
         panel = make_panel(int(rng.integers(2**31)))
         objects.append(sampler.place_near(objects[0], f"panel_{index}", panel))
+    objects += [sampler.alike(index, target, SPLITS[split]) for index in range(alike)]
     objects += [sampler.clutter(index, target.family, SPLITS[split]) for index in range(clutter)]
     return CellLayout(profile, tuple(objects), container, seed)
 
@@ -214,6 +223,15 @@ class _Sampler:
     ) -> None:
         self._profile, self._bin, self._clearance, self._rng = profile, container, clearance, rng
         self._taken: list[FloatArray] = [container.outline(), *taken]
+
+    def alike(self, index: int, target: ObjectModel, seeds: range) -> Placed:
+        """Another instance of a class, drawn from `seeds`; of a person's own mesh, a copy of it."""
+        model = target
+        if target.seed >= 0:
+            model = make_object(target.family, int(self._rng.integers(seeds.start, seeds.stop)))
+        pose = model.rests[0].table_from_object
+        placed = Placed(f"{target.family}_{index}", model, pose, "alike")
+        return self.place(placed, reachable=True)
 
     def clutter(self, index: int, without: str, seeds: range) -> Placed:
         """An object of any other class than `without`, its instance drawn from `seeds`."""

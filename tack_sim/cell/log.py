@@ -35,6 +35,7 @@ class CellSetup:
         seed: of the layout.
         instance: seed of the target; -1 for one that `seed` chooses.
         clutter, occluders: how many.
+        alike: how many more of the target's class.
     """
 
     robot: str = "panda_2f85"
@@ -43,6 +44,7 @@ class CellSetup:
     instance: int = -1
     clutter: int = 0
     occluders: int = 0
+    alike: int = 0
 
     def layout(self) -> CellLayout:
         """What stands where at the start.
@@ -59,6 +61,7 @@ class CellSetup:
             instance=None if self.instance < 0 else self.instance,
             clutter=self.clutter,
             occluders=self.occluders,
+            alike=self.alike,
         )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -166,7 +167,16 @@ def test_a_keypoint_without_normal_stays_without():
 
 def test_keypoints_without_position_are_left_out():
     flat = Keypoint("flat", 1, 2, 0.9, refusal="flat: no depth")
-    assert [d.id for d in to_detections([flat, keypoint()], Header()).detections] == ["mug"]
+    [left] = to_detections([flat, keypoint()], Header()).detections
+    assert left.results[0].hypothesis.class_id == "mug"
+
+
+def test_which_thing_a_point_is_on_survives():
+    second = dataclasses.replace(keypoint(), instance=1)
+    [message] = to_detections([second], Header()).detections
+    assert from_detection(message).instance == 1
+    message.id = "somebody else's track"
+    assert from_detection(message).instance == 0
 
 
 def test_a_detection_of_others_without_covariance_has_no_normal():

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -120,10 +123,31 @@ def test_many_points_of_an_object_are_found_as_a_few_are(detector, monkeypatch):
     np.testing.assert_allclose([(one.u, one.v) for one in found], expected, atol=0.05)
 
 
-def test_sets_of_points_by_object_are_sets_of_the_enrolled_labels(detector):
+@pytest.mark.parametrize("kind", KINDS)
+def test_further_things_come_after_the_surest(kind, folder, monkeypatch):
+    detector = make_detector(kind, {"model": str(folder), "instances": 3})
     detector.enroll([Annotation("a", 90, 70, frame()), Annotation("b", 20, 20, frame())])
-    for points in detector.detect_instances(frame(2)):
-        assert {one.label for one in points} <= {"a", "b"}
+    windows = detector._windows(frame(2))
+    apart = [dataclasses.replace(windows[0], crop=dataclasses.replace(windows[0].crop, u=u))
+             for u in (20.0, 80.0, 140.0, 22.0)]  # fmt: skip
+    monkeypatch.setattr(detector, "_windows", lambda frame: apart)
+    judges = detector.judges
+
+    def judge(evidence):
+        judged = judges.judge(evidence)
+        return dataclasses.replace(judged, visible=np.ones_like(judged.visible))
+
+    monkeypatch.setattr(
+        detector, "judges", SimpleNamespace(recognise=judges.recognise, judge=judge)
+    )
+    found = detector.detect(frame(2))
+    assert [one.label for one in found[:2]] == ["a", "b"]
+    assert {one.instance for one in found[:2]} == {0}
+    for label in "ab":
+        places = [one.u for one in found if one.label == label]
+        assert [one.instance for one in found if one.label == label] == [*range(len(places))]
+        assert 2 <= len(places) <= 3
+        assert np.diff(sorted(places)).min() > 10  # two windows on one thing count once
 
 
 def test_a_code_adapted_to_clicks_fits_them_better(folder):
