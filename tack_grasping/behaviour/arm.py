@@ -22,6 +22,7 @@ Box = tuple[FloatArray, FloatArray]
 """(4, 4) gripper_from_box and (3,) full side lengths, m."""
 
 _RISE, _RISES = 0.06, 3  # m at a time, and how often, until what is held is clear
+_STOOD_STILL = (MoveItErrorCode.CONTROL_FAILED, MoveItErrorCode.TIMED_OUT)
 _EARLY = 0.03  # m before its place at which what is held may meet the support
 
 
@@ -128,10 +129,9 @@ class Arm:
                 self._straight_or_planned(base_from_gripper)
                 return
             except MotionError as error:
-                if error.code is not MoveItErrorCode.CONTROL_FAILED:
+                if error.code not in _STOOD_STILL:
                     raise
-                missing = self._distance_to(base_from_gripper)
-                if (missing is None and last) or (missing is not None and missing <= _EARLY):
+                if self._is_near(base_from_gripper, unknown=last):
                     return
                 if last:
                     raise
@@ -145,10 +145,18 @@ class Arm:
         self.out = goal.pregrasp
         self.lower(goal.grasp)
 
-    def _distance_to(self, base_from_gripper: FloatArray) -> float | None:
-        """From where the gripper is, m; None where that is not known."""
-        here = self._here()
-        return None if here is None else float(np.linalg.norm((here - base_from_gripper)[:3, 3]))
+    def _is_near(self, base_from_gripper: FloatArray, *, unknown: bool) -> bool:
+        """Whether the gripper is nearly where it should be; `unknown` without a wrist camera.
+
+        A wrist camera without an image says no: what is held high above its place would fall.
+        """
+        try:
+            here = gripper_of(self._profile, self._eyes.glance())
+        except SightError:
+            return False
+        if here is None:
+            return unknown
+        return bool(np.linalg.norm((here - base_from_gripper)[:3, 3]) <= _EARLY)
 
     def _here(self) -> FloatArray | None:
         """(4, 4) base_from_gripper, by the wrist camera; None where it cannot say."""

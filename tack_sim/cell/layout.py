@@ -227,7 +227,7 @@ class _Sampler:
     def alike(self, index: int, target: ObjectModel, seeds: range) -> Placed:
         """Another instance of a class, drawn from `seeds`; of a person's own mesh, a copy of it."""
         model = target
-        if target.seed >= 0:
+        if target.family in FAMILIES and target.seed >= 0:
             model = make_object(target.family, int(self._rng.integers(seeds.start, seeds.stop)))
         pose = model.rests[0].table_from_object
         placed = Placed(f"{target.family}_{index}", model, pose, "alike")

@@ -52,7 +52,11 @@ def test_a_mistake_is_one_sentence(capsys: Any, arguments: list[str], words: str
     ("arguments", "words"),
     [
         (["rim", "--place-at", "1,2"], "'1,2': X,Y,Z in m is expected"),
-        (["rim", "--near", "a,b,c"], "'a,b,c': X,Y,Z in m is expected"),
+        (
+            ["rim", "--near", "a,b,c"],
+            "'a,b,c': a place X,Y,Z in m or a pixel U,V (column, row) is expected",
+        ),
+        (["rim", "--near", "3"], "'3': a place X,Y,Z in m or a pixel U,V"),
         (["rim", "--place-at", "nan,0,0"], "'nan,0,0': X,Y,Z in m is expected"),
         (["rim", "--place", "bin", "--place-at", "1,2,3"], "not allowed with"),
         (["--stop", "--rearm"], "not allowed with"),
@@ -173,6 +177,8 @@ def test_a_pick_tells_of_its_stages(node: Scripted, capsys: Any) -> None:
     assert capsys.readouterr().out == "  look …\nDone.\n"
     assert [goal.target_name for goal in node.goals] == ["rim"]
     assert node.parameter("near") == "0.5,-0.1,0"
+    assert main(["pick", "rim", "--near", "412,233.5", "--why"]) == 0
+    assert node.parameter("near") == "412,233.5"
     assert main(["pick", "rim", "--place", "bin"]) == 0
     assert (node.parameter("near"), node.parameter("place")) == ("", "bin")  # near is not kept
 

@@ -114,6 +114,22 @@ def test_what_would_be_done_is_told_and_nothing_moves(cell: Cell) -> None:
     assert unknown.message == f"nobody has clicked on 'lid'; known points: {LABEL}"
 
 
+def test_of_several_things_the_one_at_a_pixel(cell: Cell) -> None:
+    """There is one here; its pixel is as good as its place, and sky is none."""
+    view = cell.probe.eyes(BASE).glance()
+    camera_from_base = geometry.inverse(view.base_from_camera)
+    u, v = view.frame.intrinsics.project(geometry.apply(camera_from_base, cell.lies_at()))
+    for near, code in (
+        (f"{u:.1f},{v:.1f}", Code.SUCCESS),
+        (",".join(f"{x:.3f}" for x in cell.lies_at()), Code.SUCCESS),
+        ("9000,10", Code.INVALID_GOAL_CONSTRAINTS),
+    ):
+        cell.set("pick_place", "near", near)
+        answer = cell.plan().error_code
+        assert Code.of(answer.val) is code, answer.message
+    cell.set("pick_place", "near", "")
+
+
 def test_one_click_becomes_several_by_looking_from_all_sides(
     cell: Cell, capsys: pytest.CaptureFixture[str]
 ) -> None:

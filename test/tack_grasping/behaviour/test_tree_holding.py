@@ -129,11 +129,21 @@ def test_an_arm_that_stalls_high_above_the_place_does_not_let_go() -> None:
     assert once.run(config=ONE_TRY).success
 
 
-def test_an_arm_that_meets_the_support_early_lets_go() -> None:
+def test_without_an_image_nobody_knows_that_it_is_at_its_place() -> None:
+    stall = error(Code.CONTROL_FAILED, "the arm does not follow")
+    dark = SightError(Code.UNABLE_TO_AQUIRE_SENSOR_DATA, "no image")
+    robot = Scripted({"straight place": [stall, stall], "glance": [None, None, *[dark] * 2]})
+    record = robot.run(config=ONE_TRY)
+    assert record.failed_stage == "place"
+    np.testing.assert_allclose(robot.blocks, [SOURCE], atol=1e-9)
+
+
+@pytest.mark.parametrize("code", [Code.CONTROL_FAILED, Code.TIMED_OUT])
+def test_an_arm_that_meets_the_support_early_lets_go(code: Code) -> None:
     def meets(robot: Scripted) -> None:
         robot.pose = robot._pose_of("place").copy()
         robot.pose[2, 3] += 0.02
-        raise error(Code.CONTROL_FAILED, "pressed on something")
+        raise error(code, "pressed on something")
 
     robot = Scripted({"straight place": always(meets)})
     assert robot.run().success

@@ -64,6 +64,7 @@ class CellRobot:
     eyes: CellEyes
     tree: BehaviourTree
     moments: Moments
+    parts: Robot
 
     @property
     def target(self) -> str:
@@ -73,6 +74,20 @@ class CellRobot:
         record = self.tree.run()
         assert bool(record.reason) != record.success
         return record
+
+    def again(self, task: PickPlaceTask, config: BehaviourConfig | None = None) -> BehaviourTree:
+        """Another cycle of the same robot."""
+        return BehaviourTree(task, self.parts, lambda: self.world.time, config, self.moments)
+
+    def in_bin(self) -> list[str]:
+        """Names of the target and its like that lie in the bin."""
+        layout = self.world.layout
+        assert layout.bin is not None
+        return sorted(
+            placed.name
+            for placed in layout.wanted
+            if judge_place(self.world, placed.name, layout.bin).success
+        )
 
     def fault_from_now(self, kind: FaultKind, duration: float) -> None:
         """A fault of the world or of planning."""
@@ -134,7 +149,7 @@ def cell_robot(
         task = PickPlaceTask(label, place)
         # Time is the cell's alone, so that nothing hangs on how fast this machine is.
         tree = BehaviourTree(task, robot, lambda: world.time, config, moments)
-        yield CellRobot(world, motion, eyes, tree, moments)
+        yield CellRobot(world, motion, eyes, tree, moments, robot)
 
 
 STILL = 0.002

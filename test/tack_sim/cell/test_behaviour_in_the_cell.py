@@ -22,14 +22,15 @@ from tack_grasping.error_codes import MoveItErrorCode as Code
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_sim.cell.faults import Fault, FaultKind
-from tack_sim.cell.layout import CellLayout
+from tack_sim.cell.layout import CellLayout, sample_layout
+from tack_sim.objects.model import ObjectModel
 from tack_sim.planning.planner import MotionPlanner
 
 STAGES = [
     "look", "plan", "open", "pregrasp", "check", "approach", "close", "lift", "hold", "verify lift",
     "carry", "place", "release", "retreat", "home", "verify place",
 ]  # fmt: skip
-TWO = BehaviourConfig(tries=2)
+ONE, TWO = BehaviourConfig(tries=1), BehaviourConfig(tries=2)
 
 
 def test_a_block_is_picked_and_placed(layout: CellLayout, planner: MotionPlanner) -> None:
@@ -68,6 +69,25 @@ def test_a_pick_alone_ends_with_the_block_lifted(
         assert again.code is Code.INVALID_ROBOT_STATE
         assert "something is between the fingers already" in again.reason
         assert robot.world.pads_on(robot.target) == (True, True)
+
+
+def test_of_several_the_one_that_is_pointed_at_and_then_the_others(
+    profile: RobotProfile, block: ObjectModel, planner: MotionPlanner
+) -> None:
+    layout = sample_layout(profile, block, 6, alike=1)
+    with cell_robot(layout, planner, "top") as robot:
+        assert [len(thing.points) for thing in robot.eyes.look().things] == [1, 1]
+        x, y, z = layout.placed("block_0").point("top").tolist()
+        again = robot.again(PickPlaceTask("top", "bin", (x + 0.01, y, z)))
+        record = again.run()
+        assert record.success, record.reason
+        assert robot.in_bin() == ["block_0"]
+        record = robot.again(PickPlaceTask("top", "bin")).run()
+        assert record.success, record.reason
+        assert robot.in_bin() == ["block", "block_0"]
+        record = robot.again(PickPlaceTask("top", "bin"), ONE).run()
+        assert record.code is Code.INVALID_OBJECT_NAME
+        assert robot.in_bin() == ["block", "block_0"]
 
 
 class Elsewhere:

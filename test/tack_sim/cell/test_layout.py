@@ -13,7 +13,7 @@ from tack_perception.errors import InvalidInputError
 from tack_sim.cell.bin import Bin
 from tack_sim.cell.footprint import footprint, gap
 from tack_sim.cell.layout import CellLayout, Placed, sample_layout
-from tack_sim.objects.model import ObjectModel
+from tack_sim.objects.model import SPLITS, ObjectModel
 
 
 def outlines(layout: CellLayout) -> list[np.ndarray]:
@@ -48,6 +48,21 @@ def test_things_stand_apart_on_the_table(
         assert (outline <= high + 0.14).all()
         lowest = geometry.apply(placed.base_from_object, placed.model.mesh.vertices)[:, 2].min()
         assert lowest == pytest.approx(profile.table_height, abs=1e-9)
+
+
+def test_more_of_its_class_stand_where_the_gripper_gets_to(profile: RobotProfile) -> None:
+    layout = sample_layout(profile, "bottle", 4, alike=2, clutter=1)
+    assert [placed.name for placed in layout.wanted] == ["bottle", "bottle_0", "bottle_1"]
+    assert len({placed.model.seed for placed in layout.wanted}) == 3
+    assert all(placed.model.seed in SPLITS["held_out"] for placed in layout.wanted)
+    assert len(layout.objects) == 4
+    low, high = profile.workspace
+    for placed in layout.wanted:
+        assert ((placed.point("cap") >= low) & (placed.point("cap") <= high)).all()
+    alone = sample_layout(profile, "bottle", 4)
+    np.testing.assert_array_equal(
+        alone.target.base_from_object, layout.target.base_from_object
+    )  # a scene grows, and stays what it was
 
 
 def test_every_yaw_occurs(profile: RobotProfile, block: ObjectModel) -> None:
