@@ -52,7 +52,8 @@ class Gripper:
             (between the very ends of the fingers, z approach, y closing), m.
         action: name of its action.
         action_type: gripper_command, parallel_gripper_command (both control_msgs).
-        touch_links: links that may touch what is grasped.
+        touch_links: links that may touch what is grasped: fingers, palm, and what else is fixed to
+            them, such as the wrist camera.
     """
 
     name: str

@@ -69,7 +69,7 @@ class BehaviourConfig(Configuration):
         0.002, "fingers closer than this hold nothing", unit="m", low=0.0, high=0.05
     )
     slip: float = setting(
-        0.006, "fingers that close by more than this while they hold have lost it",
+        0.01, "fingers that close by more than this while they hold have lost it",
         unit="m", low=0.0005, high=0.1,
     )  # fmt: skip
     moved: float = setting(

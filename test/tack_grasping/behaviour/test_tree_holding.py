@@ -35,7 +35,7 @@ def test_what_slips_is_grasped_again(call: str) -> None:
     assert record.attempts == 2
 
 
-@pytest.mark.parametrize("by", [0.004, 0.01])
+@pytest.mark.parametrize("by", [0.008, 0.012])
 def test_what_turns_in_the_fingers_is_held_and_what_slips_is_put_back(by: float) -> None:
     def turn(robot: Scripted) -> None:
         robot.grip -= by
