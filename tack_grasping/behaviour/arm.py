@@ -141,9 +141,25 @@ class Arm:
         if self.at_place:
             self.leave()
         if self.out is None:
-            self.carry(goal.lift)
+            self._carry_above(goal.lift)
         self.out = goal.pregrasp
         self.lower(goal.grasp)
+
+    def _carry_above(self, base_from_gripper: FloatArray) -> None:
+        """Carry to where it was lifted to, or higher where its box would overlap neighbours there.
+
+        Raises:
+            MotionError: it does not get there.
+        """
+        for rises in range(_RISES + 1):
+            above = base_from_gripper.copy()
+            above[2, 3] += rises * _RISE
+            try:
+                self.carry(above)
+                return
+            except MotionError as error:
+                if rises == _RISES or error.code is not MoveItErrorCode.GOAL_IN_COLLISION:
+                    raise
 
     def _is_near(self, base_from_gripper: FloatArray, *, unknown: bool) -> bool:
         """Whether the gripper is nearly where it should be; `unknown` without a wrist camera.

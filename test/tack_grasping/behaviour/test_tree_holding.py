@@ -12,6 +12,7 @@ from scripted import (
     SOURCE,
     Scripted,
     always,
+    down,
     error,
     moves,
     names,
@@ -115,6 +116,20 @@ def test_what_was_lowered_in_vain_goes_up_before_it_is_put_back() -> None:
     assert [call for call in back if call not in ("glance", "hold", "let go")] == [
         "straight place", "straight preplace", "to lift", "straight grasp", "gripper open",
         "straight pregrasp",
+    ]  # fmt: skip
+    np.testing.assert_allclose(robot.blocks, [SOURCE], atol=1e-9)
+
+
+def test_what_overlaps_its_neighbours_where_it_was_lifted_goes_back_from_higher_up() -> None:
+    beside = error(Code.GOAL_IN_COLLISION, "at the goal held and thing_1 overlap by 15 mm")
+    robot = Scripted({"to preplace": [error(Code.FAILURE)], "to lift": [beside]})
+    above = down(*SOURCE, 0.17 + 0.06)
+    robot._named.append(("above", above))
+    record = robot.run(config=ONE_TRY)
+    assert record.failed_stage == "carry"
+    back = [call for call in robot.calls if call.startswith(("to ", "straight", "gripper"))]
+    assert back[back.index("to lift") :] == [
+        "to lift", "to above", "straight grasp", "gripper open", "straight pregrasp",
     ]  # fmt: skip
     np.testing.assert_allclose(robot.blocks, [SOURCE], atol=1e-9)
 
