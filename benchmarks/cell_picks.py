@@ -72,6 +72,10 @@ def main() -> int:
         help="from how many more sides the robot looks at what was clicked on (default:"
         " %(default)s; 0: the click alone)",
     )  # fmt: skip
+    parser.add_argument(
+        "--instances", type=int, default=4,
+        help="things of a kind that a learned detector reports (default: %(default)s, as the node)",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--smoke", action="store_true", help="20 trials with true points")
     args = parser.parse_args()
@@ -99,7 +103,7 @@ def main() -> int:
 
 
 def _results(left: list[TrialSetup], args: argparse.Namespace) -> Iterator[Line]:
-    about = (args.points, args.output)
+    about = (args.points, args.instances, args.output)
     if args.workers < 2:
         _begin(*about)
         yield from map(_run, left)
@@ -114,7 +118,7 @@ _points = ""
 _witness: RunWitness | None = None
 
 
-def _begin(points: str, output: Path | None) -> None:
+def _begin(points: str, instances: int, output: Path | None) -> None:
     """What a process needs once."""
     global _trials, _points, _witness
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -122,7 +126,8 @@ def _begin(points: str, output: Path | None) -> None:
     _witness = None
     if output is not None:
         _witness = RunWitness(RunWriter(output / "run", {"points": points}))
-    detector = None if points == "true" else make_detector(points)
+    several = {} if points == "dense" else {"instances": instances}
+    detector = None if points == "true" else make_detector(points, several)
     _trials = Trials(detector) if _witness is None else Trials(detector, witness=lambda _: _told())
 
 
