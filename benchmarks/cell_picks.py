@@ -37,6 +37,7 @@ from tack_grasping.behaviour.cycle_json import from_json, to_json
 from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.runs import RunWriter
 from tack_grasping.behaviour.tally import tally
+from tack_grasping.behaviour.tree import COMPARE
 from tack_perception.detectors.registry import DETECTORS, make_detector
 from tack_perception.errors import TackError
 from tack_perception.evaluation.statistics import Share, quantile
@@ -47,7 +48,6 @@ from tack_sim.objects.families import FAMILIES
 
 _SMOKE = 20
 _NEAR_MM = 20.0
-_WANTS_MORE = "the table is looked over"  # in the reason of a look that is not sure
 Line = dict[str, Any]
 
 
@@ -248,8 +248,8 @@ def _first_try_failed(line: Line) -> bool:
     record = from_json(line["record"])[0]
     if record.success and all(stage.attempt == 1 for stage in record.stages):
         return not line["success"]
-    failed = [stage.reason for stage in record.stages if stage.attempt == 1 and stage.reason]
-    return not failed or _WANTS_MORE not in failed[-1]
+    failed = [stage.name for stage in record.stages if stage.attempt == 1 and stage.reason]
+    return not failed or failed[-1] != COMPARE
 
 
 def _grasps(line: Line) -> int:

@@ -137,24 +137,17 @@ class PickPlace:
             sight = left_to_do(sight, label, self._robot.bins)
         sight = self._sight = self._sightings.add(sight)
         self._account.seen(sight)
-        things = sight.found(label, self._near)
-        if self._near is None:
-            things = self._compared(things)
-        else:
-            self._search.about(things[0].points[label].position)
-        self._things = things
+        self._things = sight.found(label, self._near)
 
-    def _compared(self, things: tuple[Thing, ...]) -> tuple[Thing, ...]:
-        """Those that surely are what is meant; where none is, those that look a little like it.
-
-        Raises:
-            SightError: all of the table was not looked over yet: there may be something better.
-        """
-        label, sure = self._task.label, self._config.sure
+    def compare(self) -> None:
+        """Take what surely is meant; what looks only a little like it once all else was seen."""
+        label, sure, things = self._task.label, self._config.sure, self._things
         best = max((thing.points[label] for thing in things), key=lambda point: point.confidence)
-        if best.confidence >= sure:
+        if self._near is not None or best.confidence >= sure:
             self._search.about(best.position)
-            return tuple(one for one in things if one.points[label].confidence >= sure)
+            least = 0.0 if self._near is not None else sure
+            self._things = tuple(o for o in things if o.points[label].confidence >= least)
+            return
         surest = self._sightings.surest(label)
         assert surest is not None  # it was just seen
         self._search.about(surest.position, sure=False)
@@ -165,7 +158,7 @@ class PickPlace:
                 f" {sure:g}, the table is looked over for a better one first",
             )
         there = [np.linalg.norm(one.points[label].position - surest.position) for one in things]
-        return (things[int(np.argmin(there))],)
+        self._things = (things[int(np.argmin(there))],)
 
     def scene(self) -> None:
         """Let the planner know what stands around it."""

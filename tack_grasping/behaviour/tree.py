@@ -26,7 +26,9 @@ _TICK_S = 0.02
 _WAIT_S = 0.1  # a stop ends a pause no later than this
 _IN_CANDIDATE = ("open", "pregrasp", "check", "approach")
 _COME_BACK, _READY = "come back", "ready"
-_SILENT = (_READY, "choose")  # take no time; told only where they fail
+COMPARE = "compare"
+"""The stage that fails where more has to be seen before anything is taken."""
+_SILENT = (_READY, COMPARE, "choose")  # take no time; told only where they fail
 _NO_IMAGE = (
     MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA,
     MoveItErrorCode.FRAME_TRANSFORM_FAILURE,
@@ -135,6 +137,7 @@ class BehaviourTree:
             If("seen from here", lambda: self._account.attempt > 1,
                 do("view", execution, stages.view)),
             do("look", perception, stages.look),
+            do(COMPARE, perception, stages.compare),
             *([] if self._robot.surroundings is None else [do("scene", Work.SCENE, stages.scene)]),
             do("plan", planning, stages.plan),
             While("candidates", candidate, lambda: self._goes_on(Decision.NEXT)),

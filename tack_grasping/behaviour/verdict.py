@@ -6,8 +6,8 @@ from __future__ import annotations
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 
 _STAGES = (
-    "view", "look", "plan", "choose", "open", "pregrasp", "check", "approach", "close", "lift",
-    "hold", "verify lift", "carry", "place", "release", "retreat", "home", "verify place",
+    "view", "look", "compare", "plan", "choose", "open", "pregrasp", "check", "approach", "close",
+    "lift", "hold", "verify lift", "carry", "place", "release", "retreat", "home", "verify place",
 )  # fmt: skip
 """From the first to the last: what went wrong later was nearer to the aim."""
 

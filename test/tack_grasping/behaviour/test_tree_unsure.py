@@ -11,6 +11,7 @@ from scripted import PLACE, SOURCE, Scripted
 
 from tack_grasping.behaviour.settings import BehaviourConfig
 from tack_grasping.behaviour.sight import Sight
+from tack_grasping.behaviour.tree import COMPARE
 
 FAR = np.array([0.62, -0.28])  # out of view from home
 
@@ -54,7 +55,7 @@ def test_a_look_from_another_side_may_make_it_sure() -> None:
     record = robot.run()
     assert record.success
     assert looks(robot) == 2
-    first = next(stage for stage in record.stages if stage.name == "look")
+    first = next(stage for stage in record.stages if stage.name == COMPARE)
     assert "'top' is seen with confidence 0.35; where it is below 0.5" in first.reason
     np.testing.assert_allclose(robot.blocks, [FAR, PLACE], atol=1e-9)
 
