@@ -159,6 +159,14 @@ def _tell_verdict(path: Path) -> None:
         shares = " / ".join(f"{100 * told[f'within_{limit:g}_px']:.0f}" for limit in NEAR_PX)
         limits = " / ".join(f"{limit:g}" for limit in NEAR_PX)
         print(f"  {name:6}  {told['median_px']:5.1f} px median; {shares} % within {limits} px")
+    after = verdict["after"]
+    taken = [
+        f"{100 * after[name]:.0f} % of the {kind} ones"
+        for name, kind in (("recall", "seen"), ("wrong_accept", "hidden"))
+        if after[name] is not None
+    ]
+    if taken:
+        print(f"  believed seen: {', '.join(taken)}")
     if not verdict["kept"]:
         print("  it became no better: the model is the one that it began with")
 

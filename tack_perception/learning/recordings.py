@@ -9,6 +9,7 @@ a view that was learned from, looked for in one that was not.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,16 @@ class Trials:
         """Share of the points that were found so near to the truth."""
         return float((self.error_px <= limit_px).mean()) if len(self.error_px) else float("nan")
 
+    @property
+    def recall(self) -> float:
+        """Share of the seen points that were believed seen."""
+        return _share(self.believed)
+
+    @property
+    def wrong_accept(self) -> float:
+        """Share of the hidden points that were believed seen."""
+        return _share(self.hidden_believed)
+
     def no_worse_than(self, other: Trials) -> bool:
         """Whether nothing was lost: neither the typical error nor the share of right answers."""
         limit = NEAR_PX[1]
@@ -145,8 +156,19 @@ class Trials:
             "trials": len(self.error_px),
             "median_px": round(self.median_px, 2),
             **{f"within_{limit:g}_px": round(self.within(limit), 4) for limit in NEAR_PX},
+            "recall": _rounded(self.recall),
             "hidden": len(self.hidden_believed),
+            "wrong_accept": _rounded(self.wrong_accept),
         }
+
+
+def _share(which: NDArray[np.bool_]) -> float:
+    return float(which.mean()) if len(which) else float("nan")
+
+
+def _rounded(share: float) -> float | None:
+    """For JSON, which knows no NaN."""
+    return None if math.isnan(share) else round(share, 4)
 
 
 def one_click(

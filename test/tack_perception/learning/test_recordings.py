@@ -147,17 +147,24 @@ def test_one_who_knows_all_makes_no_error(packs):
     assert trials.median_px < 0.3  # the fused surface is not quite the table's
     assert trials.within(5) > 0.98
     assert trials.believed.all()
+    assert trials.recall == 1
 
 
 def test_an_offset_is_the_error(packs):
     trials = one_click(told(packs, offset=(3.0, 4.0), visible=False), *packs, pairs=10)
     assert trials.median_px == pytest.approx(5.0, abs=0.5)
     assert not trials.believed.any()
+    assert trials.recall == 0
 
 
 def test_points_that_are_hidden_are_told_apart(packs):
     trials = one_click(told(packs), *packs, pairs=30)
     assert len(trials.hidden_believed) > 10  # the box hides its other sides
+    assert trials.wrong_accept == trials.as_dict()["wrong_accept"] == 1  # who knows all, says so
+    blind = one_click(told(packs, visible=False), *packs, pairs=30)
+    assert (blind.wrong_accept, blind.as_dict()["recall"]) == (0, 0)
+    nothing = Trials(np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
+    assert nothing.as_dict()["wrong_accept"] is None
 
 
 def test_twins_show_the_same_pixels(packs):
