@@ -104,10 +104,23 @@ def fuse(
     mesh = grid.extract_triangle_mesh(weight_threshold=min(_SEEN_BY, len(frames)) - 0.5)
     if "indices" not in mesh.triangle or not len(mesh.triangle.indices):
         raise nothing
-    return Surface(
-        mesh.vertex.positions.numpy(), mesh.triangle.indices.numpy().astype(np.int32),
-        mesh.vertex.colors.numpy(),
+    return _ordered(
+        Surface(
+            mesh.vertex.positions.numpy(), mesh.triangle.indices.numpy().astype(np.int32),
+            mesh.vertex.colors.numpy(),
+        )
     )  # fmt: skip
+
+
+def _ordered(surface: Surface) -> Surface:
+    """The same surface in an order of its own: Open3D's threads give another one each time."""
+    order = np.lexsort(surface.vertices.T)
+    number = np.empty(len(order), np.int32)
+    number[order] = np.arange(len(order), dtype=np.int32)
+    faces = number[surface.faces]
+    first = faces.argmin(axis=1)[:, None]
+    faces = np.take_along_axis(faces, (first + np.arange(3)) % 3, axis=1)
+    return Surface(surface.vertices[order], faces[np.lexsort(faces.T)], surface.colors[order])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

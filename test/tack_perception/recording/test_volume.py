@@ -51,6 +51,19 @@ def test_the_fused_surface_is_where_the_depth_said(filmed):
     assert abs(np.median(top[:, 2]) - scenes.BOX[2]) < 5e-4
 
 
+def test_the_same_views_give_the_same_surface_byte_for_byte(filmed):
+    frames, poses = filmed
+    surfaces = [fuse(frames, poses, 0.004, 2.0) for _ in range(3)]
+    for name in ("vertices", "faces", "colors"):
+        assert len({getattr(one, name).tobytes() for one in surfaces}) == 1, name
+    one = surfaces[0]
+    assert one.faces.min() == 0
+    assert one.faces.max() == len(one.vertices) - 1
+    corners = one.vertices[one.faces].astype(np.float64)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    assert normals[:, 2].sum() > 0.9 * np.linalg.norm(normals[:, 2])  # still wound outwards
+
+
 def test_seen_again_from_its_own_views_it_agrees_with_their_depth(filmed):
     frames, poses = filmed
     renderer = Renderer(fuse(frames, poses, 0.004, 2.0))
