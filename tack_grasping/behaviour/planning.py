@@ -14,12 +14,14 @@ from tack_grasping.behaviour.settings import PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.candidates import (
     AtPoint,
+    GraspConfig,
     GraspPlan,
     GraspSpec,
     Rejected,
     SurfacePlannerConfig,
     plan_grasps,
 )
+from tack_grasping.candidates.beside import beside
 from tack_grasping.extent import extent_around
 from tack_grasping.fingers import Surroundings, cloud_around
 from tack_grasping.goal import PickPlaceGoal
@@ -27,6 +29,7 @@ from tack_grasping.placing.goals import with_placement
 from tack_grasping.placing.scene import Container, Support
 from tack_grasping.placing.solve import Placement, solve_placement
 from tack_grasping.placing.spec import PlaceSpec
+from tack_grasping.points import NamedPoint
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 
@@ -137,10 +140,16 @@ class PointPlanner:
             near = wide[np.linalg.norm(wide - middle, axis=1) <= _reach(known, middle)]
             floor = profile.table_height + _TIP_CLEARANCE
             surroundings = Surroundings(near, profile.gripper, floor)
-        plan = plan_grasps(
-            thing.points, spec, profile.base_frame, sight.frame.stamp_ns, up=UP,
-            surroundings=surroundings, reachable=self._reachable, config=config,
-        )  # fmt: skip
+
+        def grasps(points: Mapping[str, NamedPoint], config: GraspConfig) -> GraspPlan:
+            return plan_grasps(
+                points, spec, profile.base_frame, sight.frame.stamp_ns, up=UP,
+                surroundings=surroundings, reachable=self._reachable, config=config,
+            )  # fmt: skip
+
+        plan = grasps(thing.points, config)
+        if not plan.goals and cloud is not None and isinstance(spec, AtPoint):
+            plan = _beside(plan, thing.points[spec.point], cloud, grasps, config)
         if self._place is None or not plan.goals:
             return plan
         return self._placed(plan, sight, thing, cloud, np.mean(known, axis=0))
@@ -190,6 +199,32 @@ class PointPlanner:
                 x, y, z = pose[:3, 3]
                 return f"{name} cannot be reached: ({x:.2f}, {y:.2f}, {z:.2f}) m"
         return ""
+
+
+def _beside(
+    plan: GraspPlan,
+    point: NamedPoint,
+    surface: FloatArray,
+    grasps: Callable[[Mapping[str, NamedPoint], GraspConfig], GraspPlan],
+    config: SurfacePlannerConfig,
+) -> GraspPlan:
+    """Grasps beside a point at which there is none; the same refusal where there are none either.
+
+    A point that is refused for itself (it is not sure enough) is not grasped beside it.
+    """
+    if not plan.rejected:
+        return plan
+    anywhere = dataclasses.replace(config, min_confidence=0.0)
+    goals = list[PickPlaceGoal]()
+    for moved in beside(point, surface, config.beside) if config.beside > 0 else ():
+        away = float(np.linalg.norm(moved.position - point.position))
+        words = f"; {away * 1e3:.0f} mm beside the point, where none closes"
+        found = grasps({point.label: moved}, anywhere).goals
+        goals += [dataclasses.replace(goal, why=goal.why + words) for goal in found]
+    if not goals:
+        return plan
+    goals.sort(key=lambda goal: -round(goal.score, 9))
+    return dataclasses.replace(plan, goals=tuple(goals), refusal="")
 
 
 def _reach(known: list[FloatArray], middle: FloatArray) -> float:

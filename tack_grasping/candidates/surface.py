@@ -33,6 +33,14 @@ class SurfacePlannerConfig(GraspConfig):
         "come in against the surface normal, or straight down",
         choices=("normal", "down"),
     )
+    beside: float = setting(
+        0.02,
+        "how far beside the point a pick may grasp where no grasp closes at the point itself; 0:"
+        " only there",
+        unit="m",
+        low=0.0,
+        high=0.1,
+    )
 
 
 def plan_surface_grasps(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -15,12 +16,14 @@ from tack_grasping.behaviour.planning import PointPlanner, placer, placer_at, pl
 from tack_grasping.behaviour.settings import PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.candidates import AcrossPoints, SurfacePlannerConfig
+from tack_grasping.candidates.beside import beside
 from tack_grasping.placing.reading import read_place_spec
 from tack_grasping.placing.scene import Container
 from tack_grasping.points import NamedPoint
 from tack_grasping.profiles import load_profile
 from tack_grasping.reach import posture_score
 from tack_perception import geometry
+from tack_perception.camera import CameraIntrinsics
 from tack_perception.frame import RGBDFrame
 
 PROFILE = load_profile("panda_2f85")
@@ -147,3 +150,70 @@ def test_a_doubtful_point_will_do_where_the_task_says_so(sight: Sight) -> None:
     task = dataclasses.replace(TASK, doubtful=0.1)
     assert planner.plan(sight, doubtful, task).goals
     assert not planner.plan(sight, doubtful, dataclasses.replace(TASK, doubtful=0.2)).goals
+
+
+KNOB = np.array([0.5, 0.02])  # m, in the middle of a dome that is too wide for the fingers
+
+
+@pytest.fixture
+def dome() -> Sight:
+    """A dome of 18 cm with a knob of 18 mm on its top, and a point on it beside the knob."""
+    eye = geometry.frame_from_axes((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), (*KNOB, 0.6))
+
+    def height(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        away = np.hypot(x - KNOB[0], y - KNOB[1])
+        return np.sqrt(np.maximum(0.09**2 - away**2, 0.0)) + 0.012 * (away < 0.009)
+
+    camera = CameraIntrinsics(320, 240, 300.0, 300.0, 159.5, 119.5)
+    pixels = np.indices((240, 320))[::-1].reshape(2, -1).T
+    rays = geometry.rotate(eye, camera.rays(pixels))
+    depth = np.full(len(rays), 0.5)
+    for _ in range(50):  # a height field is met where looking down agrees with it
+        place = eye[:3, 3] + rays * depth[:, None]
+        depth += 0.5 * (eye[2, 3] - depth - height(place[:, 0], place[:, 1]))
+    image = depth.reshape(240, 320).astype(np.float32)
+    frame = RGBDFrame(np.zeros((240, 320, 3), np.uint8), image, camera, 7, "camera")
+    x, y = KNOB + np.array([0.018, 0.012])
+    at = np.array([x, y, float(height(x, y))])
+    normal = geometry.unit(at - (*KNOB, 0.0), "normal")
+    point = NamedPoint("top", at, np.eye(3) * 1e-6, 0.6, normal)
+    return Sight(frame, eye, (Thing({"top": point}),))
+
+
+@pytest.mark.parametrize("approach", ["down", "normal"])
+def test_where_no_grasp_closes_at_the_point_one_beside_it_will_do(
+    dome: Sight, approach: str
+) -> None:
+    config = dataclasses.replace(DOWN, approach=approach, insertion=0.03, beside=0.025)
+    there = dataclasses.replace(config, beside=0.0)
+    refused = plan(dome, PointPlanner(PROFILE, config=there))
+    assert not refused.goals
+    found = plan(dome, PointPlanner(PROFILE, config=config))
+    best = found.goals[0]
+    assert np.linalg.norm(best.grasp[:2, 3] - KNOB) < 0.006
+    assert re.search(r"\d+ mm beside the point, where none closes", best.why)
+    assert best.terms["confidence"] < 0.6
+    assert [one.reason for one in found.rejected] == [one.reason for one in refused.rejected]
+    unsure = dataclasses.replace(dome.things[0].points["top"], confidence=0.05)
+    doubtful = dataclasses.replace(dome, things=(Thing({"top": unsure}),))
+    assert "confidence 0.05" in plan(doubtful, PointPlanner(PROFILE, config=config)).refusal
+
+
+def test_places_beside_a_point_hang_on_the_scene_alone() -> None:
+    rng = np.random.default_rng(4)
+    surface = np.column_stack([rng.uniform(-0.05, 0.05, (4000, 2)), np.zeros(4000)])
+    point = NamedPoint("top", np.zeros(3), np.eye(3) * 1e-6, 0.8, np.array([0.0, 0.0, 1.0]))
+    places = beside(point, surface, 0.02)
+    away = [float(np.linalg.norm(one.position)) for one in places]
+    assert away == sorted(away)
+    assert away[-1] <= 0.02
+    assert len(places) == 16
+    np.testing.assert_allclose([one.normal for one in places], [(0, 0, 1)] * 16, atol=1e-9)
+    moved = geometry.from_axis_angle((1, 2, 3), 0.7)
+    moved[:3, 3] = (0.3, -0.2, 0.5)
+    again = beside(point.moved(moved), geometry.apply(moved, surface), 0.02)
+    np.testing.assert_allclose(
+        [one.position for one in again], [geometry.apply(moved, one.position) for one in places],
+        atol=1e-12,
+    )  # fmt: skip
+    assert beside(point, surface + np.array([1.0, 0.0, 0.0]), 0.02) == []
