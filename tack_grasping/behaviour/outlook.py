@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What could be done with the things that are seen: the grasps of the best one, or why none."""
+"""What could be done with the things that are seen: the grasps of the surest, or why none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Outlook:
     Attributes:
         thing: which would be taken; None for none.
         goals: candidates for it, the best first.
-        rejected: why others are none, a sentence each; of all things.
+        rejected: why others are none, a sentence each; of all things that were asked.
         refusal: why there is no goal, a sentence; "" where there is one.
     """
 
@@ -37,7 +37,7 @@ def outlook(
     planner: Planner,
     profile: RobotProfile,
 ) -> Outlook:
-    """Plan for each of several things, and take the one that is grasped best.
+    """Plan for the surest of several things; where it cannot be grasped, for the next.
 
     Args:
         sight: what was seen.
@@ -46,10 +46,8 @@ def outlook(
         planner: makes goals.
         profile: the robot.
     """
-    found: tuple[PickPlaceGoal, ...] = ()
-    best: Thing | None = None
     rejected, refusal = list[str](), ""
-    for thing in things:
+    for thing in sorted(things, key=lambda one: -one.points[task.label].confidence):
         plan = planner.plan(sight, thing, task)
         rejected += [one.reason for one in plan.rejected]
         unfit = [(goal, why_unfit(goal, task, profile)) for goal in plan.goals]
@@ -58,11 +56,9 @@ def outlook(
             rejected.append(plan.refusal)
         refusal = plan.refusal or next((why for _, why in unfit if why), refusal)
         goals = tuple(goal for goal, why in unfit if not why)
-        if goals and (not found or goals[0].score > found[0].score):
-            found, best = goals, thing
-    if not found:
-        refusal = refusal or f"there is no grasp of '{task.label}'"
-    return Outlook(best, found, tuple(rejected), "" if found else refusal)
+        if goals:
+            return Outlook(thing, goals, tuple(rejected), "")
+    return Outlook(None, (), tuple(rejected), refusal or f"there is no grasp of '{task.label}'")
 
 
 def why_unfit(goal: PickPlaceGoal, task: PickPlaceTask, profile: RobotProfile) -> str:

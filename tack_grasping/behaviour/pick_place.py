@@ -172,7 +172,7 @@ class PickPlace:
         surroundings.update(self._sight, np.array(points))
 
     def plan(self) -> None:
-        """Find grasps, of the thing that is grasped best."""
+        """Find grasps, of the surest thing that has any."""
         assert self._sight is not None
         label, task = self._task.label, self._task
         if 3 * self._account.attempt > 2 * self._config.tries:

@@ -40,7 +40,7 @@ class PickPlaceTask:
         label: the point to grasp at.
         place: name of the place; "" for a pick alone, which ends with the thing lifted.
         near: (3,) in the base frame, m: of several things the one nearest to it is taken; None for
-            the one that is grasped best.
+            the surest that can be grasped.
         doubtful: confidence below that of the planner's settings that will do all the same; None
             for none.
     """

@@ -264,8 +264,10 @@ class BehaviourTree:
         self._verdict.stopped(name)
 
     def _evidence(self, name: str, error: StageError) -> None:
-        """A picture of how it looks now."""
+        """A picture of how it looks now; what is compared was pictured when it was seen."""
         if self.stages.stopped.is_set() or self._account.pictures or error.code in _NO_IMAGE:
+            return
+        if name == COMPARE:
             return
         try:
             self._account.evidence(name, self._robot.eyes.glance())

@@ -58,14 +58,21 @@ class Recogniser:
         self._posed: _ByWindows[Posed] = _ByWindows()
 
     def heats(self, clicked: Window, windows: Sequence[Window]) -> FloatArray:
-        """(W,) how well the points of a clicked object are found in windows, `FLOOR` to 0."""
+        """(W,) how well the points of a clicked object are found in windows, `FLOOR` to 0.
+
+        Windows that were passed over for likelier ones of their frame stay so when they are asked
+        about by themselves: what is told of a window must not hang on who asks.
+        """
         if clicked not in self._anchors:
             self._anchors[clicked] = choose_anchors(clicked, self._stride)
         anchors, met = self._anchors[clicked], self._met.of(clicked)
-        unmet = [window for window in _likest(clicked, windows) if window not in met]
+        new = [window for window in windows if window not in met]
+        unmet = _likest(clicked, new)
         if unmet and anchors is not None:
             for window, maps in zip(unmet, self._look_for(clicked, anchors, unmet), strict=True):
                 met[window] = propose(anchors, window, maps)
+        for window in windows:
+            met.setdefault(window, None)
         known = [met.get(window) for window in windows]
         return np.array([FLOOR if one is None else one.heat.max() for one in known])
 

@@ -47,7 +47,7 @@ class PickPlaceConfig(StampConfig):
     places: str = setting("", "YAML file with the bins and supports that a place may name")
     near: str = setting(
         "", "of several things the one nearest to here is taken: X,Y,Z in the base frame, m, or"
-        " U,V, a pixel of the image in which a job begins; empty: the one that is grasped best",
+        " U,V, a pixel of the image in which a job begins; empty: the surest that can be grasped",
     )  # fmt: skip
     runs: str = setting("", "folder for the log and the pictures of every cycle; empty: none")
     patience: float = setting(
