@@ -183,7 +183,7 @@ class PickPlaceClient:
         self._set("place", spec)
 
     def prefer(self, near: Pointed | None) -> None:
-        """Of several things take the one nearest to a place; None: the surest that can be grasped."""
+        """Of several things take the one nearest to a place; None: the surest that is graspable."""
         self._set("near", "" if near is None else str(near))
 
     def stop(self) -> None:
