@@ -150,6 +150,31 @@ def test_further_things_come_after_the_surest(kind, folder, monkeypatch):
         assert np.diff(sorted(places)).min() > 10  # two windows on one thing count once
 
 
+def test_what_is_told_of_a_window_does_not_hang_on_which_others_are_asked(folder):
+    """Of many windows only the likeliest are searched for the object's pose."""
+    detector = make_detector("fused", {"model": str(folder)})
+    detector.enroll([Annotation("a", 90, 70, frame())])
+    shot = detector._shots["a"][0]
+    clicked = dataclasses.replace(shot.window, shown=np.ones_like(shot.window.shown), found=True)
+    detector._shots["a"] = [dataclasses.replace(shot, window=clicked)]
+    one = detector._windows(frame(2))[0]
+    windows = [
+        dataclasses.replace(
+            one, found=True, crop=dataclasses.replace(one.crop, u=u),
+            embedding=one.embedding * (1 - u / 1000),
+        )
+        for u in (30.0, 50.0, 70.0, 90.0, 110.0, 130.0)
+    ]  # fmt: skip
+    detector._evidence(windows, [0])  # a quick look at all of them
+    together = detector._evidence(windows, [0], closely=True)
+    for number, window in enumerate(windows):
+        alone = detector._evidence([window], [0], closely=True)
+        for name, value in together.facts.items():
+            np.testing.assert_allclose(alone.facts[name][0], value[number], atol=1e-4, err_msg=name)
+    met = together.facts["met"][:, 0]
+    assert (met[:4] > met[4:].max()).all()  # the others are passed over
+
+
 def test_a_code_adapted_to_clicks_fits_them_better(folder):
     detector = make_detector("tack", {"model": str(folder)})
     detector.enroll([Annotation("a", 90, 70, frame()), Annotation("a", 40, 52, frame(3))])
