@@ -141,12 +141,15 @@ class PickPlace:
 
     def compare(self) -> None:
         """Take what surely is meant; what looks only a little like it once all else was seen."""
-        label, sure, things = self._task.label, self._config.sure, self._things
-        best = max((thing.points[label] for thing in things), key=lambda point: point.confidence)
-        if self._near is not None or best.confidence >= sure:
+        label, sure = self._task.label, self._config.sure
+        things = sorted(self._things, key=lambda thing: -thing.points[label].confidence)
+        best = things[0].points[label]
+        if self._near is not None:  # it is the one that a person means
             self._search.about(best.position)
-            least = 0.0 if self._near is not None else sure
-            self._things = tuple(o for o in things if o.points[label].confidence >= least)
+            return
+        if best.confidence >= sure:
+            self._search.about(best.position)
+            self._things = tuple(o for o in things if o.points[label].confidence >= sure)
             return
         surest = self._sightings.surest(label)
         assert surest is not None  # it was just seen
@@ -162,13 +165,17 @@ class PickPlace:
 
     def scene(self) -> None:
         """Let the planner know what stands around it."""
+        self._show(self._things[0])
+
+    def _show(self, target: Thing) -> None:
+        """Let the planner know what stands around a thing, which is no obstacle itself."""
         surroundings = self._robot.surroundings
         if surroundings is None:
             return
         assert self._sight is not None
         label = self._task.label
-        points = [point.position for point in self._things[0].points.values()]
-        points.sort(key=lambda at: np.linalg.norm(at - self._things[0].points[label].position))
+        points = [point.position for point in target.points.values()]
+        points.sort(key=lambda at: np.linalg.norm(at - target.points[label].position))
         surroundings.update(self._sight, np.array(points))
 
     def plan(self) -> None:
@@ -183,6 +190,8 @@ class PickPlace:
         if found.thing is None:
             raise StageError(_CODE.NO_IK_SOLUTION, found.refusal)
         best = found.thing
+        if best is not self._things[0]:
+            self._show(best)
         self.goals.extend(found.goals[: self._config.candidates])
         self._near = best.points[label].position
         self._search.about(self._near)

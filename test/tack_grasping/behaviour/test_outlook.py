@@ -6,11 +6,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scripted import BLOCK, PROFILE, SOURCE, Scripted
+from scripted import BLOCK, PLACE, PROFILE, SOURCE, Scripted
 
 from tack_grasping.behaviour.outlook import outlook
+from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.settings import PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.candidates import GraspPlan, Rejected
 
 TASK = PickPlaceTask("top", "bin")
@@ -84,3 +86,18 @@ def test_outside_of_the_workspace_there_is_none() -> None:
     found = outlook(sight, sight.things, TASK, robot, PROFILE)
     assert "outside of the workspace of panda_2f85: x = 0.750 m is above 0.700 m" in found.refusal
     assert len(found.rejected) == robot.goals
+
+
+def test_the_planner_is_told_which_one_is_no_obstacle() -> None:
+    targets = []
+
+    class Around:
+        def update(self, view: object, target: np.ndarray) -> None:
+            targets.append(target[0, :2])
+
+    robot = Some(OTHER)
+    parts = Robot(PROFILE, robot, robot, robot, Around())
+    record = BehaviourTree(TASK, parts, robot.clock).run()
+    assert record.success
+    np.testing.assert_allclose(targets, [SOURCE, OTHER], atol=1e-9)
+    np.testing.assert_allclose(robot.blocks, [SOURCE, PLACE], atol=1e-9)
