@@ -81,7 +81,7 @@ class BehaviourConfig(Configuration):
         low=0.0, high=1.0,
     )  # fmt: skip
     sure: float = setting(
-        0.5, "confidence of a point that is grasped at once; below it the point is looked at once"
+        0.35, "confidence of a point that is grasped at once; below it the point is looked at once"
         " more, then all of the table is looked over for a better one",
         low=0.0, high=1.0,
     )  # fmt: skip

@@ -38,7 +38,7 @@ from tack_perception.networks.sampling import peaks, to_pixels
 
 FloatArray = NDArray[np.float64]
 _SAME = 0.15  # of a window: points that are closer are on one thing
-_WORTH = 0.3  # of the likeliest window: others are not looked at closely
+_WORTH = 0.5  # presence from which further windows are looked at closely
 _PROBES = 16  # points of an object that are looked for on all objects of a frame
 
 
@@ -157,7 +157,7 @@ class LearnedDetector:
             columns = [column[number] for number in some]
             likely = presence[:, columns].mean(axis=1)
             order = np.argsort(-likely, kind="stable")[: self.config.instances]
-            picked = [windows[w] for w in order if likely[w] >= _WORTH * likely[order[0]]]
+            picked = [windows[w] for w in order if w == order[0] or likely[w] >= _WORTH]
             for instance, points in enumerate(self._on_each(group, picked, frame)):
                 for number, point in points.items():
                     found[instance, number] = dataclasses.replace(point, instance=instance)

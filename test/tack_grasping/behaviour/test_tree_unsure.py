@@ -45,18 +45,18 @@ def looks(robot: Unsure) -> int:
 
 
 def test_what_is_sure_is_taken_at_once() -> None:
-    robot = Unsure([(SOURCE, 0.5), (FAR, 0.9)])
+    robot = Unsure([(SOURCE, 0.35), (FAR, 0.9)])
     assert robot.run().success
     assert looks(robot) == 1
 
 
 def test_a_look_from_another_side_may_make_it_sure() -> None:
-    robot = Unsure([(SOURCE, 0.35), (FAR, 0.9)])
+    robot = Unsure([(SOURCE, 0.25), (FAR, 0.9)])
     record = robot.run()
     assert record.success
     assert looks(robot) == 2
     first = next(stage for stage in record.stages if stage.name == COMPARE)
-    assert "'top' is seen with confidence 0.35; where it is below 0.5" in first.reason
+    assert "'top' is seen with confidence 0.25; where it is below 0.35" in first.reason
     np.testing.assert_allclose(robot.blocks, [FAR, PLACE], atol=1e-9)
 
 
