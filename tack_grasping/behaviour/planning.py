@@ -44,6 +44,7 @@ TABLE = "table"
 _TIP_CLEARANCE = 0.004  # of the finger tips above the table, m
 _LARGEST = 0.2  # m, radius of the largest thing
 _TURNS = (0.0, math.pi / 2, -math.pi / 2, math.pi)  # rad, of a thing that may be put down any way
+_BESIDE = 2  # places beside a point that the arm is asked about
 _TRIED = 8  # goals whose places are looked at
 
 
@@ -141,13 +142,16 @@ class PointPlanner:
             floor = profile.table_height + _TIP_CLEARANCE
             surroundings = Surroundings(near, profile.gripper, floor)
 
-        def grasps(points: Mapping[str, NamedPoint], config: GraspConfig) -> GraspPlan:
+        def grasps(
+            points: Mapping[str, NamedPoint], config: GraspConfig, reached: bool
+        ) -> GraspPlan:
             return plan_grasps(
                 points, spec, profile.base_frame, sight.frame.stamp_ns, up=UP,
-                surroundings=surroundings, reachable=self._reachable, config=config,
+                surroundings=surroundings, reachable=self._reachable if reached else None,
+                config=config,
             )  # fmt: skip
 
-        plan = grasps(thing.points, config)
+        plan = grasps(thing.points, config, True)
         if not plan.goals and cloud is not None and isinstance(spec, AtPoint):
             plan = _beside(plan, thing.points[spec.point], cloud, grasps, config)
         if self._place is None or not plan.goals:
@@ -205,26 +209,31 @@ def _beside(
     plan: GraspPlan,
     point: NamedPoint,
     surface: FloatArray,
-    grasps: Callable[[Mapping[str, NamedPoint], GraspConfig], GraspPlan],
+    grasps: Callable[[Mapping[str, NamedPoint], GraspConfig, bool], GraspPlan],
     config: SurfacePlannerConfig,
 ) -> GraspPlan:
-    """Grasps beside a point at which there is none; the same refusal where there are none either.
+    """Grasps beside a point at which none closes; the same refusal where there are none either.
 
-    A point that is refused for itself (it is not sure enough) is not grasped beside it.
+    A point that is refused for itself (it is not sure enough), or that the arm does not reach, is
+    not grasped beside it. Whether the arm gets to a place takes longest to tell: it is asked last.
     """
-    if not plan.rejected:
+    if not plan.rejected or grasps({point.label: point}, config, False).goals:
         return plan
     anywhere = dataclasses.replace(config, min_confidence=0.0)
-    goals = list[PickPlaceGoal]()
-    for moved in beside(point, surface, config.beside) if config.beside > 0 else ():
+    places = [
+        (goals[0].score, moved)
+        for moved in (beside(point, surface, config.beside) if config.beside > 0 else ())
+        if (goals := grasps({point.label: moved}, anywhere, False).goals)
+    ]
+    places.sort(key=lambda place: -round(place[0], 9))
+    for _, moved in places[:_BESIDE]:
         away = float(np.linalg.norm(moved.position - point.position))
         words = f"; {away * 1e3:.0f} mm beside the point, where none closes"
-        found = grasps({point.label: moved}, anywhere).goals
-        goals += [dataclasses.replace(goal, why=goal.why + words) for goal in found]
-    if not goals:
-        return plan
-    goals.sort(key=lambda goal: -round(goal.score, 9))
-    return dataclasses.replace(plan, goals=tuple(goals), refusal="")
+        goals = grasps({point.label: moved}, anywhere, True).goals
+        if goals:
+            told = tuple(dataclasses.replace(goal, why=goal.why + words) for goal in goals)
+            return dataclasses.replace(plan, goals=told, refusal="")
+    return plan
 
 
 def _reach(known: list[FloatArray], middle: FloatArray) -> float:

@@ -217,3 +217,35 @@ def test_places_beside_a_point_hang_on_the_scene_alone() -> None:
         atol=1e-12,
     )  # fmt: skip
     assert beside(point, surface + np.array([1.0, 0.0, 0.0]), 0.02) == []
+
+
+def test_what_the_arm_does_not_reach_is_not_looked_for_beside_it(sight: Sight) -> None:
+    """To be asked about a pose takes an arm a tenth of a second."""
+    asked = []
+    for reach in (0.0, 0.02):
+        poses: list[np.ndarray] = []
+
+        def nowhere(pose: np.ndarray, poses: list[np.ndarray] = poses) -> float:
+            poses.append(pose)
+            return 0.0
+
+        config = dataclasses.replace(DOWN, beside=reach)
+        assert not plan(sight, PointPlanner(PROFILE, reachable=nowhere, config=config)).goals
+        asked.append(len(poses))
+    assert 0 < asked[0] == asked[1]
+
+
+@pytest.mark.parametrize("gets_there", [False, True])
+def test_beside_a_point_the_arm_is_asked_about_the_best_places_alone(
+    dome: Sight, gets_there: bool
+) -> None:
+    poses: list[np.ndarray] = []
+
+    def reach(pose: np.ndarray) -> float:
+        poses.append(pose)
+        return float(gets_there)
+
+    config = dataclasses.replace(DOWN, insertion=0.03, beside=0.025)
+    found = plan(dome, PointPlanner(PROFILE, reachable=reach, config=config))
+    assert bool(found.goals) is gets_there
+    assert len(poses) <= 2 * 2 * (DOWN.turns + 2)  # places, half turns, turns
