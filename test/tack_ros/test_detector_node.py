@@ -97,7 +97,8 @@ def test_an_announced_set_replaces_what_was_enrolled(graph, make_frame, save_set
         before = len(bench.detections)
         bench.send(make_frame(bench.now()))
         graph.wait(lambda n=before: len(bench.detections) > n, "detections")
-        found.append([detection.id for detection in bench.detections[-1].detections])
+        newest = bench.detections[-1].detections
+        found.append([one.results[0].hypothesis.class_id for one in newest])
     assert found == [["a"], ["b"]]
 
     announce.publish(VisionInfo(database_location=str(tmp_path / "damaged")))
