@@ -107,7 +107,7 @@ def test_an_announced_set_replaces_what_was_enrolled(graph, make_frame, save_set
     graph.wait(lambda: bench.node._announced, "the announcement")
     bench.send(make_frame(bench.now()))
     graph.wait(lambda: len(bench.detections) == 3, "detections after a bad announcement")
-    assert bench.detections[-1].detections[0].id == "b"
+    assert bench.detections[-1].detections[0].results[0].hypothesis.class_id == "b"
     assert "could not be used" in bench.node._health().problem
 
 
