@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.behaviour.sight import Sight
 from tack_grasping.placing.scene import Container
+from tack_grasping.points import NamedPoint
 from tack_grasping.scene import RobotBox
 from tack_grasping.scene.touching import wall_name
 from tack_perception import geometry
@@ -61,13 +61,10 @@ def left_to_do(sight: Sight, label: str, bins: Mapping[str, Container]) -> Sight
         bins: by name, in the base frame.
     """
 
-    def kept(thing: Thing) -> Thing:
-        point = thing.points.get(label)
-        if point is None:
-            return thing
+    def why(point: NamedPoint) -> str:
         for name, one in bins.items():
             if solid(one).contains(point.position[None], 0.0)[0]:
-                return thing.without(label, f"'{label}' is seen in '{name}': put away already")
-        return thing
+                return f"'{label}' is seen in '{name}': put away already"
+        return ""
 
-    return dataclasses.replace(sight, things=tuple(kept(thing) for thing in sight.things))
+    return sight.without(label, why)

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from tack_grasping.behaviour.bins import left_to_do
+from tack_grasping.behaviour.presence import standing
 from tack_grasping.behaviour.settings import PickPlaceTask, Planner
 from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.goal import PickPlaceGoal
+from tack_grasping.placing.scene import Container
 from tack_grasping.robot import RobotProfile
 from tack_grasping.scene import check_workspace
 
@@ -28,6 +31,23 @@ class Outlook:
     goals: tuple[PickPlaceGoal, ...]
     rejected: tuple[str, ...]
     refusal: str
+
+
+def to_take(
+    sight: Sight, task: PickPlaceTask, profile: RobotProfile, bins: Mapping[str, Container]
+) -> Sight:
+    """A sight without points of the task's label that are no things to be taken.
+
+    None is on the bare table, and what is in a bin stays there, unless a person points at it.
+
+    Args:
+        sight: what was seen.
+        task: what is to be done.
+        profile: the robot.
+        bins: by name, in the base frame.
+    """
+    there = standing(sight, task.label, profile.table_height)
+    return there if task.near is not None else left_to_do(there, task.label, bins)
 
 
 def outlook(

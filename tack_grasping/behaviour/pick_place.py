@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from tack_grasping.behaviour.account import Account
 from tack_grasping.behaviour.arm import Arm
-from tack_grasping.behaviour.bins import left_to_do
 from tack_grasping.behaviour.guard import Guarded
-from tack_grasping.behaviour.outlook import outlook
-from tack_grasping.behaviour.presence import Presence, presence, standing
+from tack_grasping.behaviour.outlook import outlook, to_take
+from tack_grasping.behaviour.presence import Presence, presence
 from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
 from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Surroundings, Thing, View
@@ -129,15 +128,12 @@ class PickPlace:
 
     def look(self) -> None:
         """Find the thing."""
-        label = self._task.label
         sight = self._eyes.look()
         self._check_fresh(sight)
-        sight = standing(sight, label, self._floor)
-        if self._task.near is None:
-            sight = left_to_do(sight, label, self._robot.bins)
+        sight = to_take(sight, self._task, self._robot.profile, self._robot.bins)
         sight = self._sight = self._sightings.add(sight)
         self._account.seen(sight)
-        self._things = sight.found(label, self._near)
+        self._things = sight.found(self._task.label, self._near)
 
     def compare(self) -> None:
         """Take what surely is meant; what looks only a little like it once all else was seen."""

@@ -12,8 +12,9 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.behaviour.sight import Sight
 from tack_grasping.fingers import cloud_around
+from tack_grasping.points import NamedPoint
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
 
@@ -73,14 +74,11 @@ def is_bare(
 def standing(sight: Sight, label: str, floor: float) -> Sight:
     """A sight without points of a label where the depth shows the bare table."""
 
-    def kept(thing: Thing) -> Thing:
-        point = thing.points.get(label)
-        pose = sight.base_from_camera
-        if point is None or not is_bare(point.position, sight.frame, pose, floor):
-            return thing
-        return thing.without(label, f"'{label}' is seen where the table is bare")
+    def why(point: NamedPoint) -> str:
+        bare = is_bare(point.position, sight.frame, sight.base_from_camera, floor)
+        return f"'{label}' is seen where the table is bare" if bare else ""
 
-    return dataclasses.replace(sight, things=tuple(kept(thing) for thing in sight.things))
+    return sight.without(label, why)
 
 
 def presence(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
@@ -113,6 +113,21 @@ class Sight(View):
     def having(self, label: str) -> tuple[Thing, ...]:
         """The things on which a label was found, with its position."""
         return tuple(thing for thing in self.things if label in thing.points)
+
+    def without(self, label: str, why: Callable[[NamedPoint], str]) -> Sight:
+        """The same without points of a label that are none.
+
+        Args:
+            label: of the points.
+            why: says why one is none, a sentence; "" for one that is kept.
+        """
+
+        def kept(thing: Thing) -> Thing:
+            point = thing.points.get(label)
+            refusal = "" if point is None else why(point)
+            return thing.without(label, refusal) if refusal else thing
+
+        return dataclasses.replace(self, things=tuple(kept(thing) for thing in self.things))
 
     def found(self, label: str, near: FloatArray | None = None) -> tuple[Thing, ...]:
         """The same, at least one.

@@ -18,9 +18,9 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 from tack_grasping.behaviour.account import Witness
-from tack_grasping.behaviour.bins import bin_walls, left_to_do
+from tack_grasping.behaviour.bins import bin_walls
 from tack_grasping.behaviour.cycle import CycleRecord
-from tack_grasping.behaviour.outlook import outlook
+from tack_grasping.behaviour.outlook import outlook, to_take
 from tack_grasping.behaviour.pick_place import PickPlace, Robot
 from tack_grasping.behaviour.planning import (
     UP,
@@ -28,7 +28,6 @@ from tack_grasping.behaviour.planning import (
     placer,
     placer_at,
 )
-from tack_grasping.behaviour.presence import standing
 from tack_grasping.behaviour.settings import Planner
 from tack_grasping.behaviour.teaching import teach
 from tack_grasping.candidates.plan import counted
@@ -164,9 +163,7 @@ class PickPlaceServers:
         label, parts = request.target.id, self._parts
         try:
             task, planner = self._parts.task(label), self._parts.planner(label, None)
-            sight = standing(parts.eyes.look(), label, parts.profile.table_height)
-            if task.near is None:
-                sight = left_to_do(sight, label, parts.places().bins)
+            sight = to_take(parts.eyes.look(), task, parts.profile, parts.places().bins)
             near = None if task.near is None else np.array(task.near)
             things = sight.found(label, near)
             found = outlook(sight, things, task, planner, parts.profile)
