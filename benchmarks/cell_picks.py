@@ -30,6 +30,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from tack_cli.report.table import Table, percent
@@ -103,7 +104,8 @@ def main() -> int:
 
 
 def _results(left: list[TrialSetup], args: argparse.Namespace) -> Iterator[Line]:
-    about = (args.points, args.instances, args.output)
+    threads = max(1, (os.cpu_count() or 1) // max(args.workers, 1))
+    about = (args.points, args.instances, args.output, threads)
     if args.workers < 2:
         _begin(*about)
         yield from map(_run, left)
@@ -118,10 +120,10 @@ _points = ""
 _witness: RunWitness | None = None
 
 
-def _begin(points: str, instances: int, output: Path | None) -> None:
+def _begin(points: str, instances: int, output: Path | None, threads: int) -> None:
     """What a process needs once."""
     global _trials, _points, _witness
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(threads)
     _points = points
     _witness = None
     if output is not None:

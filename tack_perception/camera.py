@@ -156,10 +156,12 @@ class CameraIntrinsics:
             would fold them into the image. Pixels may lie outside the image.
         """
         xyz = _with_last_axis(points, 3, "points")
-        z = xyz[..., 2:3]
+        x, y, z = xyz[..., 0], xyz[..., 1], xyz[..., 2]
+        normalised = np.empty((*z.shape, 2))
         with np.errstate(divide="ignore", invalid="ignore"):
-            seen = (z > 0) & np.isfinite(xyz).all(axis=-1, keepdims=True)
-            normalised = np.where(seen, xyz[..., :2] / z, np.nan)
+            seen = (z > 0) & np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
+            normalised[..., 0] = np.where(seen, x / z, np.nan)
+            normalised[..., 1] = np.where(seen, y / z, np.nan)
             if self.model != "none":
                 radius = np.linalg.norm(normalised, axis=-1, keepdims=True)
                 normalised = np.where(radius < _turning_radius(self), normalised, np.nan)

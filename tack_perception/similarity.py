@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
+from tack_perception.vectors import cross, dot, length
+
 FloatArray = NDArray[np.float64]
 _BENT = (0.7, 1.4)  # sides of two triangles that are taken to be alike, as ratios
 _FLAT = 0.1  # area of a triangle, in squares of its longest side, below which its plane is noise
@@ -90,16 +92,14 @@ def from_triples(
         first sides onto first sides.
     """
     corners = [np.asarray(one, np.float64) for one in (source, target)]
-    sides = [np.linalg.norm(p - np.roll(p, 1, axis=1), axis=2) for p in corners]
+    sides = [length(p - np.roll(p, 1, axis=1)) for p in corners]
     ratio = sides[1].sum(1) / np.maximum(sides[0].sum(1), 1e-12)
     with np.errstate(divide="ignore", invalid="ignore"):
         bent = sides[1] / (sides[0] * ratio[:, None])
     fits = (bent > _BENT[0]).all(1) & (bent < _BENT[1]).all(1)
     fits &= (ratio >= scales[0] * 0.9) & (ratio <= scales[1] * 1.1)
     for points, lengths in zip(corners, sides, strict=True):
-        area = np.linalg.norm(
-            np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]), axis=1
-        )
+        area = length(cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]))
         fits &= area > _FLAT * lengths.max(1) ** 2
     one, two = (_frames(points[fits]) for points in corners)
     rotation = two @ one.transpose(0, 2, 1)
@@ -112,9 +112,9 @@ def from_triples(
 def _frames(points: FloatArray) -> FloatArray:
     """(H, 3, 3) with columns x along the first side, z across the triangle's plane."""
     x = points[:, 1] - points[:, 0]
-    z = np.cross(x, points[:, 2] - points[:, 0])
-    x, z = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (x, z))
-    return np.stack([x, np.cross(z, x), z], -1)
+    z = cross(x, points[:, 2] - points[:, 0])
+    x, z = (one / length(one)[:, None] for one in (x, z))
+    return np.stack([x, cross(z, x), z], -1)
 
 
 def distinct(
@@ -135,15 +135,15 @@ def distinct(
         degrees, metres: two that are nearer than both are nearly the same.
         most: how many at the most.
     """  # fmt: skip
-    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
+    left = np.argsort(-np.asarray(scores, np.float64), kind="stable")
     middles = several.apply(np.asarray(middle, np.float64)[None])[:, 0]
+    turns = several.rotation.reshape(-1, 9)
     least = 1 + 2 * np.cos(np.radians(degrees))  # the trace of a rotation by that angle
     kept: list[int] = []
-    for number in order.tolist():
-        traces = np.einsum("ij,kij->k", several.rotation[number], several.rotation[kept])
-        apart = np.linalg.norm(middles[kept] - middles[number], axis=1)
-        if not ((traces > least) & (apart < metres)).any():
-            kept.append(number)
-            if len(kept) == most:
-                break
+    while len(left) and len(kept) < most:
+        best, left = left[0], left[1:]
+        kept.append(int(best))
+        apart = middles[left] - middles[best]
+        same = (turns[left] @ turns[best] > least) & (dot(apart, apart) < metres**2)
+        left = left[~same]
     return np.array(kept, np.intp)

@@ -197,8 +197,12 @@ class PointPlanner:
         """Which pose of the place the arm does not reach, in words; "" for none."""
         if self._reachable is None:
             return ""
+        asked: list[FloatArray] = []
         for name in ("place", "preplace", "retreat"):
             pose = goal.poses[name]
+            if any(np.allclose(pose, one, atol=1e-6) for one in asked):
+                continue  # what comes straight from above goes straight back up
+            asked.append(pose)
             if self._reachable(pose) <= 0:
                 x, y, z = pose[:3, 3]
                 return f"{name} cannot be reached: ({x:.2f}, {y:.2f}, {z:.2f}) m"

@@ -12,6 +12,7 @@ from tack_grasping.placing.state import State
 from tack_grasping.placing.targets import Box, millimetres
 from tack_grasping.placing.terms import Noise, Term
 from tack_perception import geometry
+from tack_perception.vectors import cross
 
 FloatArray = NDArray[np.float64]
 
@@ -125,7 +126,7 @@ class Clearing(Term):
             distances = lengths[nearest, columns]
             away = offsets[nearest, columns] / np.maximum(distances, 1e-9)[:, None]
         arms = surface[nearest] - state.shift
-        derivative = -np.hstack([np.cross(arms, away), away])
+        derivative = -np.hstack([cross(arms, away), away])
         return (self._distance - distances) / self.tolerance, derivative / self.tolerance
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tack_perception.detectors.relief import Relief, facing, nearest
 from tack_perception.similarity import Similarities
+from tack_perception.vectors import cross, dot
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -109,12 +110,11 @@ class _Normal:
             weights: (H, N) of their squares.
         """
         arm = points - self.middles[:, None]
-        rows = np.concatenate(
-            [np.cross(arm, along), along, (arm * along).sum(-1, keepdims=True)], axis=-1
-        )
-        weighted = rows * weights[..., None]
-        self._matrix += weighted.transpose(0, 2, 1) @ rows
-        self._vector += np.einsum("hni,hn->hi", weighted, missed)
+        rows = np.empty((*along.shape[:2], 7))
+        rows[..., :3], rows[..., 3:6], rows[..., 6] = cross(arm, along), along, dot(arm, along)
+        weighted = (rows * weights[..., None]).transpose(0, 2, 1)
+        self._matrix += weighted @ rows
+        self._vector += (weighted @ missed[..., None])[..., 0]
 
     def solve(self, scale: FloatArray) -> FloatArray:
         """(H, 7) steps, not too long ones, that make the residuals small."""
@@ -144,22 +144,22 @@ def _add_surface(
         return
     usable &= np.abs(missed) < 2 * reach
     beside = np.clip(np.nan_to_num(places) - np.rint(np.nan_to_num(places)), -0.5, 0.5)
-    slope = second.slope[at].astype(np.float64)
-    differ = second.color[at] + (slope * beside[..., None, :]).sum(-1) - first.color[cells]
-    weights = usable / (1 + (differ**2).sum(-1) / _COLOR_REACH**2) ** 2
+    slope = second.slope[at].astype(np.float64)  # (H, N, channels, 2)
+    differ = second.color[at] + dot(slope, beside[..., None, :]) - first.color[cells]
+    weights = usable / (1 + dot(differ, differ) / _COLOR_REACH**2) ** 2
     weights = weights / (len(cells) * _COLOR**2)
     # Cells by metres: what a pinhole camera makes of a step, which serves for any lens here.
-    x, y, z = np.moveaxis(points, -1, 0)
+    x, y, z = (points[..., axis, None] for axis in range(3))
     z = np.maximum(z, 1e-3)
-    zero, one = np.zeros_like(z), np.ones_like(z)
-    fx, fy = second.camera.fx, second.camera.fy
-    by_step = np.stack(
-        [np.stack([fx * one, zero, -fx * x / z], -1), np.stack([zero, fy * one, -fy * y / z], -1)],
-        axis=-2,
-    ) * (second.cells_per_px / z)[..., None, None]  # fmt: skip
-    for channel in range(slope.shape[-2]):
-        along = (slope[..., channel, None, :] @ by_step)[..., 0, :]
-        system.add(points, along, differ[..., channel], weights)
+    across = slope[..., 0] * (second.camera.fx * second.cells_per_px / z)
+    down = slope[..., 1] * (second.camera.fy * second.cells_per_px / z)
+    along = np.stack([across, down, -(across * x + down * y) / z], axis=-1)
+    channels = slope.shape[-2]
+    rows = (len(points), -1)
+    system.add(
+        np.repeat(points, channels, axis=1), along.reshape(*rows, 3), differ.reshape(rows),
+        np.repeat(weights, channels, axis=1),
+    )  # fmt: skip
 
 
 def _add_surface_back(
@@ -182,8 +182,8 @@ def _add_planes(
     reach: float,
 ) -> tuple[FloatArray, Mask]:  # fmt: skip
     """Distances (H, N) along normals; returned with whether the partners are near enough."""
-    missed = (apart * across).sum(-1)
-    usable = usable & (np.linalg.norm(apart, axis=-1) < 3 * reach)
+    missed = dot(apart, across)
+    usable = usable & (dot(apart, apart) < (3 * reach) ** 2)
     weights = usable * np.maximum(1 - (missed / reach) ** 2, 0) ** 2
     count = points.shape[1]
     system.add(points, across, missed, weights / (count * (_SURFACE * system.size) ** 2))
@@ -193,10 +193,15 @@ def _add_planes(
 def _add_pairs(system: _Normal, poses: Similarities, pairs: Pairs) -> None:
     points = poses.apply(pairs.source)
     missed = points - pairs.target
-    squared = (missed**2).sum(-1) / (_PAIR_REACH * system.size) ** 2
+    squared = dot(missed, missed) / (_PAIR_REACH * system.size) ** 2
     weights = np.maximum(1 - squared, 0) ** 2 / (len(pairs.source) * (_PAIR * system.size) ** 2)
-    for axis in np.eye(3):
-        system.add(points, np.broadcast_to(axis, points.shape), missed @ axis, weights)
+    axes = np.broadcast_to(
+        np.tile(np.eye(3), (len(pairs.source), 1)), (len(points), 3 * len(pairs.source), 3)
+    )
+    system.add(
+        np.repeat(points, 3, axis=1), axes, missed.reshape(len(points), -1),
+        np.repeat(weights, 3, axis=1),
+    )  # fmt: skip
 
 
 def _partners(
@@ -205,7 +210,7 @@ def _partners(
     """(H, N) cells at places, and whether they may show the same surface of the object."""
     at, usable = nearest(places)
     usable &= relief.known[at] & relief.object[at]
-    usable &= (normals * relief.normals[at]).sum(-1) > _ALIKE
+    usable &= dot(normals, relief.normals[at]) > _ALIKE
     return at, usable
 
 
@@ -235,8 +240,8 @@ def _overlap(
     at, inside = nearest(relief.places(points))
     known = inside & relief.known[at]
     apart = np.where(known[..., None], relief.points[at] - points, 0) / size[:, None, None]
-    behind, missed = apart[..., 2], np.abs((apart * relief.normals[at]).sum(-1))
-    alike = (normals * relief.normals[at]).sum(-1) > _ALIKE
+    behind, missed = apart[..., 2], np.abs(dot(apart, relief.normals[at]))
+    alike = dot(normals, relief.normals[at]) > _ALIKE
     near = known & (facing(points, normals) > _SLANTED) & alike & relief.object[at]
     met = (near * np.maximum(1 - missed / _NEAR, 0)).mean(1)
     return met, (known & (behind > _NEAR)).mean(1)

@@ -11,6 +11,7 @@ right from the wrong, and they carry the click along: also to where it is hidden
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from tack_perception.detectors.alignment import SCALES, Pairs, align, fit_of
 from tack_perception.detectors.relief import GRID, Relief, facing, nearest, relief_of
 from tack_perception.frame import RGBDFrame
 from tack_perception.similarity import Similarities, distinct, from_triples
+from tack_perception.vectors import within
 
 if TYPE_CHECKING:  # this is geometry: it runs without torch
     from tack_perception.detectors.scene import Window
@@ -147,9 +149,7 @@ def _shown(window: Window) -> NDArray[np.uint8]:
 def points_of(frame: RGBDFrame, pixels: FloatArray) -> FloatArray:
     """(N, 3) what pixels (N, 2) of a frame show, m, camera frame; NaN where depth is unknown."""
     height, width = frame.depth.shape
-    inside: NDArray[np.bool_] = np.all(
-        (pixels > -0.5) & (pixels < (width - 0.5, height - 0.5)), axis=1
-    )
+    inside = within(pixels, -0.5, (width - 0.5, height - 0.5))
     at = np.rint(np.where(inside[:, None], pixels, 0)).astype(np.int64)
     depth = np.where(inside, frame.depth[at[:, 1], at[:, 0]], np.nan)
     return frame.intrinsics.deproject(pixels, depth)
@@ -184,13 +184,9 @@ def propose(anchors: Anchors, window: Window, maps: FloatMaps) -> Proposals | No
     Returns:
         The best that differ, always the same ones; None where no triple fits.
     """
-    count, height, width = maps.shape
-    rng = np.random.default_rng(0)
-    triples = rng.random((_TRIALS, count)).argpartition(2, axis=1)[:, :3]
-    chance = np.exp(maps.reshape(count, -1)).cumsum(axis=1)
-    draws = np.stack([np.searchsorted(one, rng.random(_DRAWS) * one[-1]) for one in chance])
-    cells = draws[triples, rng.integers(0, _DRAWS, triples.shape)].clip(0, height * width - 1)
-    targets = _lifted(window, cells, width)
+    triples, draws, which = _lots(len(maps))
+    cells = _drawn(maps, draws)[triples, which]
+    targets = _lifted(window, cells, maps.shape[2])
     known = np.isfinite(targets).all(axis=(1, 2))
     poses = from_triples(anchors.points[triples[known]], targets[known], SCALES)
     if not len(poses):
@@ -201,6 +197,27 @@ def propose(anchors: Anchors, window: Window, maps: FloatMaps) -> Proposals | No
         most=_PROPOSALS,
     )  # fmt: skip
     return Proposals(poses[best], heat[best], maps)
+
+
+@functools.lru_cache(maxsize=ANCHORS)
+def _lots(count: int) -> tuple[NDArray[np.intp], FloatArray, NDArray[np.intp]]:
+    """Always the same: triples of maps, draws from each map (0 to 1), which draw a triple takes."""
+    rng = np.random.default_rng(0)
+    triples = rng.random((_TRIALS, count)).argpartition(2, axis=1)[:, :3]
+    draws = rng.random((count, _DRAWS))
+    return triples, draws, rng.integers(0, _DRAWS, triples.shape)
+
+
+def _drawn(maps: FloatMaps, draws: FloatArray) -> NDArray[np.intp]:
+    """(M, D) cells of (M, h, w) maps to draws, by the sum of probabilities before each cell."""
+    count = len(maps)
+    sums = np.exp(maps).reshape(-1).cumsum(dtype=np.float64)  # over all maps: one search for all
+    ends = sums.reshape(count, -1)[:, -1:]
+    begins = np.concatenate([[[0.0]], ends[:-1]])
+    found = np.searchsorted(sums, begins + draws * (ends - begins)).reshape(draws.shape)
+    size = maps[0].size
+    cells: NDArray[np.intp] = (found - size * np.arange(count)[:, None]).clip(0, size - 1)
+    return cells
 
 
 def _lifted(window: Window, cells: NDArray[np.intp], width: int) -> FloatArray:
@@ -215,17 +232,22 @@ def heat_of(anchors: Anchors, window: Window, maps: FloatMaps, poses: Similariti
     count, height, width = maps.shape
     places = window.frame.intrinsics.project(poses.apply(anchors.points))
     cells = (window.crop.to_crop(places) + 0.5) * (width / window.crop.size) - 0.5
-    with np.errstate(invalid="ignore"):
-        inside = ((cells > -0.5) & (cells < (width - 0.5, height - 0.5))).all(axis=-1)
+    inside = within(cells, -0.5, (width - 0.5, height - 0.5))
     at = np.rint(np.where(inside[..., None], cells, 0)).astype(np.intp)
     there = maps[np.arange(count), at[..., 1], at[..., 0]]
     mean: FloatArray = np.where(inside, np.maximum(there, FLOOR), FLOOR).mean(axis=1)
     return mean
 
 
-def pose(anchors: Anchors, window: Window, proposals: Proposals) -> Posed:
-    """Make poses exact by the surfaces that both windows show, and weigh them."""
-    relief = relief_of(window)
+def pose(anchors: Anchors, window: Window, relief: Relief, proposals: Proposals) -> Posed:
+    """Make poses exact by the surfaces that both windows show, and weigh them.
+
+    Args:
+        anchors: of the clicked object.
+        window: in which it may lie.
+        relief: of that window.
+        proposals: how.
+    """
     poses = aligned(anchors, window, relief, proposals)
     heat = heat_of(anchors, window, proposals.maps, poses)
     fit = fit_of(anchors.relief, relief, poses, anchors.size)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tack_perception.detectors.learned import Found, Shot
-from tack_perception.detectors.scene import Window
+from tack_perception.detectors.scene import OncePerWindow, Window
 from tack_perception.errors import InvalidInputError
 from tack_perception.networks.don import DonHead
 from tack_perception.networks.model import KeypointModel
@@ -39,13 +39,17 @@ class DonReader:
         if head is None:
             raise InvalidInputError(f"this model has no head {name!r}: train one with --method don")
         self.head, self.name, self.stride = head, name, model.stride
+        self._described = OncePerWindow(lambda features: [head(features)])
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
         """The descriptor of a click."""
         point = torch.as_tensor(pixel, dtype=torch.float32, device=window.features.device)
         point = point.reshape(1, 1, 2)
-        described = self.head(window.features[None])
-        return {self.name: self.head.sample(described, point, self.stride)[0, 0]}
+        return {self.name: self.head.sample(self.described([window]), point, self.stride)[0, 0]}
+
+    def described(self, windows: Sequence[Window]) -> Tensor:
+        """(W, D, h, w) descriptors of windows."""
+        return self._described(windows)[0]
 
     def prepare(self, shots: Sequence[Shot]) -> None:
         """Nothing: descriptors are read with each click."""
@@ -54,7 +58,7 @@ class DonReader:
         self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
     ) -> Found:
         """Look for L labels in W windows."""
-        described = self.head(torch.stack([window.features for window in windows]))
+        described = self.described(windows)
         flat = [shot.what[self.name] for several in shots for shot in several]
         every = torch.stack(flat)[None].expand(len(windows), -1, -1)
         logits = self.head.logits(every, described)

@@ -65,8 +65,12 @@ class FusedReader:
         return what
 
     def prepare(self, shots: Sequence[Shot]) -> None:
-        """Adapt the code of a label."""
+        """Adapt the code of a label, and read the other points of what was clicked on."""
         self.tack.prepare(shots)
+        for window in {shot.window: None for shot in shots} if self.constellation else ():
+            anchors = self._recogniser.anchors(window)
+            if anchors is not None:
+                self._points_of(window, anchors)
 
     def find(
         self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], *, closely: bool = False
@@ -134,28 +138,31 @@ class FusedReader:
         self, clicked: Window, anchors: Anchors, windows: Sequence[Window]
     ) -> NDArray[np.float32]:
         """(W, M, h, w) logarithms of the probability of anchors' places."""
-        if clicked not in self._asked:
-            self._asked[clicked] = self._ask(clicked, anchors)
-        asked, features = self._asked[clicked], torch.stack([one.features for one in windows])
+        asked = self._points_of(clicked, anchors)
         codes = asked.codes[None].expand(len(windows), -1, -1)
-        heat = log_probabilities(self.tack.head.heat(features, codes))
+        # Constants of a map fall out of its soft-max: one at the end does for all experts.
+        heat = self.tack.head.heat_on(self.tack.ground(windows), codes)
         for one in self._descriptors():
             known = asked.descriptors[one.name][None].expand(len(windows), -1, -1)
-            logits = one.head.logits(known, one.head(features))
+            logits = one.head.logits(known, one.described(windows))
             like = one.head.likeness(logits.flatten(2).amax(-1))[..., None, None]
             share = self.weight * (like if one is self.own else 1.0)
-            heat = heat + share * log_probabilities(logits)
+            heat = heat + share * logits
         maps: NDArray[np.float32] = log_probabilities(heat).cpu().numpy()
         return maps
 
-    def _ask(self, window: Window, anchors: Anchors) -> _Asked:
+    def _points_of(self, window: Window, anchors: Anchors) -> _Asked:
+        if window in self._asked:
+            return self._asked[window]
         features = window.features[None]
         points = torch.from_numpy(anchors.pixels).to(features.device, torch.float32)[None]
         descriptors = {
-            one.name: one.head.sample(one.head(features), points, self._stride)[0]
+            one.name: one.head.sample(one.described([window]), points, self._stride)[0]
             for one in self._descriptors()
         }
-        return _Asked(self.tack.head.codes(features, points)[0], descriptors)
+        asked = _Asked(self.tack.head.codes(features, points)[0], descriptors)
+        self._asked[window] = asked
+        return asked
 
     def _descriptors(self) -> list[DonReader]:
         return [self.don] if self.own is None else [self.don, self.own]

@@ -25,6 +25,7 @@ from tack_perception.detectors.constellation import (
     propose,
     surface_at,
 )
+from tack_perception.detectors.relief import Relief, relief_of
 
 if TYPE_CHECKING:
     from tack_perception.detectors.scene import Window
@@ -33,6 +34,7 @@ FloatArray = NDArray[np.float64]
 LIKELY = 4
 """Poses that a point is carried along with, at the most."""
 _MOST_MET = 4  # windows in which a clicked object is looked for
+_UNLIKE = 0.5  # cosine by which a window's object is less like it than the likest: not looked for
 _T = TypeVar("_T")
 
 
@@ -56,6 +58,13 @@ class Recogniser:
         )
         self._met: _ByWindows[Proposals] = _ByWindows()
         self._posed: _ByWindows[Posed] = _ByWindows()
+        self._reliefs: weakref.WeakKeyDictionary[Window, Relief] = weakref.WeakKeyDictionary()
+
+    def anchors(self, clicked: Window) -> Anchors | None:
+        """Points of a clicked object; None where it shows too few to be known by them."""
+        if clicked not in self._anchors:
+            self._anchors[clicked] = choose_anchors(clicked, self._stride)
+        return self._anchors[clicked]
 
     def heats(self, clicked: Window, windows: Sequence[Window]) -> FloatArray:
         """(W,) how well the points of a clicked object are found in windows, `FLOOR` to 0.
@@ -63,9 +72,7 @@ class Recogniser:
         Windows that were passed over for likelier ones of their frame stay so when they are asked
         about by themselves: what is told of a window must not hang on who asks.
         """
-        if clicked not in self._anchors:
-            self._anchors[clicked] = choose_anchors(clicked, self._stride)
-        anchors, met = self._anchors[clicked], self._met.of(clicked)
+        anchors, met = self.anchors(clicked), self._met.of(clicked)
         new = [window for window in windows if window not in met]
         unmet = _likest(clicked, new)
         if unmet and anchors is not None:
@@ -93,7 +100,10 @@ class Recogniser:
         posed = self._posed.of(clicked)
         known = posed.get(window)
         if known is None:
-            known = posed[window] = pose(anchors, window, met).likeliest(LIKELY)
+            if window not in self._reliefs:
+                self._reliefs[window] = relief_of(window)
+            found = pose(anchors, window, self._reliefs[window], met)
+            known = posed[window] = found.likeliest(LIKELY)
         return predict(anchors, window, known, surface_at(clicked, anchors.relief, pixels))
 
 
@@ -112,5 +122,6 @@ class _ByWindows(Generic[_T]):
 
 def _likest(clicked: Window, windows: Sequence[Window]) -> list[Window]:
     """The windows whose objects may be the clicked one: looking for it in all takes long."""
-    found = [window for window in windows if window.found]
-    return sorted(found, key=lambda one: -float(clicked.embedding @ one.embedding))[:_MOST_MET]
+    alike = {window: float(clicked.embedding @ window.embedding) for window in windows}
+    found = sorted((one for one in windows if one.found), key=lambda one: -alike[one])
+    return [one for one in found[:_MOST_MET] if alike[one] >= alike[found[0]] - _UNLIKE]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING
 
 import cv2
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.crops import Crop
+from tack_perception.vectors import dot, length, within
 
 if TYPE_CHECKING:  # this is geometry: it runs without torch
     from tack_perception.detectors.scene import Window
@@ -72,8 +74,7 @@ class Relief:
 
 def nearest(places: FloatArray) -> tuple[NDArray[np.intp], Mask]:
     """Number of the cell nearest to places (..., 2), and whether they lie on the grid."""
-    with np.errstate(invalid="ignore"):
-        inside: Mask = np.all((places > -0.5) & (places < GRID - 0.5), axis=-1)
+    inside = within(places, -0.5, (GRID - 0.5, GRID - 0.5))
     at = np.rint(np.where(inside[..., None], places, 0)).astype(np.intp)
     return at[..., 1] * GRID + at[..., 0], inside
 
@@ -81,7 +82,7 @@ def nearest(places: FloatArray) -> tuple[NDArray[np.intp], Mask]:
 def facing(points: FloatArray, normals: FloatArray) -> FloatArray:
     """(...) cosine between normals (..., 3) and the way from points to the camera; or NaN."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        cosine: FloatArray = -(normals * points).sum(-1) / np.linalg.norm(points, axis=-1)
+        cosine: FloatArray = -dot(normals, points) / length(points)
     return cosine
 
 
@@ -113,17 +114,17 @@ def _planes(rays: FloatArray, inverse: FloatArray) -> tuple[FloatArray, FloatArr
     grid = (GRID, GRID)
     x, y = rays[:, 0].reshape(grid), rays[:, 1].reshape(grid)
     wide = [np.pad(one, _REACH, constant_values=np.nan) for one in (x, y, inverse)]
-    matrix, vector = np.zeros((*grid, 3, 3)), np.zeros((*grid, 3))
-    for row in range(2 * _REACH + 1):
-        for column in range(2 * _REACH + 1):
-            part = (slice(row, row + GRID), slice(column, column + GRID))
-            one, two, there = (values[part] for values in wide)
-            with np.errstate(invalid="ignore"):
-                near = np.abs(there - inverse) < _LEAP * inverse
-            terms = np.stack([one - x, two - y, np.ones(grid)], -1)
-            terms = np.where(near[..., None], terms, 0)
-            matrix += terms[..., :, None] * terms[..., None, :]
-            vector += terms * np.where(near, there, 0)[..., None]
+    steps = 2 * _REACH + 1
+    sums = np.zeros((9, *grid))  # of what is above the diagonal, and on the right-hand side
+    for row, column in itertools.product(range(steps), repeat=2):
+        one, two, there = (v[row : row + GRID, column : column + GRID] for v in wide)
+        with np.errstate(invalid="ignore"):
+            near = np.abs(there - inverse) < _LEAP * inverse
+        u, v, z = (np.where(near, value, 0) for value in (one - x, two - y, there))
+        for n, term in enumerate((u * u, u * v, u, v * v, v, near, u * z, v * z, z)):
+            sums[n] += term
+    matrix = np.moveaxis(sums[[[0, 1, 2], [1, 3, 4], [2, 4, 5]]], (0, 1), (-2, -1)).copy()
+    vector = np.moveaxis(sums[6:], 0, -1)
     known = matrix[..., 2, 2] >= _FEWEST
     step = float(np.nanmedian(np.abs(np.diff(x, axis=1)))) or 1e-6
     matrix += np.diag([step**2 / 20, step**2 / 20, 0])  # neighbours on a line tell no slope across

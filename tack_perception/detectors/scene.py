@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -52,6 +53,28 @@ class Window:
     found: bool
     frame: RGBDFrame
     shown: NDArray[np.float32]
+
+
+class OncePerWindow:
+    """What a head makes of windows, whatever is looked for: once for each, while it is in use.
+
+    Args:
+        make: tensors (B, ...) from features (B, C, h, w).
+    """
+
+    def __init__(self, make: Callable[[Tensor], Sequence[Tensor]]) -> None:
+        self._make = make
+        self._known: weakref.WeakKeyDictionary[Window, list[Tensor]] = weakref.WeakKeyDictionary()
+
+    def __call__(self, windows: Sequence[Window]) -> list[Tensor]:
+        """(W, ...) each."""
+        new = [window for window in windows if window not in self._known]
+        if new:
+            made = self._make(torch.stack([window.features for window in new]))
+            for number, window in enumerate(new):
+                self._known[window] = [one[number] for one in made]
+        each = (self._known[window] for window in windows)
+        return [torch.stack(parts) for parts in zip(*each, strict=True)]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

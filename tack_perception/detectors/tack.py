@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tack_perception.detectors.learned import Found, Shot
-from tack_perception.detectors.scene import Window
+from tack_perception.detectors.scene import OncePerWindow, Window
 from tack_perception.errors import InvalidInputError
 from tack_perception.learning.losses import heat_cross_entropy
 from tack_perception.networks.model import KeypointModel
-from tack_perception.networks.tack import TackHead
+from tack_perception.networks.tack import Ground, TackHead
 
 FloatArray = NDArray[np.float64]
 ADAPTATION_STEPS = 20
@@ -45,6 +45,7 @@ class TackReader:
             raise InvalidInputError("this model has no TACK head: train one with --method tack")
         self.head: TackHead = model.tack
         self.adapt = adapt
+        self._ground = OncePerWindow(self.head.ground)
         # By the newest shot: those before it, and the code of all. It goes with that shot.
         self._codes: weakref.WeakKeyDictionary[Shot, tuple[list[Shot], Tensor]]
         self._codes = weakref.WeakKeyDictionary()
@@ -54,6 +55,10 @@ class TackReader:
         point = torch.as_tensor(pixel, dtype=torch.float32, device=window.features.device)
         point = point.reshape(1, 1, 2)
         return {"code": self.head.codes(window.features[None], point)[0, 0]}
+
+    def ground(self, windows: Sequence[Window]) -> Ground:
+        """What kernels read of windows."""
+        return Ground(*self._ground(windows))
 
     def prepare(self, shots: Sequence[Shot]) -> None:
         """Adapt the code of a label."""
@@ -78,7 +83,7 @@ class TackReader:
         features = torch.stack([window.features for window in windows])
         codes = torch.stack([self.code(several) for several in shots])
         codes = codes[None].expand(len(windows), -1, -1)
-        heat = self.head.heat(features, codes)
+        heat = self.head.heat_on(self.ground(windows), codes)
         seen, depth = self.head.evidence(features, codes, heat)
         return Found(heat, {"judge": seen, "behind": depth})
 

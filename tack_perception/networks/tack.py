@@ -10,6 +10,7 @@ one pass of the trunk (docs/methods/tack.md says how this was decided).
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,18 @@ from tack_perception.networks.waves import waves
 
 _SIGMA = 1.0  # cells, of the Gaussian under which a click is read
 _OCTAVES = 2  # of the waves in which a code is written out
+
+
+class Ground(NamedTuple):
+    """What the generated kernels read of B pictures, whatever the codes.
+
+    Attributes:
+        keys: (B, keys, h, w) that the 1×1 kernels read.
+        patches: (B, 9·wide, h/2 · w/2) that the 3×3 kernels read, channels outside, taps inside.
+    """
+
+    keys: Tensor
+    patches: Tensor
 
 
 class TackHead(nn.Module):
@@ -89,24 +102,27 @@ class TackHead(nn.Module):
         Returns:
             (B, N, h, w) logits of a soft-max over the picture.
         """
-        height, width = features.shape[-2:]
+        return self.heat_on(self.ground(features), codes)
+
+    def ground(self, features: Tensor) -> Ground:
+        """What is read of pictures, (B, C, h, w), whatever is looked for."""
+        pooled = functional.avg_pool2d(self.wide(features), 2, ceil_mode=True)
+        return Ground(self.keys(features), functional.unfold(pooled, 3, padding=1))
+
+    def heat_on(self, ground: Ground, codes: Tensor) -> Tensor:
+        """As `heat`, of pictures that were read already."""
+        height, width = ground.keys.shape[-2:]
         kernels = self.generator(waves(codes, _OCTAVES, math.pi))
-        keys = self.keys(features).flatten(2)
-        patches = self._patches(features)
-        with torch.autocast(features.device.type, enabled=False):
+        with torch.autocast(codes.device.type, enabled=False):
             kernels = full(kernels)
             # Of one size, whatever the code: else kernels and scale drive each other apart.
             kernels = kernels * (kernels.square().mean(-1, keepdim=True) + 1e-12).rsqrt()
             fine = kernels[..., : self._keys] / math.sqrt(self._keys)
             coarse = kernels[..., self._keys :] / math.sqrt(9 * self._wide)
-            heat = torch.bmm(fine, full(keys)).reshape(*codes.shape[:2], height, width)
-            heat = heat + self._correlate(full(patches), coarse, (height, width))
+            keys = full(ground.keys).flatten(2)
+            heat = torch.bmm(fine, keys).reshape(*codes.shape[:2], height, width)
+            heat = heat + self._correlate(full(ground.patches), coarse, (height, width))
             return heat * self.log_scale.exp()
-
-    def _patches(self, features: Tensor) -> Tensor:
-        """(B, 9·wide, h/2 · w/2): what the 3×3 kernels read, channels outside and taps inside."""
-        pooled = functional.avg_pool2d(self.wide(features), 2, ceil_mode=True)
-        return functional.unfold(pooled, 3, padding=1)
 
     def _correlate(self, patches: Tensor, kernels: Tensor, size: tuple[int, int]) -> Tensor:
         """The 3×3 kernels on features of half the resolution: one product with all patches."""

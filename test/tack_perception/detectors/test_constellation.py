@@ -25,6 +25,7 @@ from tack_perception.detectors.constellation import (
     propose,
     surface_at,
 )
+from tack_perception.detectors.relief import relief_of
 from tack_perception.similarity import Similarities
 
 TURN = Rotation.from_euler("zyx", [40, 12, -8], degrees=True).as_matrix()
@@ -86,7 +87,7 @@ def test_without_depth_or_object_there_are_none(first):
 @pytest.mark.parametrize("wrong", [0, 30])
 def test_clicks_are_carried_though_some_anchors_are_wrong(first, second, anchors, wrong):
     proposals = propose(anchors, second, maps(anchors, second, wrong=wrong))
-    posed = pose(anchors, second, proposals)
+    posed = pose(anchors, second, relief_of(second), proposals)
     said = predict(anchors, second, posed, surface_at(first, anchors.relief, CLICKS))
     expected = truth_of(first, anchors)
     found = second.crop.to_image(said.pixels[0])
@@ -105,7 +106,7 @@ def test_the_better_the_anchors_are_found_the_surer_is_the_pose(first, second, a
     for wrong in (0, 30, ANCHORS):
         proposals = propose(anchors, second, maps(anchors, second, wrong=wrong))
         heats.append(proposals.heat.max())
-        sure.append(pose(anchors, second, proposals).weights.sum())
+        sure.append(pose(anchors, second, relief_of(second), proposals).weights.sum())
         assert (np.diff(proposals.heat) <= 0).all()
         assert 1 - 1e-9 >= sure[-1] >= 0
     assert heats[0] > heats[1] > heats[2] >= FLOOR

@@ -61,12 +61,22 @@ def test_each_window_is_looked_at_once(network):
 def test_of_many_windows_only_the_likest_are_looked_at(network):
     recogniser = Recogniser(network.look_for, 2)
     clicked = like(window(view()), 1)
-    others = [like(window(view()), value) for value in range(6)]
+    others = [like(window(view()), value / 100) for value in range(6)]
     heats = recogniser.heats(clicked, others)
     assert network.asked == [4]
     assert (heats[:2] == FLOOR).all()
     assert (heats[2:] > FLOOR).all()
     assert recogniser.predict(clicked, others[0], np.zeros((1, 2))) is None
+
+
+def test_windows_much_less_like_it_than_the_likest_are_not_looked_at(network):
+    recogniser = Recogniser(network.look_for, 2)
+    clicked = like(window(view()), 1)
+    others = [like(window(view()), value) for value in (0.1, 0.9, 0.5)]
+    heats = recogniser.heats(clicked, others)
+    assert network.asked == [2]
+    assert heats[0] == FLOOR
+    assert (heats[1:] > FLOOR).all()
 
 
 def test_where_no_object_was_found_there_is_nothing_to_pose(network):
