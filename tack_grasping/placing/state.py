@@ -62,7 +62,7 @@ class State:
     def turn(self) -> tuple[FloatArray, FloatArray]:
         """Rotation vector (3,) of the whole turn, rad, and its derivative (3, 6)."""
         turn = Rotation.from_matrix(self.rotation).as_rotvec()
-        slope: FloatArray = np.linalg.inv(left_jacobian(turn))
+        slope = np.asarray(np.linalg.inv(left_jacobian(turn)), np.float64)
         return turn, _beside(slope, _NOTHING)
 
     def point(self, position: FloatArray) -> tuple[FloatArray, FloatArray]:
