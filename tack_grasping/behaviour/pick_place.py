@@ -236,6 +236,7 @@ class PickPlace:
     def approach(self) -> None:
         """Go straight to the grasp."""
         self.arm.out = self._wanted.pregrasp
+        self._sightings.touch()
         self._motion.move_straight(self._wanted.grasp, touching=Touching.THINGS)
 
     def close(self) -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several looks show together: a place that is seen from several sides is surer."""
+"""What several looks show together: a place that is seen from several sides is better known."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +22,17 @@ _ELSEWHERE_M = 0.05  # of the camera: from nearly the same place it errs in the 
 class _Look:
     camera: FloatArray
     things: tuple[Thing, ...]
+    touched: bool = False
 
-    def confidence(self, point: NamedPoint) -> float:
-        """With which it has shown a point where this one is; 0 for none."""
-        return max(
-            (
-                seen.confidence
-                for thing in self.things
-                if (seen := thing.points.get(point.label)) is not None
-                and np.linalg.norm(seen.position - point.position) < _SAME_M
-            ),
-            default=0.0,
-        )
+    def at(self, point: NamedPoint) -> NamedPoint | None:
+        """The surest of what it has shown where this point is."""
+        shown = (thing.points.get(point.label) for thing in self.things)
+        here = [
+            seen
+            for seen in shown
+            if seen is not None and np.linalg.norm(seen.position - point.position) < _SAME_M
+        ]
+        return max(here, key=lambda seen: seen.confidence, default=None)
 
 
 class Sightings:
@@ -45,8 +45,9 @@ class Sightings:
     def add(self, sight: Sight) -> Sight:
         """The sight with what earlier looks from elsewhere have shown at the same places.
 
-        Where looks agree on a place they are wrong together only if each of them is: 1 - Π(1 - c).
-        A thing that has moved since is not where it was, so that nothing is added to it.
+        Where looks agree on a place they are wrong together only if each of them is: 1 - Π(1 - c);
+        the place is their mean, weighed by their confidences, until something is touched. A thing
+        that has moved since is not where it was, so that nothing is added to it.
         """
         look = _Look(sight.base_from_camera[:3, 3].copy(), sight.things)
         apart: list[_Look] = []
@@ -67,13 +68,22 @@ class Sightings:
                 self._surest[point.label] = point
         return dataclasses.replace(sight, things=things)
 
+    def touch(self) -> None:
+        """Things may lie a little elsewhere from now on: places seen so far are not averaged."""
+        self._looks = [dataclasses.replace(look, touched=True) for look in self._looks]
+
     def surest(self, label: str) -> NamedPoint | None:
         """Where a label was seen with the highest confidence so far; None for nowhere."""
         return self._surest.get(label)
 
 
 def _surer(point: NamedPoint, looks: list[_Look]) -> NamedPoint:
-    wrong = 1 - point.confidence
-    for look in looks:
-        wrong *= 1 - look.confidence(point)
-    return dataclasses.replace(point, confidence=1 - wrong)
+    shown = [(look, seen) for look in looks if (seen := look.at(point)) is not None]
+    right = 1 - (1 - point.confidence) * math.prod(1 - seen.confidence for _, seen in shown)
+    same = [point, *(seen for look, seen in shown if not look.touched)]
+    weights = [one.confidence for one in same]
+    if sum(weights) <= 0:
+        return dataclasses.replace(point, confidence=right)
+    # Errors of looks are partly the same: the mean is nearer, and no surer than one by itself.
+    position = np.average([one.position for one in same], axis=0, weights=weights)
+    return dataclasses.replace(point, confidence=right, position=position)

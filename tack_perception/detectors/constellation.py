@@ -39,7 +39,7 @@ FLOOR = -8.0
 """Logarithm of the probability below which a heat map says only: not here."""
 _TRIALS = 512
 _DRAWS = 48  # places that are drawn from each heat map
-_PROPOSALS = 24
+_PROPOSALS = 12
 _TURNED, _MOVED = 20.0, 0.5  # degrees, and sizes of the object: nearer proposals are the same
 _SAME_TURNED, _SAME_MOVED = 10.0, 0.15  # and nearer poses
 # How likely a pose is, from how well it fits: a choice between poses, and none of them, was fitted

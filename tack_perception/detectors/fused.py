@@ -24,7 +24,7 @@ from tack_perception.networks.model import KeypointModel
 from tack_perception.networks.sampling import peaks, to_cells
 
 FloatArray = NDArray[np.float64]
-_POSED = 2  # shots of a label whose objects are laid onto what is seen: those that fit it best
+_POSED = 4  # shots of a label whose objects are laid onto what is seen: those that fit it best
 _SIGMA = 0.5  # cells: how far off a right pose carries a point
 _ANYWHERE = 0.02  # least probability of no pose at all
 
@@ -125,13 +125,19 @@ class FusedReader:
                     rows = np.concatenate([said.pixels, said.weights[..., None]], axis=-1)
                     carried[w, asked, : len(rows)] = rows.transpose(1, 0, 2)
                     facts[w, asked] = np.column_stack([said.facts[name] for name in FACTS])
-        # Of several shots of a label the one counts whose object is recognised best.
+        # Of several shots of a label that one's facts count whose object is recognised best.
         picked = np.stack([b + facts[:, b:e, 0].argmax(axis=1) for b, e in clicks.bounds], axis=1)
         every = np.arange(len(windows))[:, None]
-        places = torch.from_numpy(carried[every, picked]).to(heat.device, torch.float32)
-        told = torch.from_numpy(facts[every, picked]).to(heat.device, torch.float32)
+        likeliest, told, places = (
+            torch.from_numpy(one).to(heat.device, torch.float32)
+            for one in (
+                carried[every, picked, 0],
+                facts[every, picked],
+                _mixed(carried, facts[..., 0], clicks.bounds),
+            )
+        )
         evidence = {name: told[..., n] for n, name in enumerate(FACTS)}
-        evidence["backing"] = _backing(heat, places[..., 0, :2], told[..., 0], self._stride)
+        evidence["backing"] = _backing(heat, likeliest[..., :2], told[..., 0], self._stride)
         return _mixture(places, heat.shape[-2:], self._stride), evidence
 
     def look_for(
@@ -211,6 +217,28 @@ class _Clicks:
             order = np.argsort(-values[:, begin:end], axis=1, kind="stable")[:, :count]
             np.put_along_axis(chosen[:, begin:end], order, True, axis=1)
         return chosen
+
+
+def _mixed(carried: FloatArray, posed: FloatArray, bounds: Sequence[tuple[int, int]]) -> FloatArray:
+    """The places that all shots of a label say, together as sure as the surest of them.
+
+    Args:
+        carried: (W, ΣK, H, 3) pixels and weights of each shot's poses.
+        posed: (W, ΣK) sums of these weights.
+        bounds: where the shots of each label begin and end.
+
+    Returns:
+        (W, L, ·, 3); what one label has fewer of than another has no weight.
+    """
+    most = max(end - begin for begin, end in bounds) * carried.shape[2]
+    mixed = np.zeros((len(carried), len(bounds), most, 3))
+    for label, (begin, end) in enumerate(bounds):
+        shares = posed[:, begin:end]
+        several = carried[:, begin:end].copy()
+        several[..., 2] *= (shares.max(1) / np.maximum(shares.sum(1), 1e-12))[:, None, None]
+        flat = several.reshape(len(carried), -1, 3)
+        mixed[:, label, : flat.shape[1]] = flat
+    return mixed
 
 
 def _mixture(carried: Tensor, size: Sequence[int], stride: int) -> Tensor:

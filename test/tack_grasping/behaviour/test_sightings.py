@@ -38,6 +38,32 @@ def test_looks_that_agree_are_surer_together() -> None:
     assert confidences(looks.add(sight(0.4, ("rim", 0.505, 0.5)))) == pytest.approx([0.68])
 
 
+def positions(seen: Sight, label: str = "rim") -> list[float]:
+    return [thing.points[label].position[0] for thing in seen.things]
+
+
+def test_looks_that_agree_are_averaged_by_their_confidence() -> None:
+    looks = Sightings()
+    looks.add(sight(0.0, ("rim", 0.5, 0.2)))
+    assert positions(looks.add(sight(0.2, ("rim", 0.51, 0.6)))) == pytest.approx([0.5075])
+    # What each look has seen by itself is averaged, not what it came to with the others.
+    seen = looks.add(sight(0.4, ("rim", 0.505, 0.2), ("rim", 0.7, 0.9)))
+    assert positions(seen) == pytest.approx([(0.2 * 0.5 + 0.6 * 0.51 + 0.2 * 0.505), 0.7])
+    nothing = Sightings()
+    nothing.add(sight(0.0, ("rim", 0.5, 0.0)))
+    assert positions(nothing.add(sight(0.2, ("rim", 0.51, 0.0)))) == [0.51]
+
+
+def test_after_a_touch_places_seen_before_are_not_averaged() -> None:
+    looks = Sightings()
+    looks.add(sight(0.0, ("rim", 0.5, 0.2)))
+    looks.touch()
+    seen = looks.add(sight(0.2, ("rim", 0.51, 0.2)))
+    assert positions(seen) == [0.51]
+    assert confidences(seen) == pytest.approx([0.36])
+    assert positions(looks.add(sight(0.4, ("rim", 0.52, 0.2)))) == pytest.approx([0.515])
+
+
 def test_what_is_elsewhere_or_is_called_otherwise_adds_nothing() -> None:
     looks = Sightings()
     looks.add(sight(0.0, ("rim", 0.5, 0.4), ("base", 0.6, 0.9)))
@@ -73,5 +99,5 @@ def test_the_surest_place_of_all_looks_is_remembered() -> None:
     looks.add(sight(0.4, ("rim", 0.9, 0.3)))  # 0.51 with the look before
     surest = looks.surest("rim")
     assert surest is not None
-    assert surest.position[0] == 0.9
+    assert surest.position[0] == pytest.approx(0.9)
     assert looks.surest("base") is None
