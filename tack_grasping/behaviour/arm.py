@@ -119,7 +119,9 @@ class Arm:
     def lower(self, base_from_gripper: FloatArray) -> None:
         """Go straight to where what is held is let go; it may meet the support a little early.
 
-        An arm that stands still far above it has met nothing, and what it holds would fall.
+        An arm that stands still far above it has met nothing, and what it holds would fall. One
+        that was only too slow has met nothing either and goes on once more: tall things topple
+        even from two centimetres.
 
         Raises:
             MotionError: it did not get there.
@@ -131,7 +133,8 @@ class Arm:
             except MotionError as error:
                 if error.code not in _STOOD_STILL:
                     raise
-                if self._is_near(base_from_gripper, unknown=last):
+                late = error.code is MoveItErrorCode.TIMED_OUT and not last
+                if not late and self._is_near(base_from_gripper, unknown=last):
                     return
                 if last:
                     raise

@@ -164,6 +164,18 @@ def test_an_arm_that_meets_the_support_early_lets_go(code: Code) -> None:
     assert robot.run().success
 
 
+def test_an_arm_that_was_only_too_slow_goes_all_the_way_before_it_lets_go() -> None:
+    def late(robot: Scripted) -> None:
+        robot.pose = robot._pose_of("place").copy()
+        robot.pose[2, 3] += 0.02
+        raise error(Code.TIMED_OUT, "it took too long")
+
+    robot = Scripted({"straight place": [late]})
+    assert robot.run().success
+    assert robot.calls.count("straight place") == 2
+    np.testing.assert_allclose(robot.blocks, [PLACE], atol=1e-9)
+
+
 def test_an_arm_that_cannot_put_back_what_it_holds_keeps_it_and_says_so() -> None:
     lost = error(Code.CONTROL_FAILED, "the arm does not follow")
     robot = Scripted({"to preplace": always(lost), "to lift": always(lost)})
