@@ -197,12 +197,10 @@ class PointPlanner:
         """Which pose of the place the arm does not reach, in words; "" for none."""
         if self._reachable is None:
             return ""
-        asked: list[FloatArray] = []
-        for name in ("place", "preplace", "retreat"):
+        # What comes straight from above goes straight back up.
+        same = np.allclose(goal.poses["retreat"], goal.poses["preplace"], atol=1e-6)
+        for name in ("place", "preplace") if same else ("place", "preplace", "retreat"):
             pose = goal.poses[name]
-            if any(np.allclose(pose, one, atol=1e-6) for one in asked):
-                continue  # what comes straight from above goes straight back up
-            asked.append(pose)
             if self._reachable(pose) <= 0:
                 x, y, z = pose[:3, 3]
                 return f"{name} cannot be reached: ({x:.2f}, {y:.2f}, {z:.2f}) m"

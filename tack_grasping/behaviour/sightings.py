@@ -81,9 +81,7 @@ def _surer(point: NamedPoint, looks: list[_Look]) -> NamedPoint:
     shown = [(look, seen) for look in looks if (seen := look.at(point)) is not None]
     right = 1 - (1 - point.confidence) * math.prod(1 - seen.confidence for _, seen in shown)
     same = [point, *(seen for look, seen in shown if not look.touched)]
-    weights = [one.confidence for one in same]
-    if sum(weights) <= 0:
-        return dataclasses.replace(point, confidence=right)
     # Errors of looks are partly the same: the mean is nearer, and no surer than one by itself.
-    position = np.average([one.position for one in same], axis=0, weights=weights)
-    return dataclasses.replace(point, confidence=right, position=position)
+    total = sum(one.confidence for one in same) or 1.0
+    away = sum(one.confidence * (one.position - point.position) for one in same)
+    return dataclasses.replace(point, confidence=right, position=point.position + away / total)

@@ -116,6 +116,16 @@ class _Normal:
         self._matrix += weighted @ rows
         self._vector += (weighted @ missed[..., None])[..., 0]
 
+    def add_several(
+        self, points: FloatArray, along: FloatArray, missed: FloatArray, weights: FloatArray
+    ) -> None:
+        """As `add`, with C residuals at each point: (H, N, C, 3) along, (H, N, C) missed."""
+        count, each = len(points), along.shape[2]
+        self.add(
+            np.repeat(points, each, axis=1), along.reshape(count, -1, 3),
+            missed.reshape(count, -1), np.repeat(weights, each, axis=1),
+        )  # fmt: skip
+
     def solve(self, scale: FloatArray) -> FloatArray:
         """(H, 7) steps, not too long ones, that make the residuals small."""
         size = self.size
@@ -154,12 +164,7 @@ def _add_surface(
     across = slope[..., 0] * (second.camera.fx * second.cells_per_px / z)
     down = slope[..., 1] * (second.camera.fy * second.cells_per_px / z)
     along = np.stack([across, down, -(across * x + down * y) / z], axis=-1)
-    channels = slope.shape[-2]
-    rows = (len(points), -1)
-    system.add(
-        np.repeat(points, channels, axis=1), along.reshape(*rows, 3), differ.reshape(rows),
-        np.repeat(weights, channels, axis=1),
-    )  # fmt: skip
+    system.add_several(points, along, differ, weights)
 
 
 def _add_surface_back(
@@ -195,13 +200,8 @@ def _add_pairs(system: _Normal, poses: Similarities, pairs: Pairs) -> None:
     missed = points - pairs.target
     squared = dot(missed, missed) / (_PAIR_REACH * system.size) ** 2
     weights = np.maximum(1 - squared, 0) ** 2 / (len(pairs.source) * (_PAIR * system.size) ** 2)
-    axes = np.broadcast_to(
-        np.tile(np.eye(3), (len(pairs.source), 1)), (len(points), 3 * len(pairs.source), 3)
-    )
-    system.add(
-        np.repeat(points, 3, axis=1), axes, missed.reshape(len(points), -1),
-        np.repeat(weights, 3, axis=1),
-    )  # fmt: skip
+    axes = np.broadcast_to(np.eye(3), (*missed.shape, 3))
+    system.add_several(points, axes, missed, weights)
 
 
 def _partners(
