@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import Executor, ExternalShutdownException
 
 _LOOK_AGAIN_S = 1.0  # what a wake-up that got lost costs
@@ -54,6 +55,11 @@ class SpinThread:
                 self._executor.spin_once(_LOOK_AGAIN_S)
             except ExternalShutdownException:
                 return
+            except InvalidHandle:
+                # Another thread destroyed a publisher or subscription between rclpy's listing what
+                # it waits for and its waiting: of all that it lists, it forgets to leave out the
+                # event handlers that have ended. They are gone when it lists again.
+                continue
             except Exception as error:
                 # What fails because the context, or this, has just ended is no fault.
                 if self._ended or not self._executor.context.ok():

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ rclpy = pytest.importorskip("rclpy")
 pytestmark = pytest.mark.ros
 
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
 
 from tack_ros.spinning import SpinThread  # noqa: E402
 
@@ -20,14 +22,16 @@ WAIT_S = 60.0
 class Hesitant(SingleThreadedExecutor):
     """Stops on its way into the wait for work, where nobody sees it, for as long as it is told."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, at: Callable[[Any], bool] = lambda _: True) -> None:
         super().__init__(context=context)
-        self.hesitates, self.go = threading.Event(), threading.Event()
+        self.at, self.hesitates, self.go = at, threading.Event(), threading.Event()
 
     def can_execute(self, entity: Any) -> bool:
-        self.hesitates.set()
-        self.go.wait(WAIT_S)
-        return bool(super().can_execute(entity))
+        listed = bool(super().can_execute(entity))
+        if self.at(entity):
+            self.hesitates.set()
+            self.go.wait(WAIT_S)
+        return listed
 
 
 def ended(thread: SpinThread) -> threading.Thread:
@@ -71,6 +75,25 @@ def test_it_ends_after_its_context(context: Any) -> None:
     ending = ended(thread)
     ending.join(WAIT_S)
     assert not ending.is_alive()
+
+
+def test_it_goes_on_although_what_it_was_about_to_wait_for_is_destroyed(context: Any) -> None:
+    node = rclpy.create_node("fickle", context=context)
+    publisher = node.create_publisher(String, "words", 1)
+    executor = Hesitant(context, at=lambda entity: entity in publisher.event_handlers)
+    executor.add_node(node)
+    thread = SpinThread(executor)
+    assert executor.hesitates.wait(WAIT_S)  # an event handler of the publisher is on its list
+    node.destroy_publisher(publisher)
+    executor.go.set()
+    after = executor.create_task(lambda: "here")
+    started = time.monotonic()
+    while not after.done() and time.monotonic() < started + WAIT_S:
+        time.sleep(0.01)
+    assert after.done()
+    assert after.result() == "here"
+    thread.end()
+    node.destroy_node()
 
 
 def test_a_fault_is_told_and_the_next_task_runs(context: Any) -> None:
