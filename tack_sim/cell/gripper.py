@@ -11,7 +11,7 @@ from tack_perception.errors import InvalidInputError
 from tack_sim.robots.spec import GRIPPER
 
 _REACHED = 0.002  # m
-_STILL = 0.003  # m/s
+_STILL = 0.0003  # m, by which fingers that stand still may tremble: some things chatter in a grip
 _STALL_S = 0.1  # so long: fingers that swing back stand still for a moment, too
 _SLIP_FORCE = 0.05  # of the commanded force, under the fault
 
@@ -34,7 +34,7 @@ class GripperController:
         """Open, with the full force."""
         self._wanted = self._set_point = self._gripper.stroke
         self._force = self._gripper.force
-        self._still_s = 0.0
+        self._still_s, self._rests_at = 0.0, self._wanted
 
     def command(self, opening: float, force: float) -> None:
         """Go to an opening, m, with at most a force, N."""
@@ -56,13 +56,15 @@ class GripperController:
         data.ctrl[self._actuator] = self._set_point
         force = self._force * (_SLIP_FORCE if self.slips else 1.0)
         self._model.actuator_forcerange[self._actuator] = (-force, force)
-        self._still_s = self._still_s + seconds if self._is_still(data) else 0.0
+        opening = float(data.actuator_length[self._actuator])
+        if self._is_kept(data) and abs(opening - self._rests_at) <= _STILL:
+            self._still_s += seconds
+        else:
+            self._still_s, self._rests_at = 0.0, opening
 
-    def _is_still(self, data: Any) -> bool:
-        """Whether the set-point has arrived, and the fingers neither are there nor move."""
-        arrived = abs(self._set_point - self._wanted) < 1e-9
-        speed = float(data.actuator_velocity[self._actuator])
-        return arrived and not self._is_there(data) and abs(speed) < _STILL
+    def _is_kept(self, data: Any) -> bool:
+        """Whether the set-point has arrived, and the fingers are not there."""
+        return abs(self._set_point - self._wanted) < 1e-9 and not self._is_there(data)
 
     def _is_there(self, data: Any) -> bool:
         return abs(float(data.actuator_length[self._actuator]) - self._wanted) <= _REACHED
