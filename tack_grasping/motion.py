@@ -123,6 +123,14 @@ class Motion(Protocol):
         """Nothing is held any more."""
         ...
 
+    def add_box(self, name: str, base_from_box: FloatArray, size: FloatArray) -> None:
+        """From now on a box stands there, and is kept clear of: (4, 4) and (3,) side lengths, m."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """The box of that name stands there no more."""
+        ...
+
     def stop(self) -> None:
         """Cancel what is moving, and refuse all that follows, until a person allows it again.
 

@@ -23,6 +23,7 @@ Box = tuple[FloatArray, FloatArray]
 
 _RISE, _RISES = 0.06, 3  # m at a time, and how often, until what is held is clear
 _STOOD_STILL = (MoveItErrorCode.CONTROL_FAILED, MoveItErrorCode.TIMED_OUT)
+_LEFT = "put_down"  # its name in the planner's scene
 _EARLY = 0.03  # m before its place at which what is held may meet the support
 
 
@@ -40,6 +41,8 @@ class Arm:
         out: (4, 4) base_from_gripper, m: the arm is among things, and gets out straight to here;
             None where it is clear.
         at_place: those things are where something is put down, not where it is grasped.
+        left: base_from_box and size of what was let go since; no image has shown it to the planner
+            yet.
     """
 
     def __init__(self, profile: RobotProfile, motion: Guarded, eyes: Eyes) -> None:
@@ -48,6 +51,7 @@ class Arm:
         self.box: Box | None = None
         self.out: FloatArray | None = None
         self.at_place = False
+        self.left: Box | None = None
 
     @property
     def _near(self) -> Touching:
@@ -80,6 +84,36 @@ class Arm:
         else:  # a planner knows nothing of the thing that the fingers are at
             self._motion.move_straight(self.out, touching=self._near)
         self.out, self.at_place = None, False
+
+    def let_go(self, base_from_gripper: FloatArray) -> None:
+        """What was held stays behind, as the fingers had it at a pose (4, 4), m."""
+        if self.holding and self.box is not None:
+            gripper_from_box, size = self.box
+            self.left = base_from_gripper @ gripper_from_box, size
+        self.holding = False
+
+    def go_home(self) -> None:
+        """Go home, clear of what was just let go: any way might sweep it off its feet.
+
+        Its box is larger than the thing, and may reach to the fingers: then it cannot be minded.
+
+        Raises:
+            MotionError: there is no way, or the arm does not follow.
+        """
+        if self.left is None:
+            self._motion.move_home()
+            return
+        self._motion.add_box(_LEFT, *self.left)
+        try:
+            self._motion.move_home()
+            return
+        except MotionError as error:
+            if error.code is not MoveItErrorCode.START_STATE_IN_COLLISION:
+                raise
+        finally:
+            with contextlib.suppress(MotionError):
+                self._motion.remove(_LEFT)
+        self._motion.move_home()
 
     def carry(self, base_from_gripper: FloatArray) -> None:
         """Go on a free way, with what is held kept clear of all else.

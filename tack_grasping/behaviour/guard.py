@@ -74,6 +74,14 @@ class Guarded:
         """Nothing is held any more, as far as planning goes; moves nothing."""
         self._motion.let_go()
 
+    def add_box(self, name: str, base_from_box: FloatArray, size: FloatArray) -> None:
+        """A box stands there; moves nothing."""
+        self._motion.add_box(name, base_from_box, size)
+
+    def remove(self, name: str) -> None:
+        """It stands there no more; moves nothing."""
+        self._motion.remove(name)
+
     def stop(self) -> None:
         """Cancel what is moving."""
         self._motion.stop()

@@ -86,7 +86,9 @@ class PickPlace:
         self.stopped = threading.Event()
         self._motion, self._eyes = Guarded(robot.motion, self.stopped), robot.eyes
         self.arm = Arm(robot.profile, self._motion, self._eyes)
-        self._search = Search(robot.profile, self._motion, self._eyes, self._reject)
+        self._search = Search(
+            robot.profile, self._motion, self._eyes, self._reject, self.arm.go_home
+        )
         self.goals: deque[PickPlaceGoal] = deque()
         self.goal: PickPlaceGoal | None = None
         self.placed = False
@@ -235,7 +237,7 @@ class PickPlace:
 
     def approach(self) -> None:
         """Go straight to the grasp."""
-        self.arm.out = self._wanted.pregrasp
+        self.arm.out, self.arm.left = self._wanted.pregrasp, None
         self._sightings.touch()
         self._motion.move_straight(self._wanted.grasp, touching=Touching.THINGS)
 
@@ -312,7 +314,9 @@ class PickPlace:
                 f"the fingers did not open (from {self._width * 1e3:.1f}"
                 f" to {state.opening * 1e3:.1f} mm)",
             )
-        self.arm.holding, self.placed = False, True
+        assert self._wanted.place is not None
+        self.arm.let_go(self._wanted.place)
+        self.placed = True
         self.arm.out = self._wanted.retreat
 
     def retreat(self) -> None:
@@ -330,7 +334,7 @@ class PickPlace:
 
     def home(self) -> None:
         """Go home."""
-        self._motion.move_home()
+        self.arm.go_home()
 
     def come_back(self) -> None:
         """Get into a state from which all can begin again: nothing held, the arm clear.
@@ -343,7 +347,7 @@ class PickPlace:
         if self.arm.holding:
             self.arm.put_back(goal)
         self._motion.move_gripper(min(goal.width, gripper.stroke), gripper.force)
-        self.arm.holding = False
+        self.arm.let_go(goal.grasp)
         self.arm.leave()
         self.goal = None
 

@@ -78,15 +78,22 @@ class Search:
         motion: its arm.
         eyes: its camera.
         rejected: told why a view could not be had, a sentence.
+        home: takes the arm home.
 
     Attributes:
         exhaustive: the whole workspace was looked over, as far as the arm gets.
     """
 
     def __init__(
-        self, profile: RobotProfile, motion: Motion, eyes: Eyes, rejected: Callable[[str], None]
+        self,
+        profile: RobotProfile,
+        motion: Motion,
+        eyes: Eyes,
+        rejected: Callable[[str], None],
+        home: Callable[[], None],
     ) -> None:
         self._profile, self._motion, self._eyes, self._rejected = profile, motion, eyes, rejected
+        self._home = home
         self._been_home = False
         self._over = search_views(profile)
         self._around: Iterator[tuple[FloatArray, ...]] = iter(())
@@ -111,7 +118,7 @@ class Search:
             MotionError: the arm does not move; a view that it does not reach is passed over.
         """
         if not self._been_home:
-            self._motion.move_home()
+            self._home()
             self._been_home = True
             if last is None or self._sees_anew(last):
                 return
@@ -131,7 +138,7 @@ class Search:
             self.exhaustive = wrist_camera(self._profile) is None
         else:
             self._around = views_of(self._profile, self._target)
-        self._motion.move_home()
+        self._home()
 
     def _elsewhere(self, last: View | None) -> Iterator[tuple[FloatArray, ...]]:
         """Views around the target that are left, but for what was just seen from nearby."""

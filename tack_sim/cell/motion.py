@@ -239,6 +239,10 @@ class CellMotion:
         box = CollisionObject(name, "", np.asarray(base_from_box), ((shape, np.eye(4)),))
         self.change(SceneChange(objects=((box, Operation.ADD),)))
 
+    def remove(self, name: str) -> None:
+        """Take an object out of the planning scene. Raises MotionError."""
+        self.change(SceneChange(objects=((CollisionObject(name), Operation.REMOVE),)))
+
     def show(self, model: SceneModel) -> None:
         """Bring the planning scene from the last model to this one. Raises MotionError."""
         changes = diff(self._shown, model)

@@ -42,9 +42,11 @@ BLOCK = np.array([0.06, 0.04, 0.08])  # m
 CALLS = [
     "home", "view", "gripper open", "gripper close", "hold", "let go", "look", "glance", "plan",
     "to pregrasp", "straight grasp", "straight lift", "straight pregrasp", "to lift", "to preplace",
-    "straight place", "straight preplace", "straight retreat", "to place", "to retreat",
+    "straight place", "straight preplace", "straight retreat", "to place", "to retreat", "add box",
+    "remove box",
 ]  # fmt: skip
 """All that a script can make go wrong."""
+_STILL = ("let go", "add box", "remove box", "look", "glance", "plan")  # nothing moves
 MOTIONS = ("home", "view", "gripper", "to ", "straight")
 ONE_TRY = BehaviourConfig(tries=1)
 Event = Exception | Callable[["Scripted"], None] | None
@@ -88,8 +90,9 @@ class Scripted:
 
     Args:
         script: call → what happens at its first, second, … time: an exception is raised, a function
-            is called. Calls are home, view, gripper open, gripper close, hold, let go, look,
-            glance, plan, to POSE and straight POSE, where POSE is pregrasp, … of any candidate.
+            is called. Calls are home, view, gripper open, gripper close, hold, let go, add box,
+            remove box, look, glance, plan, to POSE and straight POSE, where POSE is pregrasp, … of
+            any candidate.
         goals: candidates of each plan.
         blocks: (x, y) of those that stand on the table, m.
     """
@@ -100,6 +103,7 @@ class Scripted:
         self._script = {call: iter(events) for call, events in (script or {}).items()}
         self.goals, self.blocks = goals, [np.array(block) for block in blocks]
         self.calls: list[str] = []
+        self.boxes: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # that the planner knows of
         self.faults: list[str] = []  # what must never happen
         self.touching: dict[str, Touching] = {}  # on the last straight way to each pose
         self.held = False
@@ -185,6 +189,14 @@ class Scripted:
     def let_go(self) -> None:
         self._happens("let go")
 
+    def add_box(self, name: str, base_from_box: np.ndarray, size: np.ndarray) -> None:
+        self._happens("add box")
+        self.boxes[name] = (base_from_box, size)
+
+    def remove(self, name: str) -> None:
+        self._happens("remove box")
+        del self.boxes[name]
+
     def stop(self) -> None:
         self.stopped = True
 
@@ -252,7 +264,7 @@ class Scripted:
         self.pose = pose
 
     def _happens(self, call: str) -> None:
-        if self.stopped and call not in ("let go", "look", "glance", "plan"):
+        if self.stopped and call not in _STILL:
             self.faults.append(f"{call} after the stop")
         self.calls.append(call)
         self.time += 1.0

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -352,3 +354,36 @@ def test_whatever_goes_wrong_it_ends_and_nothing_is_dropped(
         assert record.failed_stage
         assert record.reason.startswith(f"{record.failed_stage}:")
         assert not robot.held or "something may still be in the fingers" in record.reason
+
+
+def _on_the_way_home(boxes: list[np.ndarray]) -> Callable[[Scripted], None]:
+    """Notes where the boxes lie that the planner then knows of."""
+    return lambda robot: boxes.extend(pose[:3, 3] for pose, _ in robot.boxes.values())
+
+
+def test_the_way_home_is_clear_of_what_was_put_down() -> None:
+    boxes = list[np.ndarray]()
+    robot = Scripted({"home": [_on_the_way_home(boxes)]})
+    assert robot.run().success
+    (middle,) = boxes
+    np.testing.assert_allclose(middle[:2], PLACE, atol=0.01)
+    assert robot.boxes == {}  # the next look shows what is there
+
+
+def test_the_way_home_is_clear_of_what_was_put_back() -> None:
+    boxes = list[np.ndarray]()
+    robot = Scripted({"straight place": [error(Code.FAILURE)], "home": [_on_the_way_home(boxes)]})
+    assert robot.run().success
+    (middle,) = boxes
+    np.testing.assert_allclose(middle[:2], SOURCE, atol=0.01)
+
+
+def test_what_the_gripper_is_still_beside_is_not_minded() -> None:
+    beside = error(Code.START_STATE_IN_COLLISION, "put_down and right_finger overlap by 2 mm")
+    robot = Scripted({"home": [beside]})
+    record = robot.run()
+    assert record.success
+    assert all(stage.success for stage in record.stages)
+    assert robot.calls[-4:] == ["home", "remove box", "home", "glance"]
+    robot = Scripted({"home": always(beside)})
+    assert robot.run().reason.startswith("home: put_down and right_finger")
