@@ -24,6 +24,8 @@ Box = tuple[FloatArray, FloatArray]
 _RISE, _RISES = 0.06, 3  # m at a time, and how often, until what is held is clear
 _STOOD_STILL = (MoveItErrorCode.CONTROL_FAILED, MoveItErrorCode.TIMED_OUT)
 _LEFT = "put_down"  # its name in the planner's scene
+_LOWERINGS = 5  # how often, at most, an arm goes on that was too slow
+_STEP = 0.001  # m, less than which it has not got on in between
 _EARLY = 0.03  # m before its place at which what is held may meet the support
 
 
@@ -154,23 +156,33 @@ class Arm:
         """Go straight to where what is held is let go; it may meet the support a little early.
 
         An arm that stands still far above it has met nothing, and what it holds would fall. One
-        that was only too slow has met nothing either and goes on once more: tall things topple
-        even from two centimetres.
+        that was only too slow has met nothing either, and goes on as long as it gets on: tall
+        things topple even from two centimetres.
 
         Raises:
             MotionError: it did not get there.
         """
-        for last in (False, True):
+        before: FloatArray | None = None
+        for number in range(_LOWERINGS):
             try:
                 self._straight_or_planned(base_from_gripper)
                 return
             except MotionError as error:
                 if error.code not in _STOOD_STILL:
                     raise
-                late = error.code is MoveItErrorCode.TIMED_OUT and not last
-                if not late and self._is_near(base_from_gripper, unknown=last):
+                if error.code is MoveItErrorCode.TIMED_OUT:
+                    now = self._here()
+                    gets_on = number == 0 or (
+                        before is not None and now is not None and _distance(before, now) > _STEP
+                    )
+                    before = now
+                    if gets_on and number + 1 < _LOWERINGS:
+                        continue
+                    if gets_on:
+                        raise
+                if self._is_near(base_from_gripper, unknown=number > 0):
                     return
-                if last:
+                if number > 0:
                     raise
 
     def put_back(self, goal: PickPlaceGoal) -> None:
@@ -209,7 +221,7 @@ class Arm:
             return False
         if here is None:
             return unknown
-        return bool(np.linalg.norm((here - base_from_gripper)[:3, 3]) <= _EARLY)
+        return _distance(here, base_from_gripper) <= _EARLY
 
     def _here(self) -> FloatArray | None:
         """(4, 4) base_from_gripper, by the wrist camera; None where it cannot say."""
@@ -235,3 +247,8 @@ class Arm:
                 self.carry(pose)
             else:
                 self._motion.move_to(pose)
+
+
+def _distance(one: FloatArray, other: FloatArray) -> float:
+    """Between the origins of two poses in one frame, m."""
+    return float(np.linalg.norm((one - other)[:3, 3]))

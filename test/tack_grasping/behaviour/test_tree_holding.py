@@ -166,16 +166,31 @@ def test_an_arm_that_meets_the_support_early_lets_go(code: Code) -> None:
     assert robot.run().success
 
 
-def test_an_arm_that_was_only_too_slow_goes_all_the_way_before_it_lets_go() -> None:
+def _late(heights: list[float]) -> Callable[[Scripted], None]:
+    """An arm that ends so high above the place, one after the other, because time is up."""
+
     def late(robot: Scripted) -> None:
         robot.pose = robot._pose_of("place").copy()
-        robot.pose[2, 3] += 0.02
+        robot.pose[2, 3] += heights.pop(0)
         raise error(Code.TIMED_OUT, "it took too long")
 
-    robot = Scripted({"straight place": [late]})
+    return late
+
+
+def test_an_arm_that_was_only_too_slow_goes_all_the_way_before_it_lets_go() -> None:
+    robot = Scripted({"straight place": [_late([0.05, 0.02, 0.01])] * 3})
     assert robot.run().success
-    assert robot.calls.count("straight place") == 2
+    assert robot.calls.count("straight place") == 4
     np.testing.assert_allclose(robot.blocks, [PLACE], atol=1e-9)
+    assert robot.at == "home"
+
+
+def test_an_arm_that_is_always_too_slow_puts_it_back() -> None:
+    heights = [0.029, 0.025, 0.021, 0.017, 0.013]
+    robot = Scripted({"straight place": [_late(heights)] * 5})
+    record = robot.run(config=ONE_TRY)
+    assert record.reason == "place: it took too long"
+    np.testing.assert_allclose(robot.blocks, [SOURCE], atol=1e-9)
 
 
 def test_an_arm_that_cannot_put_back_what_it_holds_keeps_it_and_says_so() -> None:
