@@ -52,6 +52,12 @@ def solid(one: Container) -> RobotBox:
     return RobotBox(one.pose @ middle, size)
 
 
+def bin_around(point: FloatArray, bins: Mapping[str, Container]) -> str:
+    """The name of the bin that a point (3,) is in, m in the base frame; "" for none."""
+    inside = (name for name, one in bins.items() if solid(one).contains(point[None], 0.0)[0])
+    return next(inside, "")
+
+
 def left_to_do(sight: Sight, label: str, bins: Mapping[str, Container]) -> Sight:
     """A sight without points of a label in bins: such a thing is put away, or it is the bin's rim.
 
@@ -62,9 +68,7 @@ def left_to_do(sight: Sight, label: str, bins: Mapping[str, Container]) -> Sight
     """
 
     def why(point: NamedPoint) -> str:
-        for name, one in bins.items():
-            if solid(one).contains(point.position[None], 0.0)[0]:
-                return f"'{label}' is seen in '{name}': put away already"
-        return ""
+        name = bin_around(point.position, bins)
+        return f"'{label}' is seen in '{name}': put away already" if name else ""
 
     return sight.without(label, why)

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from tack_grasping.behaviour.account import Account
 from tack_grasping.behaviour.arm import Arm
+from tack_grasping.behaviour.bins import bin_around
 from tack_grasping.behaviour.guard import Guarded
 from tack_grasping.behaviour.outlook import outlook, to_take
-from tack_grasping.behaviour.presence import Presence, presence
+from tack_grasping.behaviour.presence import UNKNOWN, Presence, presence
 from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
-from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Surroundings, Thing, View
+from tack_grasping.behaviour.sight import Eyes, FreshEyes, Sight, SightError, Surroundings, Thing
 from tack_grasping.behaviour.sightings import Sightings
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.extent import Extent, extent_around
@@ -31,6 +32,7 @@ from tack_grasping.motion import Motion, MotionError
 from tack_grasping.placing.scene import Container
 from tack_grasping.robot import RobotProfile
 from tack_grasping.scene.touching import Touching
+from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
 
@@ -84,19 +86,19 @@ class PickPlace:
     ) -> None:
         self._task, self._robot, self._config, self._account = task, robot, config, account
         self.stopped = threading.Event()
-        self._motion, self._eyes = Guarded(robot.motion, self.stopped), robot.eyes
-        self.arm = Arm(robot.profile, self._motion, self._eyes)
+        self._motion, self._eyes = Guarded(robot.motion, self.stopped), FreshEyes(robot.eyes)
+        self.arm = Arm(robot.profile, self._motion, robot.eyes)
         self._search = Search(
-            robot.profile, self._motion, self._eyes, self._reject, self.arm.go_home
+            robot.profile, self._motion, robot.eyes, self._reject, self.arm.go_home
         )
         self.goals: deque[PickPlaceGoal] = deque()
         self.goal: PickPlaceGoal | None = None
         self.placed = False
         self._sight: Sight | None = None
         self._sightings = Sightings()
-        self._stamp_ns = -1
         self._extent: Extent | None = None
         self._things: tuple[Thing, ...] = ()
+        self._put_from_taken: FloatArray = np.eye(4)
         self._width = float("nan")
         self._floor = robot.profile.table_height
         self._near = None if task.near is None else np.asarray(task.near, dtype=np.float64)
@@ -130,9 +132,7 @@ class PickPlace:
 
     def look(self) -> None:
         """Find the thing."""
-        sight = self._eyes.look()
-        self._check_fresh(sight)
-        sight = to_take(sight, self._task, self._robot.profile, self._robot.bins)
+        sight = to_take(self._eyes.look(), self._task, self._robot.profile, self._robot.bins)
         sight = self._sight = self._sightings.add(sight)
         self._account.seen(sight)
         self._things = sight.found(self._task.label, self._near)
@@ -202,11 +202,11 @@ class PickPlace:
 
     def check(self) -> None:
         """The thing is still where it was seen."""
-        share = self._share_there()
-        if share is not None and share < self._config.moved:
+        (there,) = self._there(np.eye(4))
+        if there.share is not None and there.share < self._config.moved:
             raise SightError(
                 _CODE.SENSOR_INFO_STALE,
-                f"it was moved meanwhile: {share:.0%} of what was seen is still there,"
+                f"it was moved meanwhile: {there.share:.0%} of what was seen is still there,"
                 f" {self._config.moved:.0%} is needed",
             )
 
@@ -278,16 +278,16 @@ class PickPlace:
             return
         assert self._near is not None
         self._extent = self._extent.around(self._near)  # what surely was lifted
-        told = self._there()
-        if told is None:
+        (there,) = self._there(np.eye(4))
+        if there is UNKNOWN:
             return
-        if told.share is not None and told.share > self._config.left:
+        if there.share is not None and there.share > self._config.left:
             # Something is between the fingers all the same: it is put back, not dropped.
             raise MotionError(
                 _CODE.CONTROL_FAILED,
-                f"it still lies where it was: {told.share:.0%} of what was seen is there",
+                f"it still lies where it was: {there.share:.0%} of what was seen is there",
             )
-        self._extent = self._extent.only(~told.again)  # what is there still is of its neighbours
+        self._extent = self._extent.only(~there.again)  # what is there still is of its neighbours
 
     # Placing
 
@@ -316,6 +316,7 @@ class PickPlace:
             )
         assert self._wanted.place is not None
         self.arm.let_go(self._wanted.place)
+        self._put_from_taken = self._wanted.place @ geometry.inverse(self._wanted.grasp)
         self.placed = True
         self.arm.out = self._wanted.retreat
 
@@ -324,12 +325,26 @@ class PickPlace:
         self.arm.leave()
 
     def verify_place(self) -> None:
-        """It no longer lies where it was taken from, as far as that can be seen."""
-        share = self._share_there()
-        if share is not None and share > self._config.left:
+        """It stands where it was put and not where it was taken from, as far as can be seen.
+
+        What was put into a bin lies there as it fell.
+        """
+        taken, put = self._there(np.eye(4), self._put_from_taken)
+        if taken.share is not None and taken.share > self._config.left:
             self.placed = False
             raise MotionError(
-                _CODE.CONTROL_FAILED, f"it lies where it was taken from ({share:.0%} is there)"
+                _CODE.CONTROL_FAILED,
+                f"it lies where it was taken from ({taken.share:.0%} is there)",
+            )
+        if self._near is None or put.share is None or put.share >= self._config.stands:
+            return
+        at = geometry.apply(self._put_from_taken, self._near)
+        if not bin_around(at, self._robot.bins):
+            self.placed, self._near = False, at
+            self._search.about(at)
+            raise MotionError(
+                _CODE.CONTROL_FAILED,
+                f"it does not stand where it was put: {put.share:.0%} of what was seen is there",
             )
 
     def home(self) -> None:
@@ -363,24 +378,18 @@ class PickPlace:
     def _reject(self, why: str) -> None:
         self._account.rejected.append(why)
 
-    def _share_there(self) -> float | None:
-        """Share of what was seen that is measured there again; None where it cannot be told."""
-        told = self._there()
-        return None if told is None else told.share
+    def _there(self, *moves: FloatArray) -> list[Presence]:
+        """What of the thing is measured where it was seen, or is after each of some moves.
 
-    def _there(self) -> Presence | None:
-        """What of the thing is measured where it was seen; None where that is not looked at."""
+        Nothing where that is not looked at.
+
+        Args:
+            moves: (4, 4) in the base frame, m.
+        """
         if not self._config.verify or self._extent is None:
-            return None
-        view = self._eyes.glance()
-        self._check_fresh(view)
-        return presence(self._extent.points, view.frame, view.base_from_camera, self._floor)
-
-    def _check_fresh(self, view: View) -> None:
-        """An image that was seen already says nothing of how things are now."""
-        if view.frame.stamp_ns <= self._stamp_ns:
-            raise SightError(
-                _CODE.SENSOR_INFO_STALE,
-                f"the image is of {view.frame.stamp_s:.3f} s, no later than the one before",
-            )
-        self._stamp_ns = view.frame.stamp_ns
+            return [UNKNOWN] * len(moves)
+        view, points = self._eyes.glance(), self._extent.points
+        return [
+            presence(geometry.apply(move, points), view.frame, view.base_from_camera, self._floor)
+            for move in moves
+        ]

@@ -52,6 +52,10 @@ class Presence:
         return self.there / told
 
 
+UNKNOWN = Presence(0, 0, 0, np.zeros(0, np.bool_))
+"""Where nothing was looked at."""
+
+
 def is_bare(
     point: FloatArray, frame: RGBDFrame, base_from_camera: FloatArray, floor: float
 ) -> bool:

@@ -80,6 +80,11 @@ class BehaviourConfig(Configuration):
         0.6, "share of the seen surface that is still there when the grasp has failed",
         low=0.0, high=1.0,
     )  # fmt: skip
+    stands: float = setting(
+        0.2, "share of the seen surface that must be measured where it was put, unless that is a"
+        " bin: of what has fallen over less is there",
+        low=0.0, high=1.0,
+    )  # fmt: skip
     sure: float = setting(
         0.35, "confidence of a point that is grasped at once; below it the point is looked at once"
         " more, then all of the table is looked over for a better one",

@@ -184,3 +184,37 @@ class Eyes(Protocol):
             SightError: as `look`.
         """
         ...
+
+
+class FreshEyes:
+    """Eyes each of whose images has to be newer than the one before.
+
+    One that was seen already says nothing of how things are now.
+
+    Args:
+        eyes: that see.
+    """
+
+    def __init__(self, eyes: Eyes) -> None:
+        self._eyes = eyes
+        self._stamp_ns = -1
+
+    def look(self) -> Sight:
+        """Find the points in the next image. Raises SightError."""
+        sight = self._eyes.look()
+        self._check(sight)
+        return sight
+
+    def glance(self) -> View:
+        """The next image alone. Raises SightError."""
+        view = self._eyes.glance()
+        self._check(view)
+        return view
+
+    def _check(self, view: View) -> None:
+        if view.frame.stamp_ns <= self._stamp_ns:
+            raise SightError(
+                MoveItErrorCode.SENSOR_INFO_STALE,
+                f"the image is of {view.frame.stamp_s:.3f} s, no later than the one before",
+            )
+        self._stamp_ns = view.frame.stamp_ns

@@ -112,6 +112,7 @@ class Scripted:
         self.frame_id, self.with_place = PROFILE.base_frame, True
         self.no_depth = self.old_image = False
         self.bins: dict[str, Container] = {}
+        self.place = PLACE  # out of view from home
         self.grip = float(BLOCK[1])  # m, how far apart the fingers hold it
         self._home = next(views_of(PROFILE, np.array([*SOURCE, 0.0]), 0.45, ((0.0, 80.0),)))[0]
         self.at, self.pose, self._among = "home", self._home, ""
@@ -239,9 +240,9 @@ class Scripted:
             "pregrasp": down(x, y, 0.15, turn),
             "grasp": down(x, y, 0.05, turn),
             "lift": down(x, y, 0.17, turn),
-            "preplace": down(*PLACE, 0.30, turn),
-            "place": down(*PLACE, 0.06, turn),
-            "retreat": down(*PLACE, 0.20, turn),
+            "preplace": down(*self.place, 0.30, turn),
+            "place": down(*self.place, 0.06, turn),
+            "retreat": down(*self.place, 0.20, turn),
         }
         self._named += poses.items()
         if not self.with_place:

@@ -12,6 +12,7 @@ from scripted import (
     ONE_TRY,
     PLACE,
     SOURCE,
+    Script,
     Scripted,
     always,
     down,
@@ -25,6 +26,8 @@ from scripted import (
 from tack_grasping.behaviour.settings import BehaviourConfig
 from tack_grasping.behaviour.sight import SightError
 from tack_grasping.error_codes import MoveItErrorCode as Code
+from tack_grasping.placing.scene import Container
+from tack_perception import geometry
 
 
 @pytest.mark.parametrize("call", ["straight lift", "to preplace"])
@@ -402,3 +405,41 @@ def test_what_the_gripper_is_still_beside_is_not_minded() -> None:
     assert robot.calls[-4:] == ["home", "remove box", "home", "glance"]
     robot = Scripted({"home": always(beside)})
     assert robot.run().reason.startswith("home: put_down and right_finger")
+
+
+BESIDE = np.array([0.5, 0.13])  # in view from home
+
+
+def _falls(robot: Scripted) -> None:
+    robot.blocks[-1] = robot.blocks[-1] - (0.1, 0.0)
+
+
+def _puts_beside(script: Script) -> Scripted:
+    robot = Scripted(script)
+    robot.place = BESIDE
+    return robot
+
+
+def test_what_does_not_stand_where_it_was_put_is_taken_and_put_there_again() -> None:
+    robot = _puts_beside({"home": [_falls]})
+    record = robot.run()
+    assert record.success
+    assert record.attempts == 2
+    (failed,) = [stage for stage in record.stages if not stage.success]
+    assert failed.name == "verify place"
+    assert failed.reason.startswith("it does not stand where it was put: 0% of what was seen")
+    np.testing.assert_allclose(robot.blocks, [BESIDE], atol=1e-9)
+
+    robot = _puts_beside({"home": always(_falls)})
+    assert robot.run(config=ONE_TRY).reason.startswith("verify place: it does not stand where")
+    unseen = BehaviourConfig(verify=False)
+    assert _puts_beside({"home": always(_falls)}).run(config=unseen).success
+
+
+def test_how_it_lies_in_a_bin_is_no_matter() -> None:
+    robot = _puts_beside({"home": [_falls]})
+    pose = geometry.make_transform(np.eye(3), (*BESIDE, 0.0))
+    robot.bins = {"bin": Container(pose, (0.3, 0.16, 0.1))}
+    record = robot.run()
+    assert record.success
+    assert record.attempts == 1
