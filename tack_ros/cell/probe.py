@@ -36,7 +36,7 @@ FloatArray = NDArray[np.float64]
 T = TypeVar("T")
 _POLL_S = 0.02
 _KEPT = 200
-_PATIENCE_S = 30.0  # of a behaviour, with an image on a busy computer
+_PATIENCE_S = 30.0  # with an image, and with transforms, on a busy computer
 _LOOKS = 10  # at different images: what is in none of them will not be in the next one
 
 
@@ -155,7 +155,7 @@ class Probe:
         Raises:
             TackError: it is not known.
         """
-        return self._transforms.wait_for(target, source, stamp_ns, 5.0)
+        return self._transforms.wait_for(target, source, stamp_ns, _PATIENCE_S)
 
     def keypoints(self, after_ns: int, label: str, seconds: float = 60.0) -> tuple[int, Keypoint]:
         """Stamp and keypoint of the next detection of a label that has a position in space.
