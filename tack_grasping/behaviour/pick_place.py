@@ -19,7 +19,7 @@ from tack_grasping.behaviour.arm import Arm
 from tack_grasping.behaviour.bins import bin_around
 from tack_grasping.behaviour.guard import Guarded
 from tack_grasping.behaviour.outlook import outlook, to_take
-from tack_grasping.behaviour.presence import UNKNOWN, Presence, presence
+from tack_grasping.behaviour.presence import UNKNOWN, Presence, presence, shifts
 from tack_grasping.behaviour.search import Search
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
 from tack_grasping.behaviour.sight import Eyes, FreshEyes, Sight, SightError, Surroundings, Thing
@@ -330,7 +330,7 @@ class PickPlace:
         What was put into a bin lies there as it fell.
         """
         taken, put = self._there(np.eye(4), self._put_from_taken)
-        if taken.share is not None and taken.share > self._config.left:
+        if taken.is_rather_than(put, self._config.left):
             self.placed = False
             raise MotionError(
                 _CODE.CONTROL_FAILED,
@@ -339,7 +339,10 @@ class PickPlace:
         if self._near is None or put.share is None or put.share >= self._config.stands:
             return
         at = geometry.apply(self._put_from_taken, self._near)
-        if not bin_around(at, self._robot.bins):
+        if bin_around(at, self._robot.bins):
+            return
+        around = self._there(*(m @ self._put_from_taken for m in shifts(self._config.astray)))
+        if max(there.share or 0.0 for there in around) < self._config.stands:
             self.placed, self._near = False, at
             self._search.about(at)
             raise MotionError(

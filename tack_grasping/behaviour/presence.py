@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float64]
 
 _ENOUGH = 0.25  # of the points must be seen or seen through, to say anything
 _FEWEST = 20
+_ALIKE = 0.1  # by which shares may differ and tell nothing
 _FLAT = 0.004  # m; what is no higher cannot be told from the support
 _AROUND, _ON, _STANDS = 0.03, 0.01, 0.006  # m: of a point, above and below the support
 _STRAY = 0.02  # of the measurements: so many are too high by noise
@@ -51,9 +52,28 @@ class Presence:
             return None
         return self.there / told
 
+    def is_rather_than(self, other: Presence, share: float) -> bool:
+        """Whether a thing lies here, by more than a share, rather than at another place of its.
+
+        A place next to this one is mostly covered by what lies here, too.
+        """
+        if self.share is None or self.share <= share:
+            return False
+        return other.share is None or other.share < self.share - _ALIKE
+
 
 UNKNOWN = Presence(0, 0, 0, np.zeros(0, np.bool_))
 """Where nothing was looked at."""
+
+
+def shifts(reach: float) -> list[FloatArray]:
+    """Level moves to all sides, half as far as the reach (m) and all of it: (4, 4) each."""
+    turns = np.arange(8) * np.pi / 4
+    return [
+        geometry.make_transform(np.eye(3), (far * np.cos(turn), far * np.sin(turn), 0.0))
+        for far in (reach / 2, reach)
+        for turn in turns
+    ]
 
 
 def is_bare(

@@ -85,6 +85,9 @@ class BehaviourConfig(Configuration):
         " bin: of what has fallen over less is there",
         low=0.0, high=1.0,
     )  # fmt: skip
+    astray: float = setting(
+        0.02, "so far beside its place it may stand", unit="m", low=0.0, high=0.2
+    )
     sure: float = setting(
         0.35, "confidence of a point that is grasped at once; below it the point is looked at once"
         " more, then all of the table is looked over for a better one",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -434,6 +435,25 @@ def test_what_does_not_stand_where_it_was_put_is_taken_and_put_there_again() -> 
     assert robot.run(config=ONE_TRY).reason.startswith("verify place: it does not stand where")
     unseen = BehaviourConfig(verify=False)
     assert _puts_beside({"home": always(_falls)}).run(config=unseen).success
+
+
+def test_what_stands_a_little_beside_its_place_stands() -> None:
+    def slides(robot: Scripted) -> None:
+        robot.blocks[-1] = robot.blocks[-1] - (0.05, 0.0)
+
+    near = BehaviourConfig(stands=0.7, tries=1)
+    far = dataclasses.replace(near, astray=0.05)
+    assert not _puts_beside({"home": [slides]}).run(config=near).success
+    assert _puts_beside({"home": [slides]}).run(config=far).success
+
+
+@pytest.mark.parametrize("away", [0.0, 0.004])
+def test_a_place_where_it_lay_already_is_its_place(away: float) -> None:
+    robot = Scripted()
+    robot.place = SOURCE + away
+    record = robot.run()
+    assert record.success
+    assert record.attempts == 1
 
 
 def test_how_it_lies_in_a_bin_is_no_matter() -> None:
