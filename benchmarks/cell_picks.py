@@ -9,6 +9,7 @@ physics judges.
 
     python benchmarks/cell_picks.py --output out/picks --trials 400 --workers 2
     python benchmarks/cell_picks.py --output out/hard --clutter 4 --occluders 1
+    python benchmarks/cell_picks.py --output out/hidden --clutter 4 --covered 0.3
     python benchmarks/cell_picks.py --output out/spot --place spot     how exactly it is put down
     python benchmarks/cell_picks.py --output out/true --points true    no errors of a detector
     python benchmarks/cell_picks.py --smoke                            20 trials, two minutes
@@ -63,6 +64,10 @@ def main() -> int:
     parser.add_argument("--robot", default="panda_2f85", help="profile (default: %(default)s)")
     parser.add_argument("--clutter", type=int, default=0, help="other objects on the table")
     parser.add_argument("--occluders", type=int, default=0, help="boards in front of the object")
+    parser.add_argument(
+        "--covered", type=float, default=0.0, metavar="SHARE",
+        help="of the object that a board hides from the camera at home, about (default: 0)",
+    )  # fmt: skip
     parser.add_argument("--place", choices=(BIN, SPOT), default=BIN)
     parser.add_argument(
         "--points", choices=("true", *DETECTORS), default="fused",
@@ -84,7 +89,9 @@ def main() -> int:
         args.trials, args.points = _SMOKE, "true"
     wanted = [
         TrialSetup(
-            CellSetup(args.robot, name, seed, -1, args.clutter, args.occluders),
+            CellSetup(
+                args.robot, name, seed, -1, args.clutter, args.occluders, covered=args.covered
+            ),
             args.place,
             args.points == "true",
             args.looks,
@@ -167,9 +174,10 @@ def _told_of(result: TrialResult) -> Line:
 
 def _key(setup: TrialSetup, points: str) -> str:
     cell = setup.cell
+    covered = f" covered {cell.covered:g}" if cell.covered else ""
     return (
         f"{cell.robot} {cell.object_class} {cell.seed} clutter {cell.clutter} occluders"
-        f" {cell.occluders} {setup.place} {points} looks {setup.looks}"
+        f" {cell.occluders}{covered} {setup.place} {points} looks {setup.looks}"
     )
 
 

@@ -17,6 +17,7 @@ from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_sim.cell.bin import Bin
 from tack_sim.cell.footprint import footprint, gap
+from tack_sim.cell.hiding import HomeView
 from tack_sim.cell.panel import make_panel
 from tack_sim.objects.families import FAMILIES, make_object
 from tack_sim.objects.model import SPLITS, ObjectModel, split_of
@@ -25,6 +26,8 @@ FloatArray = NDArray[np.float64]
 Role = Literal["target", "alike", "clutter", "occluder"]
 
 _ATTEMPTS = 400
+_PLACES, _HEIGHTS = 12, (0.10, 0.26)  # of a panel that are tried, and how high it is, m
+_ABOUT = 0.05  # by which what is hidden may be more or less than wanted
 _BIN_SIZE = (0.36, 0.27, 0.06)
 _BIN_BESIDE = 0.07  # how far its middle is beside the workspace, m: within reach, out of view
 _REDRAWS = 10  # of clutter that is too large for what space is left
@@ -116,6 +119,7 @@ def sample_layout(
     alike: int = 0,
     clutter: int = 0,
     occluders: int = 0,
+    covered: float = 0.0,
     rest: str | None = None,
     clearance: float = 0.03,
 ) -> CellLayout:
@@ -134,6 +138,8 @@ def sample_layout(
             gripper gets to as well.
         clutter: number of objects of other classes, of the same split as the target.
         occluders: number of panels that stand close to the target.
+        covered: share of what the wrist camera would see of the target from home that one more
+            panel hides, about; 0 for no such panel.
         rest: name of the target's rest pose; its most usual one where None.
         clearance: least distance between two footprints, m.
 
@@ -146,11 +152,11 @@ def sample_layout(
     rest_pose = target.rests[0] if rest is None else target.rest(rest)
     sampler = _Sampler(profile, container, clearance, rng)
     split = "held_out" if target.seed < 0 else split_of(target.seed)
-    objects = [
-        sampler.place(
-            Placed(target.family, target, rest_pose.table_from_object, "target"), reachable=True
-        )
-    ]
+    rested = Placed(target.family, target, rest_pose.table_from_object, "target")
+    if covered > 0:
+        objects = sampler.place_hidden(rested, HomeView(profile), covered)
+    else:
+        objects = [sampler.place(rested, reachable=True)]
     for index in range(occluders):
         panel = make_panel(int(rng.integers(2**31)))
         objects.append(sampler.place_near(objects[0], f"panel_{index}", panel))
@@ -274,6 +280,38 @@ class _Sampler:
             if found:
                 return found
         raise InvalidInputError(f"no free place for {name} near {target.name}: ask for fewer")
+
+    def place_hidden(self, target: Placed, view: HomeView, covered: float) -> list[Placed]:
+        """The target, and a panel between it and the camera that hides about such a share of it."""
+        for _ in range(_ATTEMPTS):
+            found = self.place(target, reachable=True)
+            board = self._hiding(found, view, covered)
+            if board is not None:
+                return [found, board]
+            self._taken.pop()
+        raise InvalidInputError(
+            f"no panel hides {covered:.0%} of the {target.name} from the wrist camera at home"
+        )
+
+    def _hiding(self, target: Placed, view: HomeView, covered: float) -> Placed | None:
+        middle = footprint(target.model, target.base_from_object).mean(axis=0)
+        inwards, sights = (
+            view.towards(middle), view.sights(target.model, target.base_from_object)
+        )  # fmt: skip
+        panel = make_panel(int(self._rng.integers(2**31)), float(self._rng.uniform(*_HEIGHTS)))
+        for _ in range(_PLACES):
+            azimuth = inwards + float(self._rng.normal(0, 0.4))
+            distance = float(self._rng.uniform(0.05, 0.2))
+            place = middle + distance * np.array([math.cos(azimuth), math.sin(azimuth)])
+            pose = panel.rests[0].table_from_object
+            board = Placed("panel_hiding", panel, pose, "occluder")
+            found = self._try(board, (place[0], place[1]), azimuth + math.pi / 2)
+            if found is None:
+                continue
+            if abs(view.hidden(sights, panel, found.base_from_object) - covered) <= _ABOUT:
+                return found
+            self._taken.pop()
+        return None
 
     def _try(self, placed: Placed, place: tuple[float, float], yaw: float) -> Placed | None:
         turned = geometry.from_axis_angle((0, 0, 1), yaw) @ placed.base_from_object

@@ -36,6 +36,7 @@ class CellSetup:
         instance: seed of the target; -1 for one that `seed` chooses.
         clutter, occluders: how many.
         alike: how many more of the target's class.
+        covered: share of the target that a board hides from the wrist camera at home.
     """
 
     robot: str = "panda_2f85"
@@ -45,6 +46,7 @@ class CellSetup:
     clutter: int = 0
     occluders: int = 0
     alike: int = 0
+    covered: float = 0.0
 
     def layout(self) -> CellLayout:
         """What stands where at the start.
@@ -62,6 +64,7 @@ class CellSetup:
             clutter=self.clutter,
             occluders=self.occluders,
             alike=self.alike,
+            covered=self.covered,
         )
 
 

@@ -10,10 +10,16 @@ from tack_sim.objects.model import Material, ObjectModel, Piece, RestPose
 from tack_sim.prints import Print
 
 
-def make_panel(seed: int) -> ObjectModel:
-    """A board, upright, 15 to 22 cm wide and 10 to 18 cm high; the same seed gives the same."""
+def make_panel(seed: int, height: float | None = None) -> ObjectModel:
+    """A board, upright, 15 to 22 cm wide and 10 to 18 cm high; the same seed gives the same.
+
+    Args:
+        seed: of its size and print.
+        height: another one, m.
+    """
     rng = np.random.default_rng(seed)
-    width, height = rng.uniform((0.15, 0.10), (0.22, 0.18))
+    width, drawn = rng.uniform((0.15, 0.10), (0.22, 0.18))
+    height = float(drawn if height is None else height)
     thickness = 0.03
     mesh = shapes.box(width, thickness, height)
     placed = np.eye(4)
