@@ -63,7 +63,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="first seed (default: 0)")
     parser.add_argument("--robot", default="panda_2f85", help="profile (default: %(default)s)")
     parser.add_argument("--clutter", type=int, default=0, help="other objects on the table")
-    parser.add_argument("--occluders", type=int, default=0, help="boards in front of the object")
+    parser.add_argument("--occluders", type=int, default=0, help="boards close to the object")
     parser.add_argument(
         "--covered", type=float, default=0.0, metavar="SHARE",
         help="of the object that a board hides from the camera at home, about (default: 0)",

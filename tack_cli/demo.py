@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--robot", default="panda_2f85", help="profile of the robot (default: %(default)s)"
     )
     cell.add_argument("--clutter", type=int, default=0, help="other objects on the table")
-    cell.add_argument("--occluders", type=int, default=0, help="boards in front of the object")
+    cell.add_argument("--occluders", type=int, default=0, help="boards close to the object")
     cell.add_argument(
         "--fault", dest="faults", action="append", default=[], metavar="FAULT[@START][+DURATION]",
         help="something that goes wrong, in seconds of the cell's time, such as"

@@ -50,7 +50,7 @@ class CellConfig(Configuration):
     instance: int = setting(-1, "seed of the object; -1: a held-out one, by `seed`", low=-1)
     alike: int = setting(0, "further objects of its class on the table", low=0, high=8)
     clutter: int = setting(0, "other objects on the table", low=0, high=12)
-    occluders: int = setting(0, "panels in front of the object", low=0, high=3)
+    occluders: int = setting(0, "panels close to the object", low=0, high=3)
     cameras: tuple[str, ...] = setting(("wrist",), "cameras of the profile to render")
     width: int = setting(640, "of the images", unit="px", low=64, high=1920)
     height: int = setting(480, "of the images", unit="px", low=48, high=1080)

@@ -144,8 +144,11 @@ def sample_layout(
         clearance: least distance between two footprints, m.
 
     Raises:
-        InvalidInputError: unknown class or rest pose, or so many objects that they do not fit.
+        InvalidInputError: unknown class or rest pose, so many objects that they do not fit, or a
+            share that no panel hides.
     """
+    if not 0 <= covered < 1:
+        raise InvalidInputError(f"covered {covered:g}: a share of at least 0 and below 1 is needed")
     rng = np.random.default_rng(seed)
     container = _place_bin(profile, rng)
     target = _target(family, instance, rng)
