@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tack_grasping.behaviour.views import wrist_camera
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 from tack_perception.camera import CameraIntrinsics
@@ -31,11 +32,11 @@ class HomeView:
     """
 
     def __init__(self, profile: RobotProfile) -> None:
-        mounts = [one for one in profile.cameras.values() if one.parent == profile.tip_frame]
-        if not mounts:
+        mount = wrist_camera(profile)
+        if mount is None:
             raise InvalidInputError("nothing is hidden from a wrist camera that the robot lacks")
         base_from_tip = Kinematics(profile).forward(profile.home)
-        self.base_from_camera: FloatArray = base_from_tip @ mounts[0].parent_from_optical
+        self.base_from_camera: FloatArray = base_from_tip @ mount.parent_from_optical
 
     def sights(self, thing: ObjectModel, base_from_thing: FloatArray) -> FloatArray:
         """(N, 3) of a thing's surface that it shows, one for each coarse pixel, m.

@@ -276,10 +276,8 @@ class _Sampler:
         for _ in range(_ATTEMPTS):
             azimuth = float(self._rng.uniform(-math.pi, math.pi))
             distance = float(self._rng.uniform(0.08, 0.24))
-            place = middle + distance * np.array([math.cos(azimuth), math.sin(azimuth)])
-            pose = model.rests[0].table_from_object
-            turn = azimuth + math.pi / 2 + float(self._rng.normal(0, 0.2))
-            found = self._try(Placed(name, model, pose, "occluder"), (place[0], place[1]), turn)
+            askew = float(self._rng.normal(0, 0.2))
+            found = self._try_panel(name, model, middle, azimuth, distance, askew)
             if found:
                 return found
         raise InvalidInputError(f"no free place for {name} near {target.name}: ask for fewer")
@@ -298,23 +296,33 @@ class _Sampler:
 
     def _hiding(self, target: Placed, view: HomeView, covered: float) -> Placed | None:
         middle = footprint(target.model, target.base_from_object).mean(axis=0)
-        inwards, sights = (
-            view.towards(middle), view.sights(target.model, target.base_from_object)
-        )  # fmt: skip
+        inwards = view.towards(middle)
+        sights = view.sights(target.model, target.base_from_object)
         panel = make_panel(int(self._rng.integers(2**31)), float(self._rng.uniform(*_HEIGHTS)))
         for _ in range(_PLACES):
             azimuth = inwards + float(self._rng.normal(0, 0.4))
             distance = float(self._rng.uniform(0.05, 0.2))
-            place = middle + distance * np.array([math.cos(azimuth), math.sin(azimuth)])
-            pose = panel.rests[0].table_from_object
-            board = Placed("panel_hiding", panel, pose, "occluder")
-            found = self._try(board, (place[0], place[1]), azimuth + math.pi / 2)
+            found = self._try_panel("panel_hiding", panel, middle, azimuth, distance, 0.0)
             if found is None:
                 continue
             if abs(view.hidden(sights, panel, found.base_from_object) - covered) <= _ABOUT:
                 return found
             self._taken.pop()
         return None
+
+    def _try_panel(
+        self,
+        name: str,
+        model: ObjectModel,
+        middle: FloatArray,
+        azimuth: float,
+        distance: float,
+        askew: float,
+    ) -> Placed | None:
+        """A panel so far (m) from a point (2,), its broad side towards it but for an angle, rad."""
+        place = middle + distance * np.array([math.cos(azimuth), math.sin(azimuth)])
+        panel = Placed(name, model, model.rests[0].table_from_object, "occluder")
+        return self._try(panel, (place[0], place[1]), azimuth + math.pi / 2 + askew)
 
     def _try(self, placed: Placed, place: tuple[float, float], yaw: float) -> Placed | None:
         turned = geometry.from_axis_angle((0, 0, 1), yaw) @ placed.base_from_object
