@@ -8,6 +8,7 @@ of its far side, which is taken to go straight down to the support.
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import cv2
 import numpy as np
@@ -17,7 +18,9 @@ from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
 
+_ROUNDING = 1e-5  # m
 _CELL = 0.006  # m, of the map in which neighbours belong together
+_STEP = 0.08  # m; a neighbour that is so much higher or lower is another thing
 _AROUND, _FEWEST = 0.05, 50  # m, and points
 _ABOVE = 0.006  # m, above the support from which points belong to a thing
 
@@ -29,10 +32,12 @@ class Extent:
     Attributes:
         points: (N, 3) of it in the base frame, m.
         floor: height of the support, m.
+        neighbours: (M, 3) of other things on the support around it, m.
     """
 
     points: FloatArray
     floor: float
+    neighbours: FloatArray = dataclasses.field(default_factory=lambda: np.zeros((0, 3)))
 
     @property
     def middle(self) -> FloatArray:
@@ -54,7 +59,7 @@ class Extent:
         return dataclasses.replace(self, points=self.points[which])
 
     def box(self, base_from_gripper: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The box around it, down to the support, along the axes of a gripper.
+        """The smallest upright box around it, down to the support.
 
         Args:
             base_from_gripper: (4, 4), m.
@@ -62,12 +67,41 @@ class Extent:
         Returns:
             (4, 4) gripper_from_box and (3,) full side lengths, m.
         """
-        bottom = self.points.copy()
-        bottom[:, 2] = self.floor
-        gripper_from_base = geometry.inverse(base_from_gripper)
-        corners = geometry.apply(gripper_from_base, np.concatenate([self.points, bottom]))
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        return geometry.make_transform(np.eye(3), (low + high) / 2), high - low
+        # In mm: the rectangle is found in single precision.
+        outline = (1e3 * (self.points[:, :2] - self.middle)).astype(np.float32)
+        (x, y), (length, width), degrees = cv2.minAreaRect(outline)
+        low = min(self.floor, float(self.points[:, 2].min()))
+        high = max(self.floor, float(self.points[:, 2].max()))
+        at = (*(self.middle + np.array([x, y]) / 1e3), (low + high) / 2)
+        base_from_box = geometry.from_axis_angle((0, 0, 1), math.radians(degrees), at)
+        size = np.array([length / 1e3, width / 1e3, high - low]) + _ROUNDING
+        return geometry.inverse(base_from_gripper) @ base_from_box, size
+
+
+def down_to(floor: float, points: FloatArray) -> FloatArray:
+    """What stands below some points of things: all of them stand on the support.
+
+    An image from above shows little of their sides, and nothing of those that face away.
+
+    Args:
+        floor: height of the support, m.
+        points: (N, 3) in a base frame with z up, m.
+
+    Returns:
+        (M, 3) columns from just above the support to the highest point of each place, m.
+    """
+    if not len(points):
+        return points
+    cells = np.floor(points[:, :2] / _CELL).astype(np.int64)
+    places, which = np.unique(cells, axis=0, return_inverse=True)
+    tops = np.full(len(places), -np.inf)
+    np.maximum.at(tops, which.reshape(-1), points[:, 2])
+    counts = np.maximum(np.floor((tops - floor) / _CELL).astype(np.int64), 0)
+    column = np.repeat(np.arange(len(places)), counts)
+    level = np.arange(len(column)) - np.repeat(np.cumsum(counts) - counts, counts)
+    flat = (places[column] + 0.5) * _CELL
+    result: FloatArray = np.column_stack([flat, floor + (level + 1) * _CELL])
+    return result
 
 
 def extent_around(cloud: FloatArray, point: FloatArray, floor: float) -> Extent | None:
@@ -87,27 +121,33 @@ def extent_around(cloud: FloatArray, point: FloatArray, floor: float) -> Extent 
     cells = np.floor((standing[:, :2] - point[:2]) / _CELL).astype(np.int64)
     origin = cells.min(axis=0)
     cells -= origin
-    occupied = np.zeros(cells.max(axis=0) + 1, dtype=np.bool_)
-    occupied[cells[:, 0], cells[:, 1]] = True
-    _, labels = label_cells(occupied)
-    label_of_point = labels[cells[:, 0], cells[:, 1]]
-    nearest = int(np.argmin(np.linalg.norm(standing[:, :2] - point[:2], axis=1)))
-    return Extent(standing[label_of_point == label_of_point[nearest]], floor)
+    tops = np.full(cells.max(axis=0) + 1, -np.inf)
+    np.maximum.at(tops, (cells[:, 0], cells[:, 1]), standing[:, 2])
+    nearest = int(np.argmin(np.linalg.norm(standing - point, axis=1)))
+    mine = _joined(tops, (int(cells[nearest, 0]), int(cells[nearest, 1])))
+    which = mine[cells[:, 0], cells[:, 1]]
+    return Extent(standing[which], floor, standing[~which])
 
 
-def label_cells(occupied: NDArray[np.bool_], reach: int = 0) -> tuple[int, NDArray[np.int32]]:
-    """Which cells of a map from above belong together.
+def _joined(tops: FloatArray, start: tuple[int, int]) -> NDArray[np.bool_]:
+    """(nx, ny) cells that belong to a start's: from neighbour to neighbour, without a high step.
 
     Args:
-        occupied: (nx, ny).
-        reach: so many cells are added around each first: gaps of twice as many are bridged.
-
-    Returns:
-        How many things there are, and (nx, ny) their numbers from 1 on; 0 where nothing is.
+        tops: (nx, ny) height of each cell, m; -inf where nothing is.
+        start: one of them.
     """
-    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    image = cv2.dilate(occupied.astype(np.uint8), kernel)
-    count, found = cv2.connectedComponents(image, connectivity=8)
-    labels = np.asarray(found, dtype=np.int32)
-    labels[~occupied] = 0
-    return int(count) - 1, labels
+    occupied = np.isfinite(tops)
+    mine = np.zeros(tops.shape, dtype=np.bool_)
+    mine[start] = True
+    low, high = np.where(occupied, tops, np.inf), np.where(occupied, tops, -np.inf)
+    kernel = np.ones((3, 3))
+    while True:
+        # The lowest and the highest neighbour that is known to belong to it.
+        least = cv2.erode(np.where(mine, low, np.inf), kernel, borderValue=np.inf)
+        most = cv2.dilate(np.where(mine, high, -np.inf), kernel, borderValue=-np.inf)
+        with np.errstate(invalid="ignore"):
+            near = (tops <= most + _STEP) & (tops >= least - _STEP)
+        grown = mine | (occupied & near)
+        if (grown == mine).all():
+            return mine
+        mine = grown

@@ -17,6 +17,8 @@ from tack_perception.geometry import check_transform
 from tack_perception.keypoint import check_covariance
 
 FloatArray = NDArray[np.float64]
+_FARTHER = (0.09, 0.18)  # m, to begin above things that stand beside
+_WORTH = 0.005  # m, by which the opening has to become less to give room
 POSES = ("pregrasp", "grasp", "lift", "preplace", "place", "retreat")
 
 
@@ -38,6 +40,8 @@ class PickPlaceGoal:
         score: 0 to 1, the product of `terms`.
         terms: name → factor of the score, 0 to 1.
         why: one sentence for a person.
+        least_width: opening that is enough to go around it with a little room, m; None where that
+            is not known.
         pose_covariance: (6, 6) of the grasp in the gripper's own axes, translation (m) before
             rotation (rad); None where it is not known.
 
@@ -61,6 +65,7 @@ class PickPlaceGoal:
     place: FloatArray | None = None
     retreat: FloatArray | None = None
     pose_covariance: FloatArray | None = None
+    least_width: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", check_label(self.label))
@@ -88,6 +93,11 @@ class PickPlaceGoal:
             object.__setattr__(self, "pose_covariance", covariance)
         if not (math.isfinite(self.width) and self.width > 0):
             raise InvalidInputError(f"{self.label}: gripper width {self.width} m must be positive")
+        if self.least_width is not None and not 0 < self.least_width <= self.width:
+            raise InvalidInputError(
+                f"{self.label}: least width {self.least_width} m: above 0, up to the width"
+                f" {self.width} m"
+            )
         for name, value in {"score": self.score, **self.terms}.items():
             if not 0 <= value <= 1:
                 raise InvalidInputError(f"{self.label}: {name} = {value} is not in 0 to 1")
@@ -97,3 +107,17 @@ class PickPlaceGoal:
     def poses(self) -> dict[str, FloatArray]:
         """Name → (4, 4) frame_from_gripper of the poses that the goal has, in order of motion."""
         return {name: getattr(self, name) for name in POSES if getattr(self, name) is not None}
+
+    def ways_in(self) -> tuple[PickPlaceGoal, ...]:
+        """This, and the same where there is no room for it: less open, and begun farther away."""
+        ways, least = [self], self.least_width
+        if least is not None and least < self.width - _WORTH:
+            why = f"{self.why}; opened to {least * 1e3:.0f} mm only"
+            ways.append(dataclasses.replace(self, width=least, why=why))
+        last = ways[-1]
+        for far in _FARTHER:
+            pregrasp = self.pregrasp.copy()
+            pregrasp[:3, 3] -= far * self.grasp[:3, 2]
+            why = f"{last.why}; begun {far * 1e3:.0f} mm farther away"
+            ways.append(dataclasses.replace(last, pregrasp=pregrasp, why=why))
+        return tuple(ways)

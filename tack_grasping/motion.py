@@ -85,8 +85,14 @@ class Motion(Protocol):
     All raise `MotionError`.
     """
 
-    def move_to(self, base_from_gripper: FloatArray) -> None:
-        """Plan around obstacles and go."""
+    def move_to(self, base_from_gripper: FloatArray, *, onwards: FloatArray | None = None) -> None:
+        """Plan around obstacles and go.
+
+        Args:
+            base_from_gripper: where to.
+            onwards: the arm is to go straight on to here, touching `Touching.THINGS`: it comes in a
+                posture in which it can. Without it any will do.
+        """
         ...
 
     def move_straight(

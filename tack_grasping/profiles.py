@@ -51,6 +51,7 @@ _GRIPPER = (
     "action_type",
     "touch_links",
 )
+_GRIPPER_OPTIONAL = ("finger_links",)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -127,10 +128,14 @@ def _home(value: Value, joints: dict[str, JointLimits]) -> FloatArray:
 
 
 def _gripper(value: Value) -> Gripper:
-    fields = value.record(_GRIPPER)
+    fields = value.record(_GRIPPER, _GRIPPER_OPTIONAL)
     closed, opened = fields["closed"].number(), fields["opened"].number()
     if closed == opened:
         raise fields["opened"].fault("it must differ from closed")
+    touch_links = _names(fields["touch_links"])
+    fingers = _names(fields["finger_links"]) if "finger_links" in fields else touch_links
+    if others := set(fingers) - set(touch_links):
+        raise fields["finger_links"].fault(f"{', '.join(sorted(others))}: not among touch_links")
     return Gripper(
         name=fields["name"].text(),
         joints=_names(fields["joints"]),
@@ -145,7 +150,8 @@ def _gripper(value: Value) -> Gripper:
         tip_from_gripper=_pose(fields["tip_from_gripper"]),
         action=fields["action"].text(),
         action_type=_choice(fields["action_type"], _ACTION_TYPES),
-        touch_links=_names(fields["touch_links"]),
+        touch_links=touch_links,
+        finger_links=fingers,
     )
 
 

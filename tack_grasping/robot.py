@@ -54,6 +54,8 @@ class Gripper:
         action_type: gripper_command, parallel_gripper_command (both control_msgs).
         touch_links: links that may touch what is grasped: fingers, palm, and what else is fixed to
             them, such as the wrist camera.
+        finger_links: those of them that go down beside what is grasped, and so between it and its
+            neighbours.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Gripper:
     action: str
     action_type: str
     touch_links: tuple[str, ...]
+    finger_links: tuple[str, ...]
 
     def position(self, opening: float) -> float:
         """Position of the first finger joint at an opening, m."""

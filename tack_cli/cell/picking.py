@@ -19,8 +19,8 @@ from tack_cli.cell.observer import Observer
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.bins import bin_walls
 from tack_grasping.behaviour.cycle import CycleRecord, StageRecord
-from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import PointPlanner, placer
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.runs import RunWriter, read_run
 from tack_grasping.behaviour.settings import PickPlaceTask

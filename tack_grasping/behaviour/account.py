@@ -51,13 +51,22 @@ class Account:
         self.clock, self.witness = clock, witness
         self.stages: list[StageRecord] = []
         self.rejected: list[str] = []
-        self.attempt = 0
+        self.attempt = self.searching = 0
         self.pictures: tuple[str, ...] = ()
         self._start = clock()
 
     def now(self) -> float:
         """Since the beginning of the cycle, s."""
         return self.clock() - self._start
+
+    @property
+    def tried(self) -> int:
+        """Attempts but for those that only wanted to see more."""
+        return self.attempt - self.searching
+
+    def reject(self, why: str) -> None:
+        """A view, a grasp or a plan cannot be had, for a reason, a sentence."""
+        self.rejected.append(why)
 
     def began(self, stage: str) -> None:
         """A stage begins."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,12 @@ Box = tuple[FloatArray, FloatArray]
 
 _RISE, _RISES = 0.06, 3  # m at a time, and how often, until what is held is clear
 _STOOD_STILL = (MoveItErrorCode.CONTROL_FAILED, MoveItErrorCode.TIMED_OUT)
+NO_WAY = (
+    MoveItErrorCode.PLANNING_FAILED,
+    MoveItErrorCode.INVALID_MOTION_PLAN,
+    MoveItErrorCode.NO_IK_SOLUTION,
+)
+"""Codes of a way that does not lead there, where another may."""
 _LEFT = "put_down"  # its name in the planner's scene
 _LOWERINGS = 5  # how often, at most, an arm goes on that was too slow
 _STEP = 0.001  # m, less than which it has not got on in between
@@ -84,8 +91,40 @@ class Arm:
         if self.at_place and not self.holding:
             self._straight_or_planned(self.out)
         else:  # a planner knows nothing of the thing that the fingers are at
-            self._motion.move_straight(self.out, touching=self._near)
+            self.get_out(self.out)
         self.out, self.at_place = None, False
+
+    def get_out(self, base_from_gripper: FloatArray) -> None:
+        """Go straight out to a pose (4, 4), m; whatever touches something already may go on.
+
+        Raises:
+            MotionError: there is no such way, or the arm does not follow.
+        """
+        try:
+            self._motion.move_straight(base_from_gripper, touching=self._near)
+        except MotionError as error:
+            if error.code not in (MoveItErrorCode.START_STATE_IN_COLLISION, *NO_WAY):
+                raise
+            self._motion.move_straight(base_from_gripper, touching=Touching.OUT)
+
+    def approach(self, goal: PickPlaceGoal) -> None:
+        """Go straight to a grasp; where the arm's posture is in the way, in another one.
+
+        Raises:
+            MotionError: there is no free way in any, or the arm does not follow.
+        """
+        try:
+            self._motion.move_straight(goal.grasp, touching=Touching.THINGS)
+            return
+        except MotionError as error:
+            if error.code not in NO_WAY:
+                raise
+            try:
+                self._motion.move_to(goal.pregrasp, onwards=goal.grasp)
+            except MotionError as beyond:
+                # Why it could not go is what a person has to know; but a stop is a stop.
+                raise beyond if beyond.code is MoveItErrorCode.PREEMPTED else error from beyond
+        self._motion.move_straight(goal.grasp, touching=Touching.THINGS)
 
     def let_go(self, base_from_gripper: FloatArray) -> None:
         """What was held stays behind, as the fingers had it at a pose (4, 4), m."""
@@ -103,7 +142,7 @@ class Arm:
             MotionError: there is no way, or the arm does not follow.
         """
         if self.left is None:
-            self._motion.move_home()
+            self.freed(self._motion.move_home)
             return
         self._motion.add_box(_LEFT, *self.left)
         try:
@@ -115,7 +154,32 @@ class Arm:
         finally:
             with contextlib.suppress(MotionError):
                 self._motion.remove(_LEFT)
-        self._motion.move_home()
+        self.freed(self._motion.move_home)
+
+    def freed(self, move: Callable[[], None]) -> None:
+        """Do a planned motion; where something touches the arm at its start, go upwards first.
+
+        Things are padded, and what was just seen may begin where the arm already is.
+
+        Raises:
+            MotionError: there is no such way, or the arm does not follow.
+        """
+        for rises in range(_RISES + 1):
+            try:
+                move()
+                return
+            except MotionError as error:
+                if rises == _RISES or error.code is not MoveItErrorCode.START_STATE_IN_COLLISION:
+                    raise
+                above = self._here()
+                if above is None:
+                    raise
+                above[2, 3] += _RISE
+                try:
+                    self.get_out(above)
+                except MotionError as beyond:
+                    # Why it could not begin is what a person has to know; but a stop is a stop.
+                    raise beyond if beyond.code is MoveItErrorCode.PREEMPTED else error from beyond
 
     def carry(self, base_from_gripper: FloatArray) -> None:
         """Go on a free way, with what is held kept clear of all else.
@@ -126,22 +190,7 @@ class Arm:
         Raises:
             MotionError: there is no such way, or the arm does not follow.
         """
-        for rises in range(_RISES + 1):
-            try:
-                self._carry(base_from_gripper)
-                return
-            except MotionError as error:
-                if rises == _RISES or error.code is not MoveItErrorCode.START_STATE_IN_COLLISION:
-                    raise
-                above = self._here()
-                if above is None:
-                    raise
-                above[2, 3] += _RISE
-                try:
-                    self._motion.move_straight(above, touching=Touching.THINGS)
-                except MotionError as beyond:
-                    # Why it could not begin is what a person has to know; but a stop is a stop.
-                    raise beyond if beyond.code is MoveItErrorCode.PREEMPTED else error from beyond
+        self.freed(lambda: self._carry(base_from_gripper))
 
     def _carry(self, base_from_gripper: FloatArray) -> None:
         if self.box is not None:
@@ -238,10 +287,7 @@ class Arm:
         try:
             self._motion.move_straight(pose, touching=self._near)
         except MotionError as error:
-            if error.code not in (
-                MoveItErrorCode.PLANNING_FAILED,
-                MoveItErrorCode.INVALID_MOTION_PLAN,
-            ):
+            if error.code not in NO_WAY:
                 raise
             if self.holding:
                 self.carry(pose)

@@ -34,10 +34,10 @@ class Guarded:
         if self._stopped.is_set():
             raise MotionError(MoveItErrorCode.PREEMPTED, "stopped by a person")
 
-    def move_to(self, base_from_gripper: FloatArray) -> None:
+    def move_to(self, base_from_gripper: FloatArray, *, onwards: FloatArray | None = None) -> None:
         """Plan around obstacles and go."""
         self.check()
-        self._motion.move_to(base_from_gripper)
+        self._motion.move_to(base_from_gripper, onwards=onwards)
 
     def move_straight(
         self, base_from_gripper: FloatArray, *, touching: Touching = Touching.NOTHING

@@ -57,17 +57,17 @@ def outlook(
     planner: Planner,
     profile: RobotProfile,
 ) -> Outlook:
-    """Plan for the surest of several things; where it cannot be grasped, for the next.
+    """Plan for the first of several things; where it cannot be grasped, for the next.
 
     Args:
         sight: what was seen.
-        things: those of it to choose from.
+        things: those of it to choose from, in order.
         task: what is to be done.
         planner: makes goals.
         profile: the robot.
     """
     rejected, refusal = list[str](), ""
-    for thing in sorted(things, key=lambda one: -one.points[task.label].confidence):
+    for thing in things:
         plan = planner.plan(sight, thing, task)
         rejected += [one.reason for one in plan.rejected]
         unfit = [(goal, why_unfit(goal, task, profile)) for goal in plan.goals]

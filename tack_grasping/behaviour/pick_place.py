@@ -6,32 +6,27 @@ Which stage follows which is in `tree`.
 
 from __future__ import annotations
 
-import dataclasses
+import functools
 import threading
 from collections import deque
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tack_grasping.behaviour.account import Account
-from tack_grasping.behaviour.arm import Arm
+from tack_grasping.behaviour.arm import NO_WAY, Arm
 from tack_grasping.behaviour.bins import bin_around
+from tack_grasping.behaviour.finding import Finder
 from tack_grasping.behaviour.guard import Guarded
-from tack_grasping.behaviour.outlook import outlook, to_take
 from tack_grasping.behaviour.presence import UNKNOWN, Presence, presence, shifts
-from tack_grasping.behaviour.search import Search
-from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
-from tack_grasping.behaviour.sight import Eyes, FreshEyes, Sight, SightError, Surroundings, Thing
-from tack_grasping.behaviour.sightings import Sightings
+from tack_grasping.behaviour.robot import Robot
+from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
+from tack_grasping.behaviour.sight import FreshEyes, SightError
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.extent import Extent, extent_around
 from tack_grasping.fingers import cloud_around
 from tack_grasping.goal import PickPlaceGoal
-from tack_grasping.motion import Motion, MotionError
-from tack_grasping.placing.scene import Container
-from tack_grasping.robot import RobotProfile
-from tack_grasping.scene.touching import Touching
+from tack_grasping.motion import MotionError
 from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
@@ -40,28 +35,6 @@ _LARGEST = 0.2  # m, radius of the largest thing that is carried
 _UNOPENED = 0.005  # m, by which the fingers may miss the opening that a grasp needs
 _LET_GO = 0.001  # m, by which they have to open to have let go
 _CODE = MoveItErrorCode
-
-
-@dataclasses.dataclass(frozen=True)
-class Robot:
-    """The robot that works.
-
-    Attributes:
-        profile: what is known of it.
-        motion: its arm and gripper.
-        eyes: its camera.
-        planner: makes goals of what the camera sees.
-        surroundings: tells MoveIt's planner what stands around; None where that is somebody else's
-            business.
-        bins: by name, in the base frame: what is in them is not taken unless a person points at it.
-    """
-
-    profile: RobotProfile
-    motion: Motion
-    eyes: Eyes
-    planner: Planner
-    surroundings: Surroundings | None = None
-    bins: Mapping[str, Container] = dataclasses.field(default_factory=dict)
 
 
 class PickPlace:
@@ -88,22 +61,18 @@ class PickPlace:
         self.stopped = threading.Event()
         self._motion, self._eyes = Guarded(robot.motion, self.stopped), FreshEyes(robot.eyes)
         self.arm = Arm(robot.profile, self._motion, robot.eyes)
-        self._search = Search(
-            robot.profile, self._motion, robot.eyes, self._reject, self.arm.go_home
+        self._finder = Finder(
+            task, robot, self._motion, self._eyes, config, account, self.arm.go_home
         )
         self.goals: deque[PickPlaceGoal] = deque()
         self.goal: PickPlaceGoal | None = None
         self.placed = False
-        self._sight: Sight | None = None
-        self._sightings = Sightings()
         self._extent: Extent | None = None
-        self._things: tuple[Thing, ...] = ()
         self._put_from_taken: FloatArray = np.eye(4)
         self._width = float("nan")
         self._floor = robot.profile.table_height
-        self._near = None if task.near is None else np.asarray(task.near, dtype=np.float64)
-        if self._near is not None:
-            self._search.about(self._near)
+        self.look = self._finder.look
+        self.compare, self.scene = self._finder.compare, self._finder.scene
 
     def go_on(self, task: PickPlaceTask, account: Account) -> None:
         """What is held is put somewhere after all, in a cycle of its own, which a person wants."""
@@ -113,7 +82,7 @@ class PickPlace:
     @property
     def point(self) -> FloatArray | None:
         """(3,) of the task's point in the base frame, where it was when it was grasped, m."""
-        return self._near
+        return self._finder.near
 
     def stop(self) -> None:
         """No motion from now on. From any thread."""
@@ -124,86 +93,30 @@ class PickPlace:
         """Refuse to go on after `stop`."""
         self._motion.check()
 
-    # Seeing
-
     def view(self) -> None:
         """Go where else the thing can be seen from: home first, then around where it may be."""
-        self._search.go(self._sight)
-
-    def look(self) -> None:
-        """Find the thing."""
-        sight = to_take(self._eyes.look(), self._task, self._robot.profile, self._robot.bins)
-        sight = self._sight = self._sightings.add(sight)
-        self._account.seen(sight)
-        self._things = sight.found(self._task.label, self._near)
-
-    def compare(self) -> None:
-        """Take what surely is meant; what looks only a little like it once all else was seen."""
-        label, sure = self._task.label, self._config.sure
-        things = sorted(self._things, key=lambda thing: -thing.points[label].confidence)
-        best = things[0].points[label]
-        if self._near is not None:  # it is the one that a person means
-            self._search.about(best.position)
-            return
-        if best.confidence >= sure:
-            self._search.about(best.position)
-            self._things = tuple(o for o in things if o.points[label].confidence >= sure)
-            return
-        surest = self._sightings.surest(label)
-        assert surest is not None  # it was just seen
-        self._search.about(surest.position, sure=False)
-        if not self._search.exhaustive:
-            raise SightError(
-                _CODE.INVALID_OBJECT_NAME,
-                f"'{label}' is seen with confidence {best.confidence:.2f}; where it is below"
-                f" {sure:g}, the table is looked over for a better one first",
-            )
-        there = [np.linalg.norm(one.points[label].position - surest.position) for one in things]
-        self._things = (things[int(np.argmin(there))],)
-
-    def scene(self) -> None:
-        """Let the planner know what stands around it."""
-        self._show(self._things[0])
-
-    def _show(self, target: Thing) -> None:
-        """Let the planner know what stands around a thing, which is no obstacle itself."""
-        surroundings = self._robot.surroundings
-        if surroundings is None:
-            return
-        assert self._sight is not None
-        label = self._task.label
-        points = [point.position for point in target.points.values()]
-        points.sort(key=lambda at: np.linalg.norm(at - target.points[label].position))
-        surroundings.update(self._sight, np.array(points))
+        self.arm.freed(self._finder.view)
 
     def plan(self) -> None:
         """Find grasps, of the surest thing that has any."""
-        assert self._sight is not None
-        label, task = self._task.label, self._task
-        if 3 * self._account.attempt > 2 * self._config.tries:
-            task = dataclasses.replace(task, doubtful=self._config.doubtful)
         self.goals.clear()
-        found = outlook(self._sight, self._things, task, self._robot.planner, self._robot.profile)
-        self._account.rejected += found.rejected
-        if found.thing is None:
-            raise StageError(_CODE.NO_IK_SOLUTION, found.refusal)
-        best = found.thing
-        if best is not self._things[0]:
-            self._show(best)
+        finder = self._finder
+        found = finder.plan(doubtful=3 * self._account.tried > 2 * self._config.tries)
         self.goals.extend(found.goals[: self._config.candidates])
-        self._near = best.points[label].position
-        self._search.about(self._near)
-        keypoint = best.keypoints.get(label)
-        self._extent = None
+        self._extent, view = None, finder.sight
+        assert found.thing is not None
+        assert finder.near is not None
+        assert view is not None
+        keypoint = found.thing.keypoints.get(self._task.label)
         if keypoint is not None and keypoint.xyz is not None:
-            view = self._sight
             cloud = cloud_around(view.frame, keypoint.xyz, view.base_from_camera, _LARGEST)
-            self._extent = extent_around(cloud, self._near, self._floor)
+            self._extent = extent_around(cloud, finder.near, self._floor)
 
     def check(self) -> None:
         """The thing is still where it was seen."""
         (there,) = self._there(np.eye(4))
         if there.share is not None and there.share < self._config.moved:
+            self._finder.lose()
             raise SightError(
                 _CODE.SENSOR_INFO_STALE,
                 f"it was moved meanwhile: {there.share:.0%} of what was seen is still there,"
@@ -231,15 +144,29 @@ class PickPlace:
             )
 
     def pregrasp(self) -> None:
-        """Go in front of the grasp."""
+        """Go in front of the grasp; where there is no room, less open, or farther away from it."""
         self.arm.leave()  # the candidate before may have ended on its way to the thing
-        self._motion.move_to(self._wanted.pregrasp)
+        first: MotionError | None = None
+        for goal in self._wanted.ways_in():
+            opened, self.goal = self._opening, goal
+            if self._opening != opened:
+                self.open()
+            try:
+                self.arm.freed(functools.partial(self._motion.move_to, goal.pregrasp))
+                return
+            except MotionError as error:
+                no_room = error.code is _CODE.GOAL_IN_COLLISION
+                if not no_room and (first is None or error.code not in NO_WAY):
+                    raise
+                first = first or error
+        assert first is not None
+        raise first
 
     def approach(self) -> None:
         """Go straight to the grasp."""
         self.arm.out, self.arm.left = self._wanted.pregrasp, None
-        self._sightings.touch()
-        self._motion.move_straight(self._wanted.grasp, touching=Touching.THINGS)
+        self._finder.touch()
+        self.arm.approach(self._wanted)
 
     def close(self) -> None:
         """Close the fingers on it."""
@@ -256,7 +183,8 @@ class PickPlace:
 
     def lift(self) -> None:
         """Lift it straight."""
-        self._motion.move_straight(self._wanted.lift, touching=Touching.THINGS)
+        self._finder.lose()
+        self.arm.get_out(self._wanted.lift)
         self.arm.out = None
 
     def hold(self) -> None:
@@ -276,8 +204,8 @@ class PickPlace:
         """It is no longer where it was."""
         if self._extent is None:
             return
-        assert self._near is not None
-        self._extent = self._extent.around(self._near)  # what surely was lifted
+        assert self.point is not None
+        self._extent = self._extent.around(self.point)  # what surely was lifted
         (there,) = self._there(np.eye(4))
         if there is UNKNOWN:
             return
@@ -336,15 +264,15 @@ class PickPlace:
                 _CODE.CONTROL_FAILED,
                 f"it lies where it was taken from ({taken.share:.0%} is there)",
             )
-        if self._near is None or put.share is None or put.share >= self._config.stands:
+        if self.point is None or put.share is None or put.share >= self._config.stands:
             return
-        at = geometry.apply(self._put_from_taken, self._near)
+        at = geometry.apply(self._put_from_taken, self.point)
         if bin_around(at, self._robot.bins):
             return
         around = self._there(*(m @ self._put_from_taken for m in shifts(self._config.astray)))
         if max(there.share or 0.0 for there in around) < self._config.stands:
-            self.placed, self._near = False, at
-            self._search.about(at)
+            self.placed = False
+            self._finder.meant_at(at)
             raise MotionError(
                 _CODE.CONTROL_FAILED,
                 f"it does not stand where it was put: {put.share:.0%} of what was seen is there",
@@ -377,9 +305,6 @@ class PickPlace:
     @property
     def _opening(self) -> float:
         return min(self._wanted.width, self._robot.profile.gripper.stroke)
-
-    def _reject(self, why: str) -> None:
-        self._account.rejected.append(why)
 
     def _there(self, *moves: FloatArray) -> list[Presence]:
         """What of the thing is measured where it was seen, or is after each of some moves.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from tack_grasping.behaviour.settings import PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
@@ -22,7 +23,8 @@ from tack_grasping.candidates import (
     plan_grasps,
 )
 from tack_grasping.candidates.beside import beside
-from tack_grasping.extent import extent_around
+from tack_grasping.candidates.proposals import REACHABILITY
+from tack_grasping.extent import Extent, down_to, extent_around
 from tack_grasping.fingers import Surroundings, cloud_around
 from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.placing.goals import with_placement
@@ -30,6 +32,7 @@ from tack_grasping.placing.scene import Container, Support
 from tack_grasping.placing.solve import Placement, solve_placement
 from tack_grasping.placing.spec import PlaceSpec
 from tack_grasping.points import NamedPoint
+from tack_grasping.reach import TOUCHING
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 
@@ -44,6 +47,8 @@ TABLE = "table"
 _TIP_CLEARANCE = 0.004  # of the finger tips above the table, m
 _LARGEST = 0.2  # m, radius of the largest thing
 _TURNS = (0.0, math.pi / 2, -math.pi / 2, math.pi)  # rad, of a thing that may be put down any way
+_TALL = 0.03  # m above a point: so much higher neighbours may be in the arm's way
+_LEAST, _ASIDE = 0.015, 4  # m, and places aside that the arm is asked about
 _BESIDE = 2  # places beside a point that the arm is asked about
 _TRIED = 8  # goals whose places are looked at
 
@@ -131,14 +136,18 @@ class PointPlanner:
             least = min(config.min_confidence, task.doubtful)
             config = dataclasses.replace(config, min_confidence=least)
         known = [thing.points[label].position for label in spec.labels if label in thing.points]
-        surroundings, cloud = None, None
+        surroundings, extent, cloud = None, None, None
         if known:
             middle = np.mean(known, axis=0)
             seen = geometry.apply(geometry.inverse(sight.base_from_camera), middle)
             wide = cloud_around(sight.frame, seen, sight.base_from_camera, _LARGEST)
             extent = extent_around(wide, middle, profile.table_height)
-            cloud = None if extent is None else extent.points
-            near = wide[np.linalg.norm(wide - middle, axis=1) <= _reach(known, middle)]
+            if extent is not None:
+                cloud = extent.points
+                columns = down_to(profile.table_height, extent.neighbours)
+                wide = np.concatenate([wide, columns])
+            reach = _reach(known, middle) + config.aside
+            near = wide[np.linalg.norm(wide - middle, axis=1) <= reach]
             floor = profile.table_height + _TIP_CLEARANCE
             surroundings = Surroundings(near, profile.gripper, floor)
 
@@ -154,6 +163,8 @@ class PointPlanner:
         plan = grasps(thing.points, config, True)
         if not plan.goals and cloud is not None and isinstance(spec, AtPoint):
             plan = _beside(plan, thing.points[spec.point], cloud, grasps, config)
+        if self._reachable is not None and extent is not None and isinstance(spec, AtPoint):
+            plan = _aside(plan, thing.points[spec.point], extent, grasps, config)
         if self._place is None or not plan.goals:
             return plan
         return self._placed(plan, sight, thing, cloud, np.mean(known, axis=0))
@@ -236,6 +247,50 @@ def _beside(
             told = tuple(dataclasses.replace(goal, why=goal.why + words) for goal in goals)
             return dataclasses.replace(plan, goals=told, refusal="")
     return plan
+
+
+def _aside(
+    plan: GraspPlan,
+    point: NamedPoint,
+    extent: Extent,
+    grasps: Callable[[Mapping[str, NamedPoint], GraspConfig, bool], GraspPlan],
+    config: SurfacePlannerConfig,
+) -> GraspPlan:
+    """The plan, begun by grasps farther aside, where the arm touches something with all of it.
+
+    So it is right beside something tall: they are looked for where there is the most room.
+    """
+    tall = extent.neighbours[extent.neighbours[:, 2] > point.position[2] + _TALL]
+    if not plan.goals or any(map(_is_free, plan.goals)) or not len(tall) or config.aside <= 0:
+        return plan
+    away = [
+        (float(np.linalg.norm(moved.position - point.position)), moved)
+        for moved in beside(point, extent.points, config.aside)
+    ]
+    tree = cKDTree(tall[:, :2])
+    here = tree.query(point.position[:2])[0]
+    room = [
+        (tree.query(moved.position[:2])[0] - here, far, moved)
+        for far, moved in away
+        if far > _LEAST
+    ]
+    room.sort(key=lambda place: -round(place[0], 9))
+    anywhere = dataclasses.replace(config, min_confidence=0.0)
+    for _, far, moved in sorted(room[:_ASIDE], key=lambda place: place[1]):
+        words = f"; {far * 1e3:.0f} mm beside the point, where the arm touches something"
+        free = [
+            dataclasses.replace(goal, why=goal.why + words)
+            for goal in grasps({point.label: moved}, anywhere, True).goals
+            if _is_free(goal)
+        ]
+        if free:
+            return dataclasses.replace(plan, goals=(*free, *plan.goals))
+    return plan
+
+
+def _is_free(goal: PickPlaceGoal) -> bool:
+    """Whether the arm gets to the grasp without touching anything, as far as that is known."""
+    return goal.terms.get(REACHABILITY, 1.0) > TOUCHING
 
 
 def _reach(known: list[FloatArray], middle: FloatArray) -> float:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -10,15 +11,26 @@ from numpy.typing import NDArray
 
 from tack_grasping.behaviour.decisions import Decision, decide
 from tack_grasping.behaviour.sight import Eyes, SightError, View
-from tack_grasping.behaviour.views import camera_place, search_views, views_of, wrist_camera
+from tack_grasping.behaviour.views import (
+    camera_place,
+    gripper_of,
+    in_reach,
+    search_views,
+    shows,
+    views_of,
+    wrist_camera,
+)
 from tack_grasping.motion import Motion, MotionError
 from tack_grasping.robot import RobotProfile
+from tack_grasping.scene import Obstacle
 from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
 
 _ELSEWHERE_M, _ELSEWHERE_RAD = 0.02, 0.05
 _NEARBY_M = 0.1  # from the camera's place: shows nothing new
+_APART = 0.08  # m, between things that are looked at by themselves
+_SIDES = 2  # from which a thing that only stands around is tried to be looked at
 _MOVED = 0.1  # m, by which a thing has to move for views of it to begin anew
 
 
@@ -70,8 +82,9 @@ def _reached(motion: Motion, poses: Sequence[FloatArray], rejected: Callable[[st
 class Search:
     """Goes to one view after another: home first, then around the thing, or over the workspace.
 
-    Where it is not sure that this is the thing, one view around it may make it so; if not, the
-    whole workspace is looked over before it is gone around further.
+    Where it is not sure that this is the thing, one view around it may make it so; if not, all that
+    stands around is looked at from near, and the whole workspace is looked over, before it is gone
+    around further.
 
     Args:
         profile: the robot.
@@ -100,10 +113,41 @@ class Search:
         self._target: FloatArray | None = None
         self._sure = False
         self._confirmed = False
+        self._back: FloatArray | None = None
+        self._views: list[View] = []
+        self._standing: list[FloatArray] = []
         self.exhaustive = wrist_camera(profile) is None
 
-    def about(self, target: FloatArray, *, sure: bool = True) -> None:
-        """Where to look: (3,) in the base frame, m, and whether the thing is surely there."""
+    def saw(self, view: View) -> None:
+        """An image was looked at."""
+        self._views.append(View(view.frame, view.base_from_camera))
+
+    def stand(self, things: Sequence[Obstacle]) -> None:
+        """These stand around; those that were not looked at from near are, unless it is sure."""
+        for thing in things:
+            low, high = thing.corners.min(axis=0), thing.corners.max(axis=0)
+            place = (low + high) / 2
+            known = any(np.linalg.norm((one - place)[:2]) < _APART for one in self._standing)
+            if not known and in_reach(self._profile, place):
+                self._standing.append(place)
+
+    def left(self) -> list[FloatArray]:
+        """(3,) places where something stands that was not looked at from near, m."""
+        if wrist_camera(self._profile) is None:
+            return []
+        return [one for one in self._standing if not any(shows(view, one) for view in self._views)]
+
+    def about(
+        self, target: FloatArray, *, sure: bool = True, seen_from: View | None = None
+    ) -> None:
+        """Where to look.
+
+        Args:
+            target: (3,) in the base frame, m.
+            sure: the thing is surely there.
+            seen_from: look from here once more first.
+        """
+        self._back = None if seen_from is None else gripper_of(self._profile, seen_from)
         if self._target is None or np.linalg.norm(target - self._target) > _MOVED:
             self._around = views_of(self._profile, target)
         self._target, self._sure = target, sure
@@ -122,10 +166,15 @@ class Search:
             self._been_home = True
             if last is None or self._sees_anew(last):
                 return
+        back, self._back = self._back, None
+        if back is not None and _reached(self._motion, (back,), self._rejected):
+            return
         if self._target is not None and not self._sure and not self._confirmed:
             self._confirmed = True
             if self._next_of(self._elsewhere(last)):
                 return
+        if not self._sure and self._next_of(self._rest()):
+            return
         if not self._sure and not self.exhaustive:
             if self._next_of(self._over):
                 return
@@ -148,6 +197,12 @@ class Search:
                 if np.linalg.norm(place - last.base_from_camera[:3, 3]) < _NEARBY_M:
                     continue
             yield poses
+
+    def _rest(self) -> Iterator[tuple[FloatArray, ...]]:
+        """Views of what stands around and was not looked at from near; each is tried once."""
+        for place in self.left():
+            self._standing = [one for one in self._standing if one is not place]
+            yield from itertools.islice(views_of(self._profile, place), _SIDES)
 
     def _next_of(self, views: Iterator[tuple[FloatArray, ...]]) -> bool:
         """Whether the arm has gone to another of them."""

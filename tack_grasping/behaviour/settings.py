@@ -59,6 +59,9 @@ class BehaviourConfig(Configuration):
     """How much patience the behaviour has."""
 
     tries: int = setting(10, "looks and grasps in all, before it gives up", low=1, high=50)
+    looks: int = setting(
+        20, "looks beyond these, that only compare what stands around", low=0, high=200
+    )
     candidates: int = setting(6, "grasps that are tried on what one look has shown", low=1, high=50)
     repeats: int = setting(1, "how often a stage is done again at once", low=0, high=20)
     returns: int = setting(
@@ -91,6 +94,11 @@ class BehaviourConfig(Configuration):
     sure: float = setting(
         0.35, "confidence of a point that is grasped at once; below it the point is looked at once"
         " more, then all of the table is looked over for a better one",
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    certain: float = setting(
+        0.8, "the same where other things stand around: below it each of them is looked at from"
+        " near first, and the likeliest is taken",
         low=0.0, high=1.0,
     )  # fmt: skip
     doubtful: float = setting(

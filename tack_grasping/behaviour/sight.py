@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.points import NamedPoint, named_point
+from tack_grasping.scene import Obstacle
 from tack_perception import geometry
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -130,7 +131,7 @@ class Sight(View):
         return dataclasses.replace(self, things=tuple(kept(thing) for thing in self.things))
 
     def found(self, label: str, near: FloatArray | None = None) -> tuple[Thing, ...]:
-        """The same, at least one.
+        """The same, at least one, the surest first.
 
         Args:
             label: of the point.
@@ -139,7 +140,9 @@ class Sight(View):
         Raises:
             SightError: there is none; says why.
         """
-        things = self.having(label)
+        things = tuple(
+            sorted(self.having(label), key=lambda thing: -thing.points[label].confidence)
+        )
         if not things:
             why = self.things[0].missing(label) if self.things else f"'{label}' is not seen"
             raise SightError(MoveItErrorCode.INVALID_OBJECT_NAME, why)
@@ -152,13 +155,16 @@ class Sight(View):
 class Surroundings(Protocol):
     """What a planner knows of what stands around."""
 
-    def update(self, view: View, target: FloatArray | None) -> None:
+    def update(self, view: View, target: FloatArray | None) -> tuple[Obstacle, ...]:
         """See what stands around a target, and let the planner know.
 
         Args:
             view: an image.
             target: (K, 3) points on the target in the base frame, m: it is no obstacle; None where
                 all is one.
+
+        Returns:
+            What stands around it, as far as it was seen by now.
 
         Raises:
             StageError: the image shows nothing of it, or the planner does not take it.

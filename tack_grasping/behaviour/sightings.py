@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_grasping.behaviour.sight import Sight, Thing
+from tack_grasping.behaviour.sight import Sight, Thing, View
 from tack_grasping.points import NamedPoint
 
 FloatArray = NDArray[np.float64]
@@ -35,12 +35,25 @@ class _Look:
         return max(here, key=lambda seen: seen.confidence, default=None)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sighting:
+    """A point as one look has shown it.
+
+    Attributes:
+        point: with the confidence that this look by itself gave.
+        view: the look.
+    """
+
+    point: NamedPoint
+    view: View
+
+
 class Sightings:
     """Remembers looks. Make a new one for each cycle."""
 
     def __init__(self) -> None:
         self._looks: list[_Look] = []
-        self._surest: dict[str, NamedPoint] = {}
+        self._likeliest: dict[str, Sighting] = {}
 
     def add(self, sight: Sight) -> Sight:
         """The sight with what earlier looks from elsewhere have shown at the same places.
@@ -62,19 +75,22 @@ class Sightings:
             )
             for thing in sight.things
         )
-        for point in (p for thing in things for p in thing.points.values()):
-            surest = self._surest.get(point.label)
-            if surest is None or point.confidence >= surest.confidence:
-                self._surest[point.label] = point
+        for point in (p for thing in sight.things for p in thing.points.values()):
+            known = self._likeliest.get(point.label)
+            if known is None or point.confidence > known.point.confidence:
+                self._likeliest[point.label] = Sighting(point, sight)
         return dataclasses.replace(sight, things=things)
 
     def touch(self) -> None:
         """Things may lie a little elsewhere from now on: places seen so far are not averaged."""
         self._looks = [dataclasses.replace(look, touched=True) for look in self._looks]
 
-    def surest(self, label: str) -> NamedPoint | None:
-        """Where a label was seen with the highest confidence so far; None for nowhere."""
-        return self._surest.get(label)
+    def likeliest(self, label: str) -> Sighting | None:
+        """Where a label was seen with the highest confidence by one look; None for nowhere.
+
+        Not by all of them: what was looked at most often would seem the likeliest.
+        """
+        return self._likeliest.get(label)
 
 
 def _surer(point: NamedPoint, looks: list[_Look]) -> NamedPoint:

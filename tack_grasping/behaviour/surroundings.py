@@ -15,6 +15,7 @@ from tack_grasping.error_codes import MoveItErrorCode, StageError
 from tack_grasping.placing.scene import Container
 from tack_grasping.robot import RobotProfile
 from tack_grasping.scene import (
+    Obstacle,
     RobotShape,
     SceneConfig,
     SceneError,
@@ -56,13 +57,16 @@ class DepthSurroundings:
         """Bins that stand there, by name, in the base frame."""
         self._known = tuple(solid(one) for one in bins.values())
 
-    def update(self, view: View, target: FloatArray | None) -> None:
+    def update(self, view: View, target: FloatArray | None) -> tuple[Obstacle, ...]:
         """See what stands around a target, and show it.
 
         Args:
             view: an image.
             target: (K, 3) points on the target in the base frame, m: it is no obstacle; None where
                 all is one.
+
+        Returns:
+            What stands around it, as far as it was seen by now.
 
         Raises:
             StageError: the image shows nothing of it, or the planner does not take it.
@@ -80,3 +84,4 @@ class DepthSurroundings:
             raise StageError(MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA, str(error)) from error
         self._show(model)
         self.model = model
+        return model.obstacles

@@ -15,7 +15,8 @@ from tack_grasping.behaviour.account import Account, Witness
 from tack_grasping.behaviour.cycle import CycleRecord, Work
 from tack_grasping.behaviour.decisions import Decision, decide
 from tack_grasping.behaviour.nodes import If, Inline, Stage, While, sequence
-from tack_grasping.behaviour.pick_place import PickPlace, Robot
+from tack_grasping.behaviour.pick_place import PickPlace
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.settings import BehaviourConfig, Clock, PickPlaceTask
 from tack_grasping.behaviour.verdict import Verdict
 from tack_grasping.error_codes import MoveItErrorCode, StageError
@@ -245,6 +246,8 @@ class BehaviourTree:
         if self._next is Decision.AGAIN:
             return
         self._repeated.pop(name, None)
+        # To want to see more is no failure; but nobody looks around for ever.
+        self._account.searching += name == COMPARE and self._account.searching < self.config.looks
         self._verdict.failed(name, error, ends=self._next is Decision.GIVE_UP)
 
     def _failed_to_come_back(self, error: StageError) -> None:
@@ -287,7 +290,7 @@ class BehaviourTree:
     def _another_try(self) -> bool:
         if self._next is Decision.GIVE_UP or self.stages.stopped.is_set() or not self._picks:
             return False
-        if self._account.attempt >= self.config.tries:
+        if self._account.tried >= self.config.tries:
             return False
         self._account.attempt += 1
         return True

@@ -21,6 +21,9 @@ _TALL = 0.20  # m above the table, that is searched: the top of a bottle has to 
 _FROM_ABOVE = 80.0  # degrees
 _PLACES = ((0.0, 75.0), (-50.0, 60.0), (50.0, 60.0), (0.0, 50.0), (-100.0, 60.0), (100.0, 60.0))
 """Azimuth from the robot's own side, and elevation above the table, degrees."""
+_CLOSE = 0.50  # m, of a camera that looks at a thing from near
+_EDGE = 0.12  # share of the image's height
+_BESIDE = 0.03  # m, that the middle of a thing may lie outside of the workspace
 _ROLLS = (0.0, 90.0, -90.0, 180.0)
 
 
@@ -92,6 +95,24 @@ def views_of(
         )
         turns = (geometry.from_axis_angle((0, 0, 1), math.radians(roll)) for roll in _ROLLS)
         yield tuple(upright @ turn @ camera_from_gripper for turn in turns)
+
+
+def shows(view: View, place: FloatArray) -> bool:
+    """Whether an image shows a place (3,) in the base frame, m, from near and not at its edge."""
+    seen = geometry.apply(geometry.inverse(view.base_from_camera), place)
+    if not 0 < seen[2] < _CLOSE:
+        return False
+    u, v = view.frame.intrinsics.project(seen)
+    wide, high = view.frame.intrinsics.width, view.frame.intrinsics.height
+    edge = _EDGE * min(wide, high)
+    return bool(edge <= u < wide - edge and edge <= v < high - edge)
+
+
+def in_reach(profile: RobotProfile, place: FloatArray) -> bool:
+    """Whether what stands at a place (3,), m, could be taken: from above, in the workspace."""
+    low, high = profile.workspace
+    flat = place[:2]
+    return bool((flat >= low[:2] - _BESIDE).all() and (flat <= high[:2] + _BESIDE).all())
 
 
 def search_views(profile: RobotProfile) -> Iterator[tuple[FloatArray, ...]]:

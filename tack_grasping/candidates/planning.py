@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -14,7 +15,7 @@ from tack_grasping.candidates.plan import GraspPlan, Rejected, counted
 from tack_grasping.candidates.proposals import Draft, Proposer, Reachable
 from tack_grasping.candidates.settings import GraspConfig
 from tack_grasping.candidates.spec import GraspSpec, InFrame, title
-from tack_grasping.candidates.stance import RefusedError, stance_of
+from tack_grasping.candidates.stance import RefusedError, Turn, stance_of
 from tack_grasping.candidates.uncertainty import largest_sigma
 from tack_grasping.fingers import Surroundings
 from tack_grasping.goal import PickPlaceGoal
@@ -24,6 +25,7 @@ from tack_perception import geometry
 FloatArray = NDArray[np.float64]
 
 _EQUAL = 9  # digits, beyond which two scores are the same: rounding must not order candidates
+_LEANING = 3  # turns that are tried leaning
 
 
 def plan_grasps(
@@ -73,15 +75,26 @@ def plan_grasps(
         return GraspPlan(refusal=f"{label}: {refused}")
     proposer = Proposer(stance, spec, up_axis, surroundings, reachable, config)
     confidence = min(point.confidence for point in used.values())
-    drafts, rejected = [], []
+    drafts: list[Draft] = []
+    rejected: list[Rejected] = []
+
+    def draft(turn: Turn, number: int) -> None:
+        made = proposer.draft(turn, {"confidence": confidence})
+        which = f"turn {number} of {len(stance.turns)}" if len(stance.turns) > 1 else ""
+        if made.problem:
+            words = f"{which}: {made.problem}" if which else made.problem
+            rejected.append(Rejected(words, made.grasp))
+        else:
+            words = f", {which}" if which else ""
+            drafts.append(dataclasses.replace(made, turn=turn, number=number, turn_words=words))
+
     for number, turn in enumerate(stance.turns, 1):
-        draft = proposer.draft(turn, {"confidence": confidence})
-        if draft.problem:
-            which = f"turn {number} of {len(stance.turns)}: " if len(stance.turns) > 1 else ""
-            rejected.append(Rejected(which + draft.problem, draft.grasp))
-            continue
-        words = f", turn {number} of {len(stance.turns)}" if len(stance.turns) > 1 else ""
-        drafts.append(dataclasses.replace(draft, turn_words=words))
+        draft(turn, number)
+    if stance.leans and config.lean > 0 and not any(one.is_free for one in drafts):
+        best = sorted(drafts, key=lambda one: -round(one.worth, _EQUAL))[:_LEANING]
+        for one, side in itertools.product(best, (1, -1)):
+            assert one.turn is not None
+            draft(one.turn.leaning(side * math.radians(config.lean)), one.number)
     if not drafts:
         reasons = counted(candidate.reason for candidate in rejected)
         return GraspPlan(
@@ -146,6 +159,7 @@ def _goals(
                 position_covariance=spread,
                 pose_covariance=draft.covariance,
                 width=draft.attempt.opening,
+                least_width=draft.attempt.least_opening,
                 score=math.prod(terms.values()),
                 terms=terms,
                 why=_why(draft, proposer, largest_sigma(spread)),

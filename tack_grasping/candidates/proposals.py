@@ -26,12 +26,15 @@ from tack_grasping.candidates.spec import GraspSpec
 from tack_grasping.candidates.stance import Stance, Turn
 from tack_grasping.candidates.uncertainty import Slack, largest_sigma, moved_along
 from tack_grasping.fingers import REACH, ROOM, SKIN, Surroundings
+from tack_grasping.reach import TOUCHING
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 
 FloatArray = NDArray[np.float64]
 Reachable = Callable[[FloatArray], float]
 
+REACHABILITY = "reachability"
+"""The term that the arm gives."""
 _INTO_THE_FLOOR = 0.001  # m, that rounding and a floor's own height are allowed
 _HALF_TURN = geometry.from_axis_angle((0, 0, 1), math.pi)
 
@@ -47,7 +50,19 @@ class Draft:
     terms: Mapping[str, float] = dataclasses.field(default_factory=dict)
     reason: str = ""
     problem: str = ""
+    turn: Turn | None = None
+    number: int = 0
     turn_words: str = ""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the arm gets there without touching anything, as far as that is known."""
+        return self.terms.get(REACHABILITY, 1.0) > TOUCHING
+
+    @property
+    def worth(self) -> float:
+        """Its score as if the arm got there."""
+        return math.prod(value for name, value in self.terms.items() if name != REACHABILITY)
 
 
 class Proposer:
@@ -218,7 +233,7 @@ class Proposer:
             return draft
         other = draft.grasp @ _HALF_TURN
         here, there = (_share(self._reachable(pose)) for pose in (draft.grasp, other))
-        terms = {**draft.terms, "reachability": max(here, there)}
+        terms = {**draft.terms, REACHABILITY: max(here, there)}
         if there > here:
             covariance = moved_along(draft.covariance, _HALF_TURN)
             return dataclasses.replace(draft, grasp=other, covariance=covariance, terms=terms)

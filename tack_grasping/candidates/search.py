@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tack_grasping.candidates.contacts import Contacts, contacts, width_needed
 from tack_grasping.candidates.local_cloud import LocalCloud
-from tack_grasping.fingers import SKIN, FingerFit, fit_seen
+from tack_grasping.fingers import ROOM, SKIN, FingerFit, fit_seen
 from tack_grasping.robot import Gripper
 from tack_perception import geometry
 
@@ -45,6 +45,13 @@ class Attempt:
     fit: FingerFit | None = None
     contacts: Contacts | None = None
     problem: str = ""
+
+    @property
+    def least_opening(self) -> float | None:
+        """Opening that leaves `ROOM` on both sides of what is between, m; None where unknown."""
+        if self.fit is None or not self.fit.holds:
+            return None
+        return min(self.opening, self.fit.width + 2 * ROOM)
 
 
 def insertions(deepest: float, room_below: float, steepness: float) -> list[float]:

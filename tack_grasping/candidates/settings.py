@@ -24,6 +24,10 @@ class GraspConfig(Configuration):
     max_tilt: float = setting(
         100.0, "largest angle between approach and straight down", unit="deg", low=0.0, high=180.0
     )
+    lean: float = setting(
+        25.0, "of the palm to the side, where the arm would touch something with all upright grasps"
+        " at a point; 0: never", unit="deg", low=0.0, high=60.0,
+    )  # fmt: skip
     friction: float = setting(
         40.0,
         "half the friction cone: the largest angle between a surface's normal and the closing"

@@ -50,15 +50,26 @@ class Turn:
         axis: "z", the approach, or "y", the closing direction.
         angle: rad.
         reason: why this one is proposed, "" for the evenly spaced ones.
+        lean: of the palm to the side, about the closing direction that comes of it, rad.
     """
 
     axis: str
     angle: float
     reason: str = ""
+    lean: float = 0.0
 
     def transform(self) -> FloatArray:
         """(4, 4) stance_from_turned."""
-        return geometry.from_axis_angle((0, self.axis == "y", self.axis == "z"), self.angle)
+        turned = geometry.from_axis_angle((0, self.axis == "y", self.axis == "z"), self.angle)
+        return turned @ geometry.from_axis_angle((0, 1, 0), self.lean)
+
+    def leaning(self, lean: float) -> Turn:
+        """The same with the palm to the side: rad."""
+        words = [self.reason] if self.reason else []
+        words.append(
+            f"leaning by {abs(math.degrees(lean)):.0f}°, upright the arm touches something"
+        )
+        return dataclasses.replace(self, lean=lean, reason=", ".join(words))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,6 +85,7 @@ class Stance:
         fit: how well the points fit a taught frame, 0 to 1; None without one.
         searches: whether the cloud decides where exactly and how deep the fingers close.
         deepens: whether the tips go below the stance.
+        leans: whether the palm may lean to the side.
     """
 
     frame_from_stance: FloatArray
@@ -84,6 +96,7 @@ class Stance:
     fit: float | None = None
     searches: bool = True
     deepens: bool = True
+    leans: bool = False
 
 
 def stance_of(
@@ -135,7 +148,7 @@ def _at_point(
     covariance = np.zeros((6, 6))
     covariance[:3, :3] = geometry.rotate_covariance(geometry.inverse(pose), point.covariance)
     covariance[3:5, 3:5] = np.eye(2) * tilt_sigma**2
-    return Stance(pose, covariance, turns, f"{spec.approach} approach")
+    return Stance(pose, covariance, turns, f"{spec.approach} approach", leans=True)
 
 
 def _along(

@@ -33,6 +33,14 @@ class SurfacePlannerConfig(GraspConfig):
         "come in against the surface normal, or straight down",
         choices=("normal", "down"),
     )
+    aside: float = setting(
+        0.06,
+        "how far beside the point a pick may grasp where the arm would touch something with all"
+        " grasps at the point; 0: only there",
+        unit="m",
+        low=0.0,
+        high=0.2,
+    )
     beside: float = setting(
         0.02,
         "how far beside the point a pick may grasp where no grasp closes at the point itself; 0:"

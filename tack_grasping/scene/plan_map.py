@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_grasping.extent import label_cells
 from tack_grasping.robot import RobotProfile
 from tack_grasping.scene.settings import SceneConfig
 from tack_grasping.scene.table import Table
@@ -93,7 +93,7 @@ def things(
     join = max(config.join, _SPARSE * spacing)
     reach = max(0, round((join / config.cell - 1) / 2))
     while True:
-        count, labels = label_cells(occupied, reach)
+        count, labels = _label_cells(occupied, reach)
         flat = labels.ravel()
         areas = np.bincount(flat, minlength=count + 1)[1:] * config.cell**2
         large = np.flatnonzero(areas >= config.least_area) + 1
@@ -104,3 +104,21 @@ def things(
     ends = np.cumsum(np.bincount(flat, minlength=count + 1))
     found = [order[ends[number - 1] : ends[number]] for number in large]
     return sorted(found, key=lambda cells: -len(cells)), count - len(large)
+
+
+def _label_cells(occupied: NDArray[np.bool_], reach: int = 0) -> tuple[int, NDArray[np.int32]]:
+    """Which cells of a map from above belong together.
+
+    Args:
+        occupied: (nx, ny).
+        reach: so many cells are added around each first: gaps of twice as many are bridged.
+
+    Returns:
+        How many things there are, and (nx, ny) their numbers from 1 on; 0 where nothing is.
+    """
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    image = cv2.dilate(occupied.astype(np.uint8), kernel)
+    count, found = cv2.connectedComponents(image, connectivity=8)
+    labels = np.asarray(found, dtype=np.int32)
+    labels[~occupied] = 0
+    return int(count) - 1, labels

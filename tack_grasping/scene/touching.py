@@ -13,14 +13,16 @@ from tack_grasping.scene.naming import UNNAMED
 
 
 class Touching(enum.Enum):
-    """What may be touched where there is no free way. Never: the robot itself, and keep-out boxes.
+    """What the fingers may touch where there is no free way. Never: keep-out boxes, and the robot.
 
-    Whatever else somebody has put into the planning scene may not be touched either.
+    Nor whatever else somebody has put into the planning scene. Things are padded, so that fingers
+    between two "touch" them, and whether they fit was looked at before; of no other link that was.
     """
 
     NOTHING = "nothing"
     THINGS = "the table, and what depth shows on it: one of them is to be grasped"
     BINS = "these, and the walls of bins: something is put down among them"
+    OUT = "all of these, and by any link: out of where the arm already touches them"
 
 
 def wall_name(container: str, number: int) -> str:
@@ -40,6 +42,7 @@ def touchable(profile: RobotProfile, names: Iterable[str], touching: Touching) -
         Touching.NOTHING: r"(?!)",
         Touching.THINGS: rf"{TABLE}|{UNNAMED}(_\d+)?",
         Touching.BINS: rf"{TABLE}|{UNNAMED}(_\d+)?|.*_wall_\d+",
+        Touching.OUT: rf"{TABLE}|{UNNAMED}(_\d+)?|.*_wall_\d+",
     }[touching]
     kept = {box.name for box in profile.keep_out}
     return {name for name in names if name not in kept and re.fullmatch(pattern, name)}

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,39 +13,28 @@ from moveit_msgs.action import ExecuteTrajectory, MoveGroup
 from moveit_msgs.msg import (
     AttachedCollisionObject,
     CollisionObject,
-    MoveItErrorCodes,
     PlanningScene,
-    PlanningSceneComponents,
-)
-from moveit_msgs.srv import (
-    ApplyPlanningScene,
-    GetCartesianPath,
-    GetPlanningScene,
-    GetPositionIK,
 )
 from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, MotionConfig, MotionError
-from tack_grasping.reach import TOUCHING, posture_score
+from tack_grasping.reach import LOST, TOUCHING, posture_score
 from tack_grasping.robot import RobotProfile
-from tack_grasping.scene.touching import Touching, touchable
+from tack_grasping.scene.touching import Touching
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
 from tack_ros.actions import servers_of
 from tack_ros.calls import CallError, Calls, CallTimeoutError, Goal, GoalRefusedError
 from tack_ros.moveit import requests
 from tack_ros.moveit.loss import Loss
+from tack_ros.moveit.queries import Queries, check
 
 FloatArray = NDArray[np.float64]
 
 _MOVE_GROUP, _EXECUTE = "move_action", "execute_trajectory"
 HELD = "held"
 """Name of what hangs in the gripper."""
-_CARTESIAN = "compute_cartesian_path"
-_APPLY_SCENE, _GET_SCENE = "apply_planning_scene", "get_planning_scene"
-_IK = "compute_ik"
-_MOST_SWING = 2.5  # rad; of a joint on a straight way, which is short: more is another branch
 
 
 class MoveItMotion:
@@ -79,16 +66,23 @@ class MoveItMotion:
         self._stopped = threading.Event()
         server = self._prefix + _MOVE_GROUP
         self.loss = Loss(self._check_stopped, lambda: servers_of(calls.node, server))
+        self._queries = Queries(profile, self.config, self._prefix, self._call)
 
-    def move_to(self, base_from_gripper: FloatArray) -> None:
+    def move_to(self, base_from_gripper: FloatArray, *, onwards: FloatArray | None = None) -> None:
         """Plan around obstacles and go.
 
         Args:
             base_from_gripper: (4, 4), m.
+            onwards: (4, 4), m: it comes in a posture from which it can go straight on to here.
 
         Raises:
-            MotionError: with move_group's code.
+            MotionError: with move_group's code, or there is no such posture.
         """
+        if onwards is not None:
+            self.loss.make_good()
+            ends = self._tip(base_from_gripper), self._tip(onwards)
+            self.move_joints(self._queries.posture(*ends))
+            return
         goal = requests.pose_goal(self._profile, self._tip(base_from_gripper), self.config)
         self._plan_and_go(goal)
 
@@ -125,69 +119,22 @@ class MoveItMotion:
             MotionError: the line is possible only in part, or with move_group's code.
         """
         self._check_stopped()
+        self.loss.make_good()
+        tip = self._tip(base_from_gripper)
         try:
-            trajectory = self._straight(base_from_gripper)
+            trajectory = self._queries.straight(tip)
         except MotionError as error:
-            refused = (MoveItErrorCode.PREEMPTED, MoveItErrorCode.COMMUNICATION_FAILURE)
-            if touching is Touching.NOTHING or error.code in refused:
+            if touching is Touching.NOTHING or error.code in LOST:
                 raise
-            with self._may_touch(touching):
-                trajectory = self._straight(base_from_gripper)
+            with self._queries.may_touch(touching):
+                trajectory = self._queries.straight(tip)
         points = trajectory.joint_trajectory.points
         if not points:
             return  # there already
         allowed_s = self.config.patience + requests.seconds(points[-1].time_from_start)
         goal = ExecuteTrajectory.Goal(trajectory=trajectory)
         _, result = self._run(ExecuteTrajectory, self._prefix + _EXECUTE, goal, allowed_s)
-        _check(result.error_code, "straight way")
-
-    @contextlib.contextmanager
-    def _may_touch(self, touching: Touching) -> Iterator[None]:
-        """While the block lasts everything may touch some of what stands around, for move_group."""
-        wanted = PlanningSceneComponents(
-            components=PlanningSceneComponents.ALLOWED_COLLISION_MATRIX
-            | PlanningSceneComponents.WORLD_OBJECT_NAMES
-        )
-        known = self._call(
-            GetPlanningScene, self._prefix + _GET_SCENE,
-            GetPlanningScene.Request(components=wanted), self.config.server_patience,
-        ).scene  # fmt: skip
-        before = known.allowed_collision_matrix
-        names = [item.id for item in known.world.collision_objects]
-        free = touchable(self._profile, names, touching)
-        self.change_scene(requests.allowing(requests.opened(before, free)))
-        try:
-            yield
-        finally:
-            self.change_scene(requests.allowing(before))
-
-    def _straight(self, base_from_gripper: FloatArray) -> Any:
-        """The whole straight way, a moveit_msgs/RobotTrajectory. Raises MotionError."""
-        request = requests.straight_request(
-            self._profile,
-            [self._tip(base_from_gripper)],
-            self.config,
-        )
-        name = self._prefix + _CARTESIAN
-        self.loss.make_good()
-        answer = self._call(
-            GetCartesianPath, name, request, self.config.planning_time + self.config.server_patience
-        )
-        _check(answer.error_code, "straight way")
-        if answer.fraction < self.config.straight_fraction:
-            raise MotionError(
-                MoveItErrorCode.PLANNING_FAILED,
-                f"only {answer.fraction:.0%} of the straight way is possible,"
-                f" {self.config.straight_fraction:.0%} is needed",
-            )
-        swing = requests.swing(answer.solution.joint_trajectory)
-        if swing > _MOST_SWING:
-            raise MotionError(
-                MoveItErrorCode.PLANNING_FAILED,
-                f"on the straight way a joint would turn by {swing:.1f} rad: the arm would swing"
-                " to another configuration",
-            )
-        return answer.solution
+        check(result.error_code, "straight way")
 
     def move_gripper(self, opening: float, force: float) -> GripperState:
         """Open or close.
@@ -274,16 +221,19 @@ class MoveItMotion:
         Raises:
             MotionError: move_group does not answer.
         """
-        name, patience = self._prefix + _IK, self.config.server_patience
-        for avoid, share in ((True, 1.0), (False, TOUCHING)):
-            request = requests.ik_request(
-                self._profile, self._tip(base_from_gripper), avoid_collisions=avoid
-            )
-            answer = self._call(GetPositionIK, name, request, patience)
-            if MoveItErrorCode.of(answer.error_code.val) is MoveItErrorCode.SUCCESS:
-                state = answer.solution.joint_state
-                known = dict(zip(state.name, state.position, strict=True))
-                positions = [known[joint] for joint in self._profile.joints]
+        tip = self._tip(base_from_gripper)
+        for ask, share in (
+            (self._queries.free, 1.0),
+            (self._queries.free_among_things, 1.0),
+            (self._queries.anyhow, TOUCHING),
+        ):
+            try:
+                found = ask(tip)
+            except MotionError as error:
+                if error.code in LOST:
+                    raise
+            else:
+                positions = [found[joint] for joint in self._profile.joints]
                 return share * posture_score(self._profile, positions)
         return 0.0
 
@@ -316,14 +266,7 @@ class MoveItMotion:
         Raises:
             MotionError: move_group does not take it.
         """
-        request = ApplyPlanningScene.Request(scene=scene)
-        answer = self._call(
-            ApplyPlanningScene, self._prefix + _APPLY_SCENE, request, self.config.server_patience
-        )
-        if not answer.success:
-            raise MotionError(
-                MoveItErrorCode.FAILURE, "move_group refused the change of its planning scene"
-            )
+        self._queries.change_scene(scene)
 
     def _attach(self, name: str, operation: bytes) -> None:
         attached = AttachedCollisionObject(
@@ -341,7 +284,7 @@ class MoveItMotion:
         allowed_s = self.config.patience + self.config.planning_time * self.config.attempts
         self.loss.make_good()
         _, result = self._run(MoveGroup, self._prefix + _MOVE_GROUP, goal, allowed_s)
-        _check(result.error_code, "motion")
+        check(result.error_code, "motion")
 
     def _call(self, kind: Any, name: str, request: Any, timeout_s: float) -> Any:
         try:
@@ -389,11 +332,3 @@ class MoveItMotion:
     def _check_stopped(self) -> None:
         if self._stopped.is_set():
             raise MotionError(MoveItErrorCode.PREEMPTED, "stopped; `resume` allows motions again")
-
-
-def _check(code: MoveItErrorCodes, what: str) -> None:
-    """Raise MotionError unless the code is that of success."""
-    known = MoveItErrorCode.of(code.val)
-    if known is not MoveItErrorCode.SUCCESS:
-        detail = getattr(code, "message", "")
-        raise MotionError(known, f"{what}: {detail or known.sentence}")

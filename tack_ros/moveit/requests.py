@@ -20,14 +20,18 @@ from moveit_msgs.msg import (
     MotionPlanRequest,
     OrientationConstraint,
     PlanningScene,
+    PlanningSceneComponents,
     PositionConstraint,
+    RobotState,
 )
 from moveit_msgs.srv import GetCartesianPath, GetPositionIK
 from numpy.typing import NDArray
+from sensor_msgs.msg import JointState
 from shape_msgs.msg import SolidPrimitive
 from trajectory_msgs.msg import JointTrajectory
 
 from tack_grasping.motion import MotionConfig
+from tack_grasping.reach import Joints
 from tack_grasping.robot import Gripper, RobotProfile
 from tack_ros.conversions.stamps import to_header
 from tack_ros.conversions.transforms import to_pose, to_pose_stamped, to_quaternion
@@ -36,6 +40,12 @@ FloatArray = NDArray[np.float64]
 
 OCTOMAP = "<octomap>"
 """Name by which MoveIt calls what a depth camera's octomap shows."""
+WHO_MAY_TOUCH = PlanningSceneComponents(
+    components=PlanningSceneComponents.ALLOWED_COLLISION_MATRIX
+    | PlanningSceneComponents.WORLD_OBJECT_NAMES
+    | PlanningSceneComponents.ROBOT_STATE_ATTACHED_OBJECTS
+)
+"""What has to be known of move_group's scene to change what may touch what in it."""
 _IK_NS = 100_000_000  # allowed for one inverse; MoveIt 2 reads whole seconds: 0 is its own default
 _WORKSPACE = 5.0  # m, to each side; half of what MoveIt takes (and warns of) where it is not said
 # Without thresholds an inverse that flips to another branch makes the arm swing on a "straight" way
@@ -114,8 +124,9 @@ def straight_request(
     profile: RobotProfile,
     base_from_tips: Sequence[FloatArray],
     config: MotionConfig,
+    start: Joints | None = None,
 ) -> GetCartesianPath.Request:
-    """A straight way of the tip frame through poses, from where the robot is."""
+    """A straight way of the tip frame through poses, from where the robot is, or from `start`."""
     request = GetCartesianPath.Request(
         header=to_header(0, profile.base_frame),
         group_name=profile.group,
@@ -128,8 +139,22 @@ def straight_request(
         max_velocity_scaling_factor=config.straight_speed,
         max_acceleration_scaling_factor=config.straight_speed,
     )
-    request.start_state.is_diff = True
+    request.start_state = state(start)
     return request
+
+
+def state(joints: Joints | None) -> RobotState:
+    """Where the robot is, but for some joints."""
+    message = RobotState(is_diff=True)
+    if joints:
+        message.joint_state = JointState(name=list(joints), position=list(joints.values()))
+    return message
+
+
+def joints_of(message: RobotState) -> dict[str, float]:
+    """The joint positions of a robot state."""
+    joints = message.joint_state
+    return dict(zip(joints.name, joints.position, strict=True))
 
 
 def swing(trajectory: JointTrajectory) -> float:
@@ -175,14 +200,21 @@ def box(
 
 
 def ik_request(
-    profile: RobotProfile, base_from_tip: FloatArray, *, avoid_collisions: bool
+    profile: RobotProfile,
+    base_from_tip: FloatArray,
+    *,
+    avoid_collisions: bool,
+    start: Joints | None = None,
 ) -> GetPositionIK.Request:
-    """Joint positions that bring the tip to a pose; free of collisions, or wherever they are."""
+    """Joint positions that bring the tip to a pose; free of collisions, or wherever they are.
+
+    They are looked for from `start` on, or from where the robot is.
+    """
     request = GetPositionIK.Request()
     wanted = request.ik_request
     wanted.group_name, wanted.ik_link_name = profile.group, profile.tip_frame
     wanted.pose_stamped = to_pose_stamped(base_from_tip, to_header(0, profile.base_frame))
-    wanted.robot_state.is_diff = True
+    wanted.robot_state = state(start)
     wanted.avoid_collisions = avoid_collisions
     wanted.timeout = Duration(nanosec=_IK_NS)
     return request
@@ -217,29 +249,39 @@ def allowing(matrix: AllowedCollisionMatrix) -> PlanningScene:
     return scene
 
 
-def opened(matrix: AllowedCollisionMatrix, names: Iterable[str]) -> AllowedCollisionMatrix:
-    """The matrix with which everything may touch some objects, and what an octomap shows.
+def opened(
+    matrix: AllowedCollisionMatrix, links: Iterable[str], names: Iterable[str]
+) -> AllowedCollisionMatrix:
+    """The matrix with which some links may touch some objects, and what an octomap shows.
 
     An entry counts more than a default (MoveIt's `AllowedCollisionMatrix::getAllowedCollision`), so
-    that both are set.
+    that new rows say for all others what the defaults said.
     """
-    free = {*names, OCTOMAP}
-    known = list(matrix.entry_names)
-    rows = [
-        AllowedCollisionEntry(
-            enabled=[
-                bool(value) or first in free or second in free
-                for second, value in zip(known, row.enabled, strict=True)
-            ]
-        )
-        for first, row in zip(known, matrix.entry_values, strict=True)
-    ]
+    mine, free = set(links), {*names, OCTOMAP}
+    old = list(matrix.entry_names)
+    known = [*old, *sorted((mine | free) - set(old))]
     defaults = dict(zip(matrix.default_entry_names, matrix.default_entry_values, strict=True))
-    defaults |= dict.fromkeys(sorted(free), True)
+    before = {
+        (first, second): bool(value)
+        for first, row in zip(old, matrix.entry_values, strict=True)
+        for second, value in zip(old, row.enabled, strict=True)
+    }
+
+    def allowed(first: str, second: str) -> bool:
+        if (first in mine and second in free) or (second in mine and first in free):
+            return True
+        given = [defaults[name] for name in (first, second) if name in defaults]
+        return before.get((first, second), bool(given) and all(given))
+
     return AllowedCollisionMatrix(
-        entry_names=known, entry_values=rows, default_entry_names=list(defaults),
+        entry_names=known,
+        entry_values=[
+            AllowedCollisionEntry(enabled=[allowed(first, second) for second in known])
+            for first in known
+        ],
+        default_entry_names=list(defaults),
         default_entry_values=list(defaults.values()),
-    )  # fmt: skip
+    )
 
 
 def seconds(duration: Duration) -> float:

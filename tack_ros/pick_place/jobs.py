@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord, StageRecord
-from tack_grasping.behaviour.pick_place import PickPlace, Robot
+from tack_grasping.behaviour.pick_place import PickPlace
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.settings import BehaviourConfig, Clock, PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, View
 from tack_grasping.behaviour.tree import BehaviourTree

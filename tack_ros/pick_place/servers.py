@@ -21,13 +21,14 @@ from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.bins import bin_walls
 from tack_grasping.behaviour.cycle import CycleRecord
 from tack_grasping.behaviour.outlook import outlook, to_take
-from tack_grasping.behaviour.pick_place import PickPlace, Robot
+from tack_grasping.behaviour.pick_place import PickPlace
 from tack_grasping.behaviour.planning import (
     UP,
     Placer,
     placer,
     placer_at,
 )
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.settings import Planner
 from tack_grasping.behaviour.teaching import teach
 from tack_grasping.candidates.plan import counted

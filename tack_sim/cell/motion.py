@@ -8,17 +8,17 @@ for a clock: hundreds of picks an hour can be tried, and the same seed gives the
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import threading
 import time
 from collections.abc import Iterable
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tack_grasping.error_codes import MoveItErrorCode
 from tack_grasping.motion import GripperState, MotionConfig, MotionError
-from tack_grasping.reach import TOUCHING, posture_score
+from tack_grasping.reach import TOUCHING, Joints, posture_onwards, posture_score
 from tack_grasping.scene import Obstacle, SceneModel, diff
 from tack_grasping.scene.touching import Touching, touchable
 from tack_perception import geometry
@@ -92,8 +92,11 @@ class CellMotion:
         self._world.step(seconds)
         self._passed_s += time.perf_counter() - began
 
-    def move_to(self, base_from_gripper: FloatArray) -> None:
+    def move_to(self, base_from_gripper: FloatArray, *, onwards: FloatArray | None = None) -> None:
         """Plan around obstacles and go. Raises MotionError, InvalidInputError for no pose."""
+        if onwards is not None:
+            self.move_joints(self._posture(base_from_gripper, onwards))
+            return
         tip, config = self._tip(base_from_gripper), self.config
         ball = Primitive("sphere", (config.position_tolerance,))
         center = geometry.make_transform(np.eye(3), tip[:3, 3])
@@ -139,17 +142,49 @@ class CellMotion:
         except MotionError as error:
             if touching is Touching.NOTHING or error.code is MoveItErrorCode.PREEMPTED:
                 raise
-            free = touchable(self._profile, scene.world, touching)
-            world = {name: thing for name, thing in scene.world.items() if name not in free}
-            left = dataclasses.replace(scene, world=MappingProxyType(world))
-            trajectory = self._straight(base_from_gripper, left)
+            trajectory = self._straight(base_from_gripper, self._touched(scene, touching))
         self._execute(trajectory, "straight way")
 
-    def _straight(self, base_from_gripper: FloatArray, scene: PlanningScene) -> Trajectory:
+    def _touched(self, scene: PlanningScene, touching: Touching) -> PlanningScene:
+        """The scene in which the fingers may touch some things."""
+        free = touchable(self._profile, scene.world, touching)
+        every = touching is Touching.OUT
+        links = scene.robot.link_names if every else self._profile.gripper.finger_links
+        mine = (*links, *scene.attached)
+        allowed = scene.allowed.with_pairs(itertools.product(mine, free), True)
+        return dataclasses.replace(scene, allowed=allowed)
+
+    def _posture(self, base_from_gripper: FloatArray, onwards: FloatArray) -> FloatArray:
+        scene, far = self._touched(self._now(), Touching.THINGS), self._tip(onwards)
+
+        def there(start: Joints) -> Joints:
+            found = self._planner.inverse_kinematics(
+                IKRequest(
+                    self._profile.group, far, avoid_collisions=True, timeout=_IK_S,
+                    seed_state=start,
+                ),
+                scene,
+            )  # fmt: skip
+            if not found.positions:
+                raise MotionError(found.code, found.message)
+            return found.positions
+
+        def back(start: Joints) -> Joints:
+            way = self._straight(base_from_gripper, scene, start)
+            return dict(zip(way.joints, way.positions[-1].tolist(), strict=True))
+
+        return posture_onwards(self._profile, there, back)
+
+    def _straight(
+        self,
+        base_from_gripper: FloatArray,
+        scene: PlanningScene,
+        start: Joints | None = None,
+    ) -> Trajectory:
         config = self.config
         answer = self._planner.cartesian_path(
             CartesianRequest(
-                self._profile.group, (self._tip(base_from_gripper),),
+                self._profile.group, (self._tip(base_from_gripper),), start=start or {},
                 max_step=config.straight_step, avoid_collisions=True,
                 velocity_scaling=config.straight_speed, acceleration_scaling=config.straight_speed,
             ),
@@ -196,13 +231,14 @@ class CellMotion:
 
     def reach(self, base_from_gripper: FloatArray) -> float:
         """How well the arm gets to a pose (4, 4), m: 0 (not at all), badly touching, to 1."""
+        free = self._touched(self._now(), Touching.THINGS)
         for avoid, share in ((True, 1.0), (False, TOUCHING)):
             # Ended by the number of its tries, and not by how fast this machine is.
             request = IKRequest(
                 self._profile.group, self._tip(base_from_gripper), avoid_collisions=avoid,
                 timeout=_IK_S,
             )  # fmt: skip
-            found = self._planner.inverse_kinematics(request, self._now()).positions
+            found = self._planner.inverse_kinematics(request, free).positions
             if found:
                 positions = [found[name] for name in self._profile.joints]
                 return share * posture_score(self._profile, positions)

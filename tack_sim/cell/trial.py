@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.bins import bin_walls
 from tack_grasping.behaviour.cycle import CycleRecord, Work
-from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import PointPlanner, placer
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.search import look_around
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.surroundings import DepthSurroundings

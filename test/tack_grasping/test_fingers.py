@@ -17,7 +17,7 @@ from tack_perception.keypoint import Keypoint
 
 GRIPPER = Gripper(
     "test_hand", ("finger",), 0.08, 0.0, 0.04, 0.05, 0.02, 0.01, 40.0, 0.1, np.eye(4), "grip",
-    "gripper_command", ("hand",),
+    "gripper_command", ("hand",), ("hand",),
 )  # fmt: skip
 DOWN = np.diag([1.0, -1.0, -1.0])
 # A camera 0.6 m above the base, looking straight down.

@@ -120,21 +120,42 @@ def test_boxes_stop_it_until_they_are_removed(cell, motion):
         motion.remove("wall")
 
 
-def test_what_stands_around_may_be_touched_where_that_is_wanted(cell, motion):
-    """A box that is only in the planning scene, around where the gripper goes."""
+def test_what_stands_around_may_be_touched_by_the_fingers_where_that_is_wanted(cell, motion):
+    """A box that is only in the planning scene, around where the fingers go."""
     there = gripper_pose(cell)
     there[2, 3] -= 0.08
-    motion.add_box("thing", there, np.array([0.1, 0.1, 0.1]))
+    motion.add_box("thing", there, np.array([0.1, 0.1, 0.15]))
+    with pytest.raises(MotionError, match=r"only \d+% of the straight way"):
+        motion.move_straight(there, touching=Touching.THINGS)  # it would meet the palm
+    motion.add_box("thing", there, np.array([0.1, 0.1, 0.08]))
     with pytest.raises(MotionError, match=r"only \d+% of the straight way"):
         motion.move_straight(there)
     motion.move_straight(there, touching=Touching.THINGS)
     np.testing.assert_allclose(gripper_pose(cell)[:3, 3], there[:3, 3], atol=6e-3)
     motion.remove("thing")
     motion.move_home()
-    motion.add_box("thing", there, np.array([0.1, 0.1, 0.1]))
+    motion.add_box("thing", there, np.array([0.1, 0.1, 0.08]))
     with pytest.raises(MotionError):  # only that one way was allowed to touch it
         motion.move_straight(there)
     motion.remove("thing")
+
+
+def test_it_comes_in_a_posture_in_which_it_gets_on(cell, motion):
+    """The forearm meets the shoulder before the hand is down, with the elbow this way."""
+    motion.move_joints(np.array([0.411, -1.063, -0.747, -2.776, -0.655, 1.798, -1.62]))
+    there = gripper_pose(cell)
+    low = there.copy()
+    low[2, 3] = 0.03
+    with pytest.raises(MotionError, match=r"only \d+% of the straight way"):
+        motion.move_straight(low, touching=Touching.THINGS)
+    motion.move_to(there, onwards=low)
+    np.testing.assert_allclose(gripper_pose(cell)[:3, 3], there[:3, 3], atol=6e-3)
+    motion.move_straight(low, touching=Touching.THINGS)
+    np.testing.assert_allclose(gripper_pose(cell)[:3, 3], low[:3, 3], atol=6e-3)
+    motion.move_straight(there)
+    with pytest.raises(MotionError, match="in none of 8 postures"):
+        motion.move_to(there, onwards=gripper_pose(cell, (0.0, 0.0, 1.5)))
+    motion.move_home()
 
 
 def test_what_the_robot_has_to_keep_out_of_is_never_touched(cell, motion, monkeypatch):
@@ -254,11 +275,12 @@ def test_after_a_loss_the_planning_scene_is_brought_back_before_the_next_motion(
     motion.loss.restore = restore
     motion.move_home()
     assert order == []
-    motion.config, prefix = config, motion._prefix
-    motion._prefix = "/elsewhere/"
+    queries = motion._queries
+    queries._config, prefix = config, queries._prefix
+    queries._prefix = "/elsewhere/"
     with pytest.raises(MotionError, match="nobody serves it"):
         motion.add_box("box", np.eye(4), np.ones(3))
-    motion.config, motion._prefix = CONFIG, prefix
+    queries._config, queries._prefix = CONFIG, prefix
     for _ in range(2):
         with pytest.raises(MotionError, match="still nobody"):
             motion.move_home()

@@ -20,8 +20,8 @@ from tack_cli.cell.outcome import CellOutcome
 from tack_cli.cell.picking import Teller, run_writer
 from tack_cli.cell.timings import timings
 from tack_grasping.behaviour.cycle import CycleRecord
-from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import PointPlanner, placer
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.runs import RunWriter, read_run
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.tree import BehaviourTree

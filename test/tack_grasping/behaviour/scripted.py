@@ -16,7 +16,7 @@ import numpy as np
 
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.cycle import CycleRecord
-from tack_grasping.behaviour.pick_place import Robot
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing, View
 from tack_grasping.behaviour.tree import BehaviourTree
@@ -106,6 +106,9 @@ class Scripted:
         self.boxes: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # that the planner knows of
         self.faults: list[str] = []  # what must never happen
         self.touching: dict[str, Touching] = {}  # on the last straight way to each pose
+        self.onwards: list[tuple[str, str]] = []  # the poses of `move_to` with a way onwards
+        self.openings: list[float] = []
+        self.least_width: float | None = None  # of the goals
         self.held = False
         self.time = 0.0
         self.stopped = False
@@ -144,8 +147,10 @@ class Scripted:
 
     # Motion
 
-    def move_to(self, base_from_gripper: np.ndarray) -> None:
+    def move_to(self, base_from_gripper: np.ndarray, *, onwards: np.ndarray | None = None) -> None:
         name = self._name(base_from_gripper)
+        if onwards is not None:
+            self.onwards.append((name, self._name(onwards)))
         if self._among == "grasp" or (self._among == "place" and name not in ("place", "retreat")):
             self.faults.append(f"to {name} on any way from among things at the {self._among}")
         self._moves(f"to {name}" if name else "view", name or "view", base_from_gripper)
@@ -160,14 +165,21 @@ class Scripted:
     ) -> None:
         name = self._name(base_from_gripper)
         self.touching[name] = touching
+        before = self.at, self._among
         if name in ("grasp", "place"):
             self._among = name
-        self._moves(f"straight {name}", name, base_from_gripper)
+        try:
+            self._moves(f"straight {name}", name, base_from_gripper)
+        except MotionError as error:
+            if error.code is MoveItErrorCode.PLANNING_FAILED:  # nothing has moved
+                self.at, self._among = before
+            raise
         if name not in ("grasp", "place"):
             self._among = ""
 
     def move_gripper(self, opening: float, force: float) -> GripperState:
         self._happens("gripper open" if opening else "gripper close")
+        self.openings.append(opening)
         block = self._block_between()
         if opening and self.held:
             missing = np.linalg.norm(self.pose[:3, 3] - self._pose_of(self.at)[:3, 3])
@@ -247,10 +259,13 @@ class Scripted:
         self._named += poses.items()
         if not self.with_place:
             poses = {name: poses[name] for name in ("pregrasp", "grasp", "lift")}
-        return PickPlaceGoal(
+        goal = PickPlaceGoal(
             label="top", frame_id=self.frame_id, stamp_ns=0, position_covariance=np.eye(3) * 1e-6,
-            width=0.08, score=0.9 - turn, terms={}, why=f"turned by {turn:g}", **poses,
+            width=0.08, score=0.9 - turn, terms={}, why=f"turned by {turn:g}",
+            least_width=self.least_width, **poses,
         )  # fmt: skip
+        self._named += [("pregrasp", way.pregrasp) for way in goal.ways_in()[1:]]
+        return goal
 
     def _name(self, pose: np.ndarray) -> str:
         return next((name for name, p in self._named if np.allclose(p, pose, atol=1e-9)), "")

@@ -9,7 +9,7 @@ import numpy as np
 from scripted import BLOCK, PLACE, PROFILE, SOURCE, Scripted
 
 from tack_grasping.behaviour.outlook import outlook
-from tack_grasping.behaviour.pick_place import Robot
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.settings import PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.behaviour.tree import BehaviourTree
@@ -50,7 +50,7 @@ def test_the_surest_is_taken_however_it_is_grasped() -> None:
     robot = Some(SOURCE, OTHER)
     for confidences, place in (((0.9, 0.6), SOURCE), ((0.6, 0.9), OTHER)):
         sight = seen(robot, *confidences)
-        found = outlook(sight, sight.things, TASK, robot, PROFILE)
+        found = outlook(sight, sight.found("top"), TASK, robot, PROFILE)
         assert found.thing is not None
         np.testing.assert_allclose(found.thing.points["top"].position[:2], place, atol=1e-9)
         assert (found.rejected, found.refusal) == ((), "")
@@ -92,8 +92,9 @@ def test_the_planner_is_told_which_one_is_no_obstacle() -> None:
     targets = []
 
     class Around:
-        def update(self, view: object, target: np.ndarray) -> None:
+        def update(self, view: object, target: np.ndarray) -> tuple[()]:
             targets.append(target[0, :2])
+            return ()
 
     robot = Some(OTHER)
     parts = Robot(PROFILE, robot, robot, robot, Around())

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tack_grasping.behaviour.cycle import CycleRecord, Work
-from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import PointPlanner
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.run_witness import RunWitness
 from tack_grasping.behaviour.runs import RunWriter, read_run
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask

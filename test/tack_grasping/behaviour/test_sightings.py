@@ -88,16 +88,20 @@ def test_of_one_look_a_place_counts_once() -> None:
     assert confidences(looks.add(sight(0.2, ("rim", 0.5, 0.0)))) == pytest.approx([0.3])
 
 
-def test_the_surest_place_of_all_looks_is_remembered() -> None:
+def test_the_likeliest_place_is_that_of_one_look_not_of_the_most() -> None:
     looks = Sightings()
-    assert looks.surest("rim") is None
-    looks.add(sight(0.0, ("rim", 0.5, 0.4)))
+    assert looks.likeliest("rim") is None
+    first = sight(0.0, ("rim", 0.5, 0.4))
+    looks.add(first)
     looks.add(sight(0.2, ("rim", 0.9, 0.3)))
-    surest = looks.surest("rim")
-    assert surest is not None
-    assert surest.position[0] == 0.5
     looks.add(sight(0.4, ("rim", 0.9, 0.3)))  # 0.51 with the look before
-    surest = looks.surest("rim")
-    assert surest is not None
-    assert surest.position[0] == 0.9
-    assert looks.surest("base") is None
+    likeliest = looks.likeliest("rim")
+    assert likeliest is not None
+    assert likeliest.point.position[0] == 0.5
+    assert likeliest.point.confidence == 0.4
+    assert likeliest.view is first
+    looks.add(sight(0.6, ("rim", 0.9, 0.5)))
+    likeliest = looks.likeliest("rim")
+    assert likeliest is not None
+    assert likeliest.point.position[0] == 0.9
+    assert looks.likeliest("base") is None

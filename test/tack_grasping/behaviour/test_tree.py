@@ -130,7 +130,7 @@ def test_where_one_grasp_cannot_be_reached_the_next_is_tried() -> None:
 
 
 def test_once_no_grasp_is_left_it_is_looked_at_from_elsewhere() -> None:
-    robot = Scripted({"to pregrasp": [error(Code.GOAL_IN_COLLISION)] * 3})
+    robot = Scripted({"to pregrasp": [error(Code.NO_IK_SOLUTION)] * 3})
     record = robot.run()
     assert record.success
     assert [s.attempt for s in record.stages if s.name == "look"] == [1, 2]

@@ -18,7 +18,7 @@ Cloud = np.ndarray
 def gripper() -> Gripper:
     return Gripper(
         "test_hand", ("finger",), 0.085, 0.0, 0.0425, 0.06, 0.02, 0.01, 40.0, 0.1, np.eye(4),
-        "grip", "gripper_command", ("hand",),
+        "grip", "gripper_command", ("hand",), ("hand",),
     )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ import pytest
 from tack_grasping.behaviour.account import Witness
 from tack_grasping.behaviour.bins import bin_walls
 from tack_grasping.behaviour.cycle import CycleRecord
-from tack_grasping.behaviour.pick_place import Robot
 from tack_grasping.behaviour.planning import PointPlanner, placer
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask, Planner
 from tack_grasping.behaviour.tree import BehaviourTree
 from tack_grasping.motion import MotionError

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from cell_robot import assert_placed, cell_robot, failed, grasp_planner, reason
 
-from tack_grasping.behaviour.pick_place import Robot
+from tack_grasping.behaviour.robot import Robot
 from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
 from tack_grasping.behaviour.sight import Sight, Thing
 from tack_grasping.behaviour.tree import BehaviourTree

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -61,12 +62,17 @@ def test_a_straight_way_that_goes_on_too_short_is_refused(
     assert world.time == before
 
 
-def test_touching_allows_what_a_straight_way_may_not_else(
+def test_touching_allows_fingers_what_a_straight_way_may_not_else(
     motion: CellMotion, world: CellWorld
 ) -> None:
     """An obstacle that is only in the scene, not in the world."""
     motion.move_to(down(0.5, 0.0, 0.3))
-    motion.add_box("thing", geometry.make_transform(np.eye(3), (0.5, 0, 0.1)), np.full(3, 0.15))
+    around = geometry.make_transform(np.eye(3), (0.5, 0, 0.1))
+    motion.add_box("thing", around, np.array([0.15, 0.15, 0.3]))
+    error = failing(lambda: motion.move_straight(down(0.5, 0.0, 0.1), touching=Touching.THINGS))
+    assert error.code is Code.PLANNING_FAILED
+    assert re.search("(base|knuckle)_link and thing overlap", error.sentence)
+    motion.add_box("thing", around, np.array([0.15, 0.15, 0.08]))
     error = failing(lambda: motion.move_straight(down(0.5, 0.0, 0.1)))
     assert error.code is Code.PLANNING_FAILED
     motion.move_straight(down(0.5, 0.0, 0.1), touching=Touching.THINGS)
@@ -97,6 +103,22 @@ def test_even_where_it_may_touch_things_the_arm_does_not_touch_itself(
     assert error.code is Code.PLANNING_FAILED
     assert "panda_link1 and panda_link5 overlap" in error.sentence
     assert world.collisions == ()
+
+
+def test_it_comes_in_a_posture_in_which_it_gets_on(motion: CellMotion, world: CellWorld) -> None:
+    motion.move_joints(np.array([0.411, -1.063, -0.747, -2.776, -0.655, 1.798, -1.62]))
+    there = world.base_from_gripper()
+    low = there.copy()
+    low[2, 3] = 0.03
+    motion.move_to(there, onwards=low)
+    motion.move_straight(low, touching=Touching.THINGS)
+    assert missing(world, low)[0] < 0.003
+    assert world.collisions == ()
+    far = there.copy()
+    far[2, 3] += 1.5
+    error = failing(lambda: motion.move_to(there, onwards=far))
+    assert error.code is Code.PLANNING_FAILED
+    assert "in none of 8 postures" in error.sentence
 
 
 @pytest.mark.parametrize("pose", [down(1.5, 0, 0.3), down(0.5, 0, -0.6)], ids=["far", "below"])

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds what is to be taken: what is looked at, and which of all that was seen is meant."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tack_grasping.behaviour.account import Account
+from tack_grasping.behaviour.guard import Guarded
+from tack_grasping.behaviour.outlook import Outlook, outlook, to_take
+from tack_grasping.behaviour.robot import Robot
+from tack_grasping.behaviour.search import Search
+from tack_grasping.behaviour.settings import BehaviourConfig, PickPlaceTask
+from tack_grasping.behaviour.sight import Eyes, Sight, SightError, Thing
+from tack_grasping.behaviour.sightings import Sightings
+from tack_grasping.error_codes import MoveItErrorCode, StageError
+from tack_grasping.points import NamedPoint
+from tack_grasping.scene import Obstacle
+
+FloatArray = NDArray[np.float64]
+
+_SAME = 0.05  # m, within which two sightings are of one thing
+_STRAYED = (
+    0.15  # m, that a thing does not get away from where it was, unless it was lifted or moved
+)
+_LIKE = 0.75  # share of the highest confidence, with which another thing will do as well
+_CODE = MoveItErrorCode
+
+
+class Finder:
+    """Looks until it is known which thing is meant, and remembers it.
+
+    Args:
+        task: what is to be done.
+        robot: that does it.
+        motion: its arm, behind a stop.
+        eyes: its camera.
+        config: patience.
+        account: told what was seen and rejected.
+        home: takes the arm home.
+
+    Attributes:
+        sight: the latest; None before the first.
+        near: (3,) of the task's point in the base frame, where it was when it was last planned for
+            or where a person has pointed, m; None where nothing is known yet.
+    """
+
+    def __init__(
+        self,
+        task: PickPlaceTask,
+        robot: Robot,
+        motion: Guarded,
+        eyes: Eyes,
+        config: BehaviourConfig,
+        account: Account,
+        home: Callable[[], None],
+    ) -> None:
+        self._task, self._robot, self._eyes = task, robot, eyes
+        self._config, self._account = config, account
+        self._search = Search(robot.profile, motion, eyes, account.reject, home)
+        self._sightings = Sightings()
+        self._things: tuple[Thing, ...] = ()
+        self._lost = False
+        self.sight: Sight | None = None
+        self.near = None if task.near is None else np.asarray(task.near, dtype=np.float64)
+        if self.near is not None:
+            self._search.about(self.near)
+
+    def view(self) -> None:
+        """Go where else the thing can be seen from: home first, then around where it may be."""
+        self._search.go(self.sight)
+
+    def look(self) -> None:
+        """Find the thing."""
+        sight = to_take(self._eyes.look(), self._task, self._robot.profile, self._robot.bins)
+        self._search.saw(sight)
+        sight = self.sight = self._sightings.add(sight)
+        self._account.seen(sight)
+        if self.near is None and not sight.having(self._task.label):
+            with contextlib.suppress(StageError):  # only what is planned for needs it
+                self._search.stand(self._show(None))
+        self._things = sight.found(self._task.label, self.near)
+
+    def compare(self) -> None:
+        """Take what surely is meant; what looks only a little like it once all else was seen.
+
+        Where other things stand around, each of them is looked at from near first, unless this is
+        certain: half hidden or from afar the right one is often not the likeliest.
+        """
+        label, sure = self._task.label, self._config.sure
+        things = list(self._things)
+        best = things[0].points[label]
+        if self.near is not None:
+            self._check_strayed(best)
+            self._search.about(best.position)
+            return
+        likeliest = self._sightings.likeliest(label)
+        assert likeliest is not None  # it was just seen
+        away = [
+            float(np.linalg.norm(one.points[label].position - likeliest.point.position))
+            for one in things
+        ]
+        nearest = things.pop(int(np.argmin(away)))
+        if best.confidence < self._config.certain:
+            self._search.stand(self._show(nearest))
+        rivals = len(self._search.left())
+        enough = self._config.certain if rivals else sure
+        seen = likeliest.point.confidence
+        if not rivals:  # else what was looked at often would be the likelier for that
+            seen = max(seen, nearest.points[label].confidence)
+        if min(away) < _SAME and seen >= enough:
+            least = max(sure, _LIKE * nearest.points[label].confidence)
+            also = (one for one in things if one.points[label].confidence >= least)
+            self._search.about(nearest.points[label].position)
+            self._things = (nearest, *also)
+            return
+        if not rivals and likeliest.point.confidence >= sure:
+            self._search.about(likeliest.point.position, seen_from=likeliest.view)
+            raise SightError(
+                _CODE.INVALID_OBJECT_NAME,
+                f"'{label}' was seen with confidence {likeliest.point.confidence:.2f} elsewhere,"
+                f" {min(away):.2f} m away",
+            )
+        self._search.about(likeliest.point.position, sure=False)
+        if rivals or not self._search.exhaustive:
+            why = (
+                f"{rivals} other places where something stands are looked at from near first"
+                if rivals
+                else "the table is looked over for a better one first"
+            )
+            raise SightError(
+                _CODE.INVALID_OBJECT_NAME,
+                f"'{label}' is seen with confidence {best.confidence:.2f}; where it is below"
+                f" {enough:g}, {why}",
+            )
+        self._things = (nearest,)
+
+    def _check_strayed(self, best: NamedPoint) -> None:
+        """Nothing else is taken because what was meant is out of sight.
+
+        Raises:
+            SightError: this is too far away from it.
+        """
+        assert self.near is not None
+        away = float(np.linalg.norm(best.position - self.near))
+        if away > _STRAYED and not self._lost and best.confidence < self._config.certain:
+            raise SightError(
+                _CODE.INVALID_OBJECT_NAME,
+                f"'{self._task.label}' is seen {away:.2f} m away from where it was: that may be"
+                " another one",
+            )
+
+    def scene(self) -> None:
+        """Let the planner know what stands around it."""
+        self._show(self._things[0])
+
+    def _show(self, target: Thing | None) -> tuple[Obstacle, ...]:
+        """Let the planner know what stands around a thing, which is no obstacle itself."""
+        surroundings = self._robot.surroundings
+        if surroundings is None:
+            return ()
+        assert self.sight is not None
+        if target is None:
+            return surroundings.update(self.sight, None)
+        label = self._task.label
+        points = [point.position for point in target.points.values()]
+        points.sort(key=lambda at: np.linalg.norm(at - target.points[label].position))
+        return surroundings.update(self.sight, np.array(points))
+
+    def plan(self, doubtful: bool) -> Outlook:
+        """Find grasps, of the surest thing that has any; that is meant from now on.
+
+        Args:
+            doubtful: a point of little confidence will do.
+
+        Raises:
+            StageError: there are none.
+        """
+        assert self.sight is not None
+        label, task = self._task.label, self._task
+        if doubtful:
+            task = dataclasses.replace(task, doubtful=self._config.doubtful)
+        found = outlook(self.sight, self._things, task, self._robot.planner, self._robot.profile)
+        self._account.rejected += found.rejected
+        if found.thing is None:
+            raise StageError(_CODE.NO_IK_SOLUTION, found.refusal)
+        if found.thing is not self._things[0]:
+            self._show(found.thing)
+        self.meant_at(found.thing.points[label].position)
+        return found
+
+    def meant_at(self, near: FloatArray) -> None:
+        """The thing that is meant is here: (3,) of its point in the base frame, m."""
+        self.near = near
+        self._search.about(near)
+
+    def touch(self) -> None:
+        """Things may lie a little elsewhere from now on."""
+        self._sightings.touch()
+
+    def lose(self) -> None:
+        """The thing may be anywhere from now on: it was lifted, or somebody has moved it."""
+        self._lost = True
