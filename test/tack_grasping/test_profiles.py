@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,11 @@ def test_an_unknown_name_lists_the_known() -> None:
         ("lower: [0.30,", "lower: [0.90,", r"workspace: lower .* is not below"),
         ("xyz: [0.0, 0.0, 0.160]", "xyz: [0.0, 0.160]", r"tip_from_gripper\.xyz: 2 numbers"),
         ("group: panda_arm\n", "group: panda_arm\ngroup: b\n", r"group: is there twice"),
+        (
+            "finger_links:\n",
+            "finger_links:\n    - palm\n",
+            r"finger_links: palm: not among touch_links",
+        ),
     ],
 )
 def test_a_wrong_field_is_named_with_its_file_and_line(
@@ -97,6 +103,16 @@ def test_a_wrong_field_is_named_with_its_file_and_line(
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(FileFormatError, match=r"wrong\.yaml, line \d+: .*" + message):
         load_profile(path)
+
+
+def test_all_links_of_a_gripper_are_fingers_where_it_does_not_say(tmp_path: Path) -> None:
+    text = (ROOT / "config/robots/panda_hand.yaml").read_text()
+    path = tmp_path / "mine.yaml"
+    path.write_text(re.sub(r"  finger_links: .*\n", "", text))
+    gripper = load_profile(path).gripper
+    assert gripper.finger_links == gripper.touch_links
+    shipped = load_profile("panda_hand").gripper
+    assert shipped.finger_links == ("panda_leftfinger", "panda_rightfinger")
 
 
 KEEP_OUT = """

@@ -16,6 +16,8 @@ from control_msgs.action import GripperCommand, ParallelGripperCommand
 from geometry_msgs.msg import Point, Pose, Quaternion
 from moveit_msgs.action import ExecuteTrajectory, MoveGroup
 from moveit_msgs.msg import (
+    AllowedCollisionEntry,
+    AllowedCollisionMatrix,
     BoundingVolume,
     CollisionObject,
     Constraints,
@@ -211,3 +213,51 @@ def test_a_straight_way_that_swings_is_not_gone(start_cell: Any, recorded: Recor
         calls.close()
     assert raised.value.code is Code.PLANNING_FAILED
     assert moved == []
+
+
+def matrix(names: list[str], allowed: set[frozenset[str]], **defaults: bool):
+    return AllowedCollisionMatrix(
+        entry_names=names,
+        entry_values=[
+            AllowedCollisionEntry(enabled=[frozenset((a, b)) in allowed for b in names])
+            for a in names
+        ],
+        default_entry_names=list(defaults),
+        default_entry_values=list(defaults.values()),
+    )
+
+
+def allows(changed: AllowedCollisionMatrix, first: str, second: str) -> bool:
+    at = changed.entry_names.index
+    there, back = (
+        changed.entry_values[at(a)].enabled[at(b)] for a, b in ((first, second), (second, first))
+    )
+    assert there == back
+    return bool(there)
+
+
+def test_fingers_alone_are_let_touch_things_and_all_else_stays_as_it_was() -> None:
+    known = matrix(["finger", "arm", "palm", "thing_1"], {frozenset(("arm", "palm"))}, mat=True)
+    changed = requests.opened(known, ["finger", "tip"], ["thing_1", "thing_2"])
+    assert set(changed.entry_names) == {
+        "finger", "arm", "palm", "thing_1", "thing_2", "tip", requests.OCTOMAP,
+    }  # fmt: skip
+    for finger in ("finger", "tip"):
+        for thing in ("thing_1", "thing_2", requests.OCTOMAP):
+            assert allows(changed, finger, thing)
+        assert not allows(changed, finger, "arm")
+    for link in ("arm", "palm"):
+        assert not allows(changed, link, "thing_1")
+        assert not allows(changed, link, requests.OCTOMAP)
+    assert allows(changed, "arm", "palm")
+    assert changed.default_entry_names == ["mat"]
+    assert list(changed.default_entry_values) == [True]
+
+
+def test_a_new_row_says_for_others_what_the_defaults_said() -> None:
+    """An entry counts more than a default, and would take back what somebody has allowed."""
+    known = matrix(["arm"], set(), thing_1=True)
+    changed = requests.opened(known, ["finger"], ["thing_1"])
+    assert allows(changed, "arm", "thing_1")
+    assert allows(changed, "finger", "thing_1")
+    assert not allows(changed, "arm", "finger")

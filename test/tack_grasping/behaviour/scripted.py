@@ -69,14 +69,21 @@ def down(x: float, y: float, z: float, turn: float = 0.0) -> np.ndarray:
 
 def render(base_from_camera: np.ndarray, blocks: Sequence[np.ndarray]) -> np.ndarray:
     """(H, W) depth of a table at z = 0 and blocks at some (x, y), NaN where there is nothing."""
+    return render_boxes(base_from_camera, [((x, y), BLOCK) for x, y in blocks])
+
+
+def render_boxes(
+    base_from_camera: np.ndarray, boxes: Sequence[tuple[tuple[float, float], np.ndarray]]
+) -> np.ndarray:
+    """As `render`, of boxes at some (x, y) with their sizes, m."""
     pixels = np.indices((CAMERA.height, CAMERA.width))[::-1].reshape(2, -1).T
     rays = geometry.rotate(base_from_camera, CAMERA.rays(pixels))
     rays = np.where(np.abs(rays) < 1e-9, 1e-9, rays)
     eye = base_from_camera[:3, 3]
     depth = np.where(rays[:, 2] < 0, -eye[2] / rays[:, 2], np.inf)
-    for x, y in blocks:
-        low = np.array([x, y, 0.0]) - (*BLOCK[:2] / 2, 0.0)
-        one, other = (low - eye) / rays, (low + BLOCK - eye) / rays
+    for (x, y), size in boxes:
+        low = np.array([x - size[0] / 2, y - size[1] / 2, 0.0])
+        one, other = (low - eye) / rays, (low + size - eye) / rays
         near = np.minimum(one, other).max(axis=1)
         far = np.maximum(one, other).min(axis=1)
         depth = np.where((near < far) & (near > 0) & (near < depth), near, depth)

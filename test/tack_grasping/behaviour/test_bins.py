@@ -92,6 +92,7 @@ def test_what_may_be_touched_has_the_names_that_depth_gives() -> None:
     assert touchable(PROFILE, names, Touching.BINS) == {
         "table", "thing_3", "thing_12", "parts_wall_0",
     }  # fmt: skip
+    assert touchable(PROFILE, names, Touching.OUT) == touchable(PROFILE, names, Touching.BINS)
     kept = KeepOut("thing_3", np.eye(4), np.ones(3))
     profile = dataclasses.replace(PROFILE, keep_out=(kept,))
     assert touchable(profile, names, Touching.BINS) == {"table", "thing_12", "parts_wall_0"}

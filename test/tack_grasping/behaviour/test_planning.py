@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scripted import CAMERA, SOURCE, render
+from scripted import CAMERA, SOURCE, render, render_boxes
 
 from tack_grasping.behaviour.planning import PointPlanner, placer, placer_at, places_of
 from tack_grasping.behaviour.settings import PickPlaceTask
@@ -249,3 +249,59 @@ def test_beside_a_point_the_arm_is_asked_about_the_best_places_alone(
     found = plan(dome, PointPlanner(PROFILE, reachable=reach, config=config))
     assert bool(found.goals) is gets_there
     assert len(poses) <= 2 * 2 * (DOWN.turns + 2)  # places, half turns, turns
+
+
+BAR, BOARD = np.array([0.20, 0.03, 0.05]), np.array([0.10, 0.03, 0.20])  # m
+
+
+def beside_a_board(near: float) -> Sight:
+    """A bar along x and a board beside its one half, and a point on that half."""
+    boxes = [((0.5, 0.0), BAR), ((0.45, near), BOARD)]
+    eye = geometry.frame_from_axes((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), (0.5, 0.0, 0.6))
+    depth = render_boxes(eye, boxes)
+    frame = RGBDFrame(np.zeros((*depth.shape, 3), np.uint8), depth, CAMERA, 7, "camera")
+    top = np.array([0.45, 0.0, BAR[2]])
+    point = NamedPoint("top", top, np.eye(3) * 1e-6, 0.9, np.array([0.0, 0.0, 1.0]))
+    return Sight(frame, eye, (Thing({"top": point}),))
+
+
+def clear_of_the_board(pose: np.ndarray) -> float:
+    """An arm whose hand touches the board where it stands."""
+    return 0.8 if pose[0, 3] > 0.48 else 0.1
+
+
+def test_where_the_arm_touches_a_tall_neighbour_it_grasps_where_there_is_room() -> None:
+    sight = beside_a_board(0.06)
+    planner = PointPlanner(PROFILE, reachable=clear_of_the_board, config=DOWN)
+    best = plan(sight, planner).goals[0]
+    assert best.grasp[0, 3] > 0.48
+    assert np.linalg.norm(best.grasp[:2, 3] - (0.45, 0.0)) <= DOWN.aside + 0.005
+    assert re.search(r"\d+ mm beside the point, where the arm touches something", best.why)
+    # What was found at the point is tried after all of them.
+    assert any(goal.grasp[0, 3] < 0.46 for goal in plan(sight, planner).goals)
+    there = dataclasses.replace(DOWN, aside=0.0)
+    planner = PointPlanner(PROFILE, reachable=clear_of_the_board, config=there)
+    assert all(goal.grasp[0, 3] < 0.46 for goal in plan(sight, planner).goals)
+
+
+def test_nothing_is_grasped_aside_where_one_grasp_at_the_point_is_free() -> None:
+    asked: list[np.ndarray] = []
+
+    def reach(pose: np.ndarray) -> float:
+        asked.append(pose)
+        return 0.8 if len(asked) == 1 else 0.1
+
+    goals = plan(beside_a_board(0.06), PointPlanner(PROFILE, reachable=reach, config=DOWN)).goals
+    assert all(goal.grasp[0, 3] < 0.46 for goal in goals)
+
+
+def test_fingers_do_not_go_into_what_an_image_shows_only_the_top_of() -> None:
+    """The board's side is not seen from above, and its top is higher than the fingers."""
+    config = dataclasses.replace(DOWN, aside=0.0)
+    free = plan(beside_a_board(0.20), PointPlanner(PROFILE, config=config)).goals[0]
+    assert free.terms["clearance"] > 0.99
+    assert abs(free.grasp[1, 1]) > 0.99  # across the bar
+    close = plan(beside_a_board(0.035), PointPlanner(PROFILE, config=config))
+    for goal in close.goals:
+        reach = goal.width / 2 + PROFILE.gripper.finger_thickness
+        assert goal.grasp[1, 3] + reach * abs(goal.grasp[1, 1]) < 0.035

@@ -10,6 +10,7 @@ from scripted import Scripted, error, names
 from test_tree import PICK, PUT
 
 from tack_grasping.error_codes import MoveItErrorCode as Code
+from tack_grasping.scene.touching import Touching
 
 
 def test_an_arm_that_is_in_its_own_way_comes_in_another_posture() -> None:
@@ -90,3 +91,48 @@ def test_of_several_ways_in_the_first_reason_is_told() -> None:
     assert not record.success
     assert "pregrasp: a board" in record.reason
     assert any("opened to 30 mm only; begun 180 mm farther away" in w for w in record.rejected)
+
+
+BEGUN = error(Code.START_STATE_IN_COLLISION, "a knuckle and thing_1 overlap by 0.4 mm")
+
+
+@pytest.mark.parametrize("refused", [BEGUN, error(Code.PLANNING_FAILED, "only 0%")])
+def test_what_touches_something_already_may_go_on_touching_it_on_its_way_out(
+    refused: Exception,
+) -> None:
+    robot = Scripted(
+        {
+            "straight grasp": [error(Code.CONTROL_FAILED, "it stalls")],
+            "straight pregrasp": [refused],
+        }
+    )
+    assert robot.run().success
+    assert robot.touching["pregrasp"] is Touching.OUT
+
+
+def test_it_lifts_what_it_holds_out_of_what_it_touches() -> None:
+    robot = Scripted({"straight lift": [BEGUN]})
+    record = robot.run()
+    assert record.success
+    assert names(record) == PICK + PUT
+    assert robot.touching["lift"] is Touching.OUT
+    assert robot.touching["grasp"] is Touching.THINGS
+
+
+@pytest.mark.parametrize(("call", "times"), [("to pregrasp", 1), ("home", 2)])
+def test_a_motion_that_begins_touching_something_begins_higher_up(call: str, times: int) -> None:
+    """Home: first without the box of what was let go."""
+    robot = Scripted({call: [BEGUN] * times})
+    record = robot.run()
+    assert record.success
+    assert names(record) == PICK + PUT
+    calls = [name for name in robot.calls if "box" not in name]
+    at = calls.index(call) + times
+    assert calls[at : at + 3] == ["glance", "straight ", call]
+
+
+def test_a_view_is_gone_to_from_higher_up_too() -> None:
+    robot = Scripted({"straight grasp": [error(Code.CONTROL_FAILED, "it stalls")], "home": [BEGUN]})
+    record = robot.run()
+    assert record.success
+    assert "view!" not in names(record)

@@ -190,6 +190,48 @@ def test_the_arm_chooses_between_half_turns(named) -> None:
             grasp(points, spec, reachable=lambda pose, wrong=wrong: wrong)
 
 
+def upright(pose: np.ndarray) -> bool:
+    return -pose[2, 2] > math.cos(math.radians(5))
+
+
+def test_where_the_arm_touches_something_upright_the_palm_leans(rod, gripper, named) -> None:
+    def reach(pose: np.ndarray) -> float:
+        return 0.15 if upright(pose) else 0.8
+
+    def plan(**settings: float) -> GraspPlan:
+        return grasp(
+            named(rod=(0, 0, 0.05)), AtPoint("rod", "down"), rod(yaw=0.3), gripper,
+            reachable=reach, config=dataclasses.replace(DEEP, **settings),
+        )  # fmt: skip
+
+    best = plan().goals[0]
+    tilt = math.degrees(math.acos(-best.grasp[2, 2]))
+    assert tilt == pytest.approx(25.0)
+    assert "leaning by 25°, upright the arm touches something" in best.why
+    assert abs(best.grasp[2, 1]) < 1e-9  # both fingers are as high
+    assert abs(best.grasp[:3, 1] @ (math.cos(0.3), math.sin(0.3), 0)) < math.sin(math.radians(3))
+    sides = {np.sign(g.grasp[:3, 2] @ (math.cos(0.3), math.sin(0.3), 0)) for g in plan().goals[:2]}
+    assert sides == {-1, 1}
+    assert all(upright(goal.grasp) for goal in plan(lean=0.0).goals)
+    assert math.degrees(math.acos(-plan(lean=15.0).goals[0].grasp[2, 2])) == pytest.approx(15.0)
+
+
+def test_no_palm_leans_where_one_grasp_is_free_or_nobody_knows(rod, gripper, named) -> None:
+    free_one: list[np.ndarray] = []
+
+    def reach(pose: np.ndarray) -> float:
+        if not free_one:
+            free_one.append(pose)
+        return 0.8 if np.allclose(pose, free_one[0]) else 0.15
+
+    for reachable in (None, reach):
+        plan = grasp(
+            named(rod=(0, 0, 0.05)), AtPoint("rod", "down"), rod(yaw=0.3), gripper,
+            reachable=reachable, config=DEEP,
+        )  # fmt: skip
+        assert all(upright(goal.grasp) for goal in plan.goals)
+
+
 def test_missing_points_are_named_with_those_that_are_known(named) -> None:
     points = named(rim=(0, 0, 0), handle=(0.05, 0, 0))
     plan = grasp(points, AcrossPoints("rim", "base"))
