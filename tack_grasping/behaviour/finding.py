@@ -65,7 +65,8 @@ class Finder:
         self._search = Search(robot.profile, motion, eyes, account.reject, home)
         self._sightings = Sightings()
         self._things: tuple[Thing, ...] = ()
-        self._lost = False
+        self._shown: tuple[Sight | None, Thing | None] = (None, None)
+        self._planned = self._lost = False
         self.sight: Sight | None = None
         self.near = None if task.near is None else np.asarray(task.near, dtype=np.float64)
         if self.near is not None:
@@ -148,7 +149,8 @@ class Finder:
         """
         assert self.near is not None
         away = float(np.linalg.norm(best.position - self.near))
-        if away > _STRAYED and not self._lost and best.confidence < self._config.certain:
+        astray = away > _STRAYED and best.confidence < self._config.certain
+        if astray and self._planned and not self._lost:
             raise SightError(
                 _CODE.INVALID_OBJECT_NAME,
                 f"'{self._task.label}' is seen {away:.2f} m away from where it was: that may be"
@@ -157,7 +159,9 @@ class Finder:
 
     def scene(self) -> None:
         """Let the planner know what stands around it."""
-        self._show(self._things[0])
+        sight, thing = self._shown
+        if sight is not self.sight or thing is not self._things[0]:  # else it was to compare
+            self._show(self._things[0])
 
     def _show(self, target: Thing | None) -> tuple[Obstacle, ...]:
         """Let the planner know what stands around a thing, which is no obstacle itself."""
@@ -165,6 +169,7 @@ class Finder:
         if surroundings is None:
             return ()
         assert self.sight is not None
+        self._shown = self.sight, target
         if target is None:
             return surroundings.update(self.sight, None)
         label = self._task.label
@@ -196,7 +201,7 @@ class Finder:
 
     def meant_at(self, near: FloatArray) -> None:
         """The thing that is meant is here: (3,) of its point in the base frame, m."""
-        self.near = near
+        self.near, self._planned = near, True
         self._search.about(near)
 
     def touch(self) -> None:

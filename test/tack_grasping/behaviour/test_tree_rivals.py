@@ -158,3 +158,20 @@ def test_what_was_lost_on_the_way_is_looked_for_everywhere() -> None:
     assert record.success, record.reason
     assert "carry!" in names(record)
     np.testing.assert_allclose(robot.blocks, [PLACE], atol=1e-9)
+
+
+def test_a_person_may_point_anywhere_on_a_long_thing() -> None:
+    robot = Among({at(SOURCE): (0.5, 0.5)})
+    x, y = SOURCE.tolist()
+    task = PickPlaceTask("top", "bin", near=(x, y + 0.25, 0.0))
+    parts = Robot(PROFILE, robot, robot, robot, robot.surroundings)
+    assert BehaviourTree(task, parts, robot.clock).run().success
+    assert robot.calls.count("look") == 1
+
+
+def test_what_was_compared_is_not_shown_to_the_planner_twice() -> None:
+    robot = Among({at(SOURCE): (0.4, 0.4)})
+    shown: list[object] = []
+    robot.surroundings = DepthSurroundings(PROFILE, shown.append)
+    assert robot.cycle().run().success
+    assert len(shown) == 1
