@@ -109,9 +109,11 @@ class Finder:
         nearest = things.pop(int(np.argmin(away)))
         if best.confidence < self._config.certain:
             self._search.stand(self._show(nearest))
-        rivals = len(self._search.left())
-        enough = self._config.certain if rivals else sure
-        seen = likeliest.point.confidence
+        seen, enough = likeliest.point.confidence, sure
+        if rivals := self._search.left():
+            enough = self._config.certain
+        elif seen < self._config.likely and (rivals := self._search.left(sides=2)):
+            enough = self._config.likely
         if not rivals:  # else what was looked at often would be the likelier for that
             seen = max(seen, nearest.points[label].confidence)
         if min(away) < _SAME and seen >= enough:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 
@@ -30,6 +31,7 @@ FloatArray = NDArray[np.float64]
 _ELSEWHERE_M, _ELSEWHERE_RAD = 0.02, 0.05
 _NEARBY_M = 0.1  # from the camera's place: shows nothing new
 _APART = 0.08  # m, between things that are looked at by themselves
+_OTHER_SIDE = 0.15  # m, between cameras that look at a thing from different sides
 _SIDES = 2  # from which a thing that only stands around is tried to be looked at
 _MOVED = 0.1  # m, by which a thing has to move for views of it to begin anew
 
@@ -79,6 +81,19 @@ def _reached(motion: Motion, poses: Sequence[FloatArray], rejected: Callable[[st
     return False
 
 
+@dataclasses.dataclass(eq=False)
+class _Place:
+    """Where something stands.
+
+    Attributes:
+        at: (3,) its middle, m.
+        tried: from how many sides it was tried to be looked at.
+    """
+
+    at: FloatArray
+    tried: int = 0
+
+
 class Search:
     """Goes to one view after another: home first, then around the thing, or over the workspace.
 
@@ -115,7 +130,8 @@ class Search:
         self._confirmed = False
         self._back: FloatArray | None = None
         self._views: list[View] = []
-        self._standing: list[FloatArray] = []
+        self._standing: list[_Place] = []
+        self._sides = 1
         self.exhaustive = wrist_camera(profile) is None
 
     def saw(self, view: View) -> None:
@@ -123,19 +139,41 @@ class Search:
         self._views.append(View(view.frame, view.base_from_camera))
 
     def stand(self, things: Sequence[Obstacle]) -> None:
-        """These stand around; those that were not looked at from near are, unless it is sure."""
+        """These stand around."""
         for thing in things:
             low, high = thing.corners.min(axis=0), thing.corners.max(axis=0)
-            place = (low + high) / 2
-            known = any(np.linalg.norm((one - place)[:2]) < _APART for one in self._standing)
-            if not known and in_reach(self._profile, place):
-                self._standing.append(place)
+            at = (low + high) / 2
+            known = any(np.linalg.norm((one.at - at)[:2]) < _APART for one in self._standing)
+            if not known and in_reach(self._profile, at):
+                self._standing.append(_Place(at))
 
-    def left(self) -> list[FloatArray]:
-        """(3,) places where something stands that was not looked at from near, m."""
+    def left(self, sides: int = 1) -> int:
+        """How many of them were not looked at from near from so many sides, as far as the arm gets.
+
+        They are gone to next, unless it is sure where the thing is.
+        """
+        self._sides = sides
+        return len(self._left())
+
+    def _left(self) -> list[_Place]:
         if wrist_camera(self._profile) is None:
             return []
-        return [one for one in self._standing if not any(shows(view, one) for view in self._views)]
+        wanted = self._sides
+        return [
+            one
+            for one in self._standing
+            if one.tried < wanted and len(self._seen_from(one.at)) < wanted
+        ]
+
+    def _seen_from(self, place: FloatArray) -> list[FloatArray]:
+        """(3,) of cameras that have shown a place from near, from different sides, m."""
+        cameras: list[FloatArray] = []
+        for view in self._views:
+            camera = view.base_from_camera[:3, 3]
+            other = all(np.linalg.norm(camera - one) > _OTHER_SIDE for one in cameras)
+            if other and shows(view, place):
+                cameras.append(camera)
+        return cameras
 
     def about(
         self, target: FloatArray, *, sure: bool = True, seen_from: View | None = None
@@ -200,9 +238,18 @@ class Search:
 
     def _rest(self) -> Iterator[tuple[FloatArray, ...]]:
         """Views of what stands around and was not looked at from near; each is tried once."""
-        for place in self.left():
-            self._standing = [one for one in self._standing if one is not place]
-            yield from itertools.islice(views_of(self._profile, place), _SIDES)
+        for place in self._left():
+            place.tried += 1
+            known = self._seen_from(place.at)
+            sides = (
+                poses
+                for poses in views_of(self._profile, place.at)
+                if all(
+                    np.linalg.norm(camera_place(self._profile, poses[0]) - camera) > _OTHER_SIDE
+                    for camera in known
+                )
+            )
+            yield from itertools.islice(sides, _SIDES)
 
     def _next_of(self, views: Iterator[tuple[FloatArray, ...]]) -> bool:
         """Whether the arm has gone to another of them."""

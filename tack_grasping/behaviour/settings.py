@@ -101,6 +101,10 @@ class BehaviourConfig(Configuration):
         " near first, and the likeliest is taken",
         low=0.0, high=1.0,
     )  # fmt: skip
+    likely: float = setting(
+        0.6, "the same once each was looked at from near: below it, from one more side",
+        low=0.0, high=1.0,
+    )  # fmt: skip
     doubtful: float = setting(
         0.1, "confidence of a point that will do in the last third of the tries, where no view has"
         " shown it better; a wrong one is mostly noticed before it is lifted",

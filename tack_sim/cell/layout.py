@@ -298,7 +298,9 @@ class _Sampler:
         middle = footprint(target.model, target.base_from_object).mean(axis=0)
         inwards = view.towards(middle)
         sights = view.sights(target.model, target.base_from_object)
-        panel = make_panel(int(self._rng.integers(2**31)), float(self._rng.uniform(*_HEIGHTS)))
+        seed, height = int(self._rng.integers(2**31)), float(self._rng.uniform(*_HEIGHTS))
+        # Nothing else of the target's class stands around, and a printed board is a carton.
+        panel = make_panel(seed, height, plain=target.model.family == "box")
         for _ in range(_PLACES):
             azimuth = inwards + float(self._rng.normal(0, 0.4))
             distance = float(self._rng.uniform(0.05, 0.2))

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
+import pytest
 from scripted import PLACE, PROFILE, SOURCE, Scripted, error, names
 
 from tack_grasping.behaviour.robot import Robot
@@ -175,3 +176,16 @@ def test_what_was_compared_is_not_shown_to_the_planner_twice() -> None:
     robot.surroundings = DepthSurroundings(PROFILE, shown.append)
     assert robot.cycle().run().success
     assert len(shown) == 1
+
+
+@pytest.mark.parametrize(("likely", "block"), [(0.6, OTHER), (0.35, SOURCE)])
+def test_where_none_is_likely_each_is_looked_at_from_one_more_side(
+    likely: float, block: np.ndarray
+) -> None:
+    sureness = {at(SOURCE): (0.3, 0.45), at(OTHER): (0.0, 0.4)}
+    robot = Among(sureness)
+    better = {at(OTHER): (0.0, 0.7)}  # from its other side
+    robot._script["look"] = iter([*3 * [None], lambda robot: sureness.update(better)])
+    record = robot.cycle(BehaviourConfig(likely=likely)).run()
+    assert record.success, record.reason
+    assert taken(robot, block)
