@@ -185,7 +185,7 @@ def test_where_none_is_likely_each_is_looked_at_from_one_more_side(
     sureness = {at(SOURCE): (0.3, 0.45), at(OTHER): (0.0, 0.4)}
     robot = Among(sureness)
     better = {at(OTHER): (0.0, 0.7)}  # from its other side
-    robot._script["look"] = iter([*3 * [None], lambda robot: sureness.update(better)])
+    robot._script["look"] = iter([None, None, lambda robot: sureness.update(better)])
     record = robot.cycle(BehaviourConfig(likely=likely)).run()
     assert record.success, record.reason
     assert taken(robot, block)
