@@ -18,7 +18,7 @@ from tack_perception import geometry
 
 FloatArray = NDArray[np.float64]
 
-_ROUNDING = 1e-5  # m
+_ROUNDING, _PADDING = 1e-5, 0.01  # m; what one image shows is not all of it
 _CELL = 0.006  # m, of the map in which neighbours belong together
 _STEP = 0.08  # m; a neighbour that is so much higher or lower is another thing
 _AROUND, _FEWEST = 0.05, 50  # m, and points
@@ -59,7 +59,7 @@ class Extent:
         return dataclasses.replace(self, points=self.points[which])
 
     def box(self, base_from_gripper: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The smallest upright box around it, down to the support.
+        """The smallest upright box around it, with a little room beside, down to the support.
 
         Args:
             base_from_gripper: (4, 4), m.
@@ -74,7 +74,8 @@ class Extent:
         high = max(self.floor, float(self.points[:, 2].max()))
         at = (*(self.middle + np.array([x, y]) / 1e3), (low + high) / 2)
         base_from_box = geometry.from_axis_angle((0, 0, 1), math.radians(degrees), at)
-        size = np.array([length / 1e3, width / 1e3, high - low]) + _ROUNDING
+        size = np.array([length / 1e3, width / 1e3, high - low])
+        size += (2 * _PADDING, 2 * _PADDING, _ROUNDING)
         return geometry.inverse(base_from_gripper) @ base_from_box, size
 
 

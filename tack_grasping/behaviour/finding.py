@@ -46,6 +46,7 @@ class Finder:
 
     Attributes:
         sight: the latest; None before the first.
+        looks_around: the look that failed last only wanted to see more, and had more to see.
         near: (3,) of the task's point in the base frame, where it was when it was last planned for
             or where a person has pointed, m; None where nothing is known yet.
     """
@@ -67,6 +68,7 @@ class Finder:
         self._things: tuple[Thing, ...] = ()
         self._shown: tuple[Sight | None, Thing | None] = (None, None)
         self._planned = self._lost = False
+        self.looks_around = False
         self.sight: Sight | None = None
         self.near = None if task.near is None else np.asarray(task.near, dtype=np.float64)
         if self.near is not None:
@@ -82,10 +84,30 @@ class Finder:
         self._search.saw(sight)
         sight = self.sight = self._sightings.add(sight)
         self._account.seen(sight)
+        self.looks_around = False
         if self.near is None and not sight.having(self._task.label):
-            with contextlib.suppress(StageError):  # only what is planned for needs it
-                self._search.stand(self._show(None))
+            self._nothing_seen()
         self._things = sight.found(self._task.label, self.near)
+
+    def _nothing_seen(self) -> None:
+        """Go on to what else stands around; to the likeliest of all once that was looked at."""
+        with contextlib.suppress(StageError):  # only what is planned for needs it
+            self._search.stand(self._show(None))
+        rivals, _ = self._rivals()
+        likeliest = self._sightings.likeliest(self._task.label)
+        self.looks_around = bool(rivals)
+        if not rivals and likeliest is not None and likeliest.point.confidence >= self._config.sure:
+            self._search.about(likeliest.point.position, seen_from=likeliest.view)
+
+    def _rivals(self) -> tuple[int, float]:
+        """How many other places are looked at first, and the confidence that makes it needless."""
+        likeliest = self._sightings.likeliest(self._task.label)
+        seen = 0.0 if likeliest is None else likeliest.point.confidence
+        if rivals := self._search.left():
+            return rivals, self._config.certain
+        if 0 < seen < self._config.likely and (rivals := self._search.left(sides=2)):
+            return rivals, self._config.likely
+        return 0, self._config.sure
 
     def compare(self) -> None:
         """Take what surely is meant; what looks only a little like it once all else was seen.
@@ -93,43 +115,37 @@ class Finder:
         Where other things stand around, each of them is looked at from near first, unless this is
         certain: half hidden or from afar the right one is often not the likeliest.
         """
-        label, sure = self._task.label, self._config.sure
-        things = list(self._things)
-        best = things[0].points[label]
+        label, things = self._task.label, list(self._things)
         if self.near is not None:
-            self._check_strayed(best)
-            self._search.about(best.position)
+            self._check_strayed(things[0].points[label])
+            self._search.about(things[0].points[label].position)
             return
         likeliest = self._sightings.likeliest(label)
         assert likeliest is not None  # it was just seen
-        away = [
-            float(np.linalg.norm(one.points[label].position - likeliest.point.position))
-            for one in things
-        ]
+        assert self.sight is not None
+        at, seen = likeliest.point.position, likeliest.point.confidence
+        away = [float(np.linalg.norm(one.points[label].position - at)) for one in things]
         nearest = things.pop(int(np.argmin(away)))
-        if best.confidence < self._config.certain:
+        here = nearest.points[label]
+        if seen < self._config.certain:
             self._search.stand(self._show(nearest))
-        seen, enough = likeliest.point.confidence, sure
-        if rivals := self._search.left():
-            enough = self._config.certain
-        elif seen < self._config.likely and (rivals := self._search.left(sides=2)):
-            enough = self._config.likely
-        if not rivals:  # else what was looked at often would be the likelier for that
-            seen = max(seen, nearest.points[label].confidence)
-        if min(away) < _SAME and seen >= enough:
-            least = max(sure, _LIKE * nearest.points[label].confidence)
+        rivals, enough = self._rivals()
+        self.looks_around = True
+        found = min(away) < _SAME and max(seen, 0.0 if rivals else here.confidence) >= enough
+        # What this look shows less well is taken from where it was seen best.
+        if found and (here.confidence >= self._config.sure or likeliest.is_from(self.sight)):
+            least = max(self._config.sure, _LIKE * here.confidence)
             also = (one for one in things if one.points[label].confidence >= least)
-            self._search.about(nearest.points[label].position)
-            self._things = (nearest, *also)
+            self._search.about(here.position)
+            self._things, self.looks_around = (nearest, *also), False
             return
-        if not rivals and likeliest.point.confidence >= sure:
-            self._search.about(likeliest.point.position, seen_from=likeliest.view)
+        if not rivals and seen >= self._config.sure:
+            self._search.about(at, seen_from=likeliest.view)
             raise SightError(
                 _CODE.INVALID_OBJECT_NAME,
-                f"'{label}' was seen with confidence {likeliest.point.confidence:.2f} elsewhere,"
-                f" {min(away):.2f} m away",
+                f"'{label}' was seen with confidence {seen:.2f} elsewhere, {min(away):.2f} m away",
             )
-        self._search.about(likeliest.point.position, sure=False)
+        self._search.about(at, sure=False)
         if rivals or not self._search.exhaustive:
             why = (
                 f"{rivals} other places where something stands are looked at from near first"
@@ -138,10 +154,10 @@ class Finder:
             )
             raise SightError(
                 _CODE.INVALID_OBJECT_NAME,
-                f"'{label}' is seen with confidence {best.confidence:.2f}; where it is below"
-                f" {enough:g}, {why}",
+                f"'{label}' is seen with confidence {seen:.2f}; where it is below {enough:g},"
+                f" {why}",
             )
-        self._things = (nearest,)
+        self._things, self.looks_around = (nearest,), False
 
     def _check_strayed(self, best: NamedPoint) -> None:
         """Nothing else is taken because what was meant is out of sight.

@@ -93,6 +93,11 @@ class PickPlace:
         """Refuse to go on after `stop`."""
         self._motion.check()
 
+    @property
+    def looks_around(self) -> bool:
+        """The look that failed last only wanted to see more."""
+        return self._finder.looks_around
+
     def view(self) -> None:
         """Go where else the thing can be seen from: home first, then around where it may be."""
         self.arm.freed(self._finder.view)

@@ -47,6 +47,11 @@ class Sighting:
     point: NamedPoint
     view: View
 
+    def is_from(self, view: View) -> bool:
+        """Whether the look was from about there."""
+        away = self.view.base_from_camera[:3, 3] - view.base_from_camera[:3, 3]
+        return float(np.linalg.norm(away)) < _ELSEWHERE_M
+
 
 class Sightings:
     """Remembers looks. Make a new one for each cycle."""

@@ -247,7 +247,8 @@ class BehaviourTree:
             return
         self._repeated.pop(name, None)
         # To want to see more is no failure; but nobody looks around for ever.
-        self._account.searching += name == COMPARE and self._account.searching < self.config.looks
+        if name in ("look", COMPARE) and self.stages.looks_around:
+            self._account.searching += self._account.searching < self.config.looks
         self._verdict.failed(name, error, ends=self._next is Decision.GIVE_UP)
 
     def _failed_to_come_back(self, error: StageError) -> None:

@@ -111,6 +111,10 @@ def test_to_look_around_is_no_try() -> None:
     robot = Among({at(SOURCE): (0.5, 0.5), at(OTHER): (0.0, 0.7), at(THIRD): (0.2, 0.1)})
     assert robot.cycle(BehaviourConfig(tries=1)).run().success
     assert robot.calls.count("look") > 1
+    unseen = Among({at(SOURCE): (0.5, 0.0), at(OTHER): (0.0, 0.0), at(THIRD): (0.0, 0.7)})
+    record = unseen.cycle(BehaviourConfig(tries=1)).run()  # nor is one that finds nothing
+    assert record.success, record.reason
+    assert taken(unseen, THIRD)
     impatient = Among({at(SOURCE): (0.5, 0.5), at(OTHER): (0.0, 0.7), at(THIRD): (0.2, 0.1)})
     record = impatient.cycle(BehaviourConfig(tries=1, looks=0)).run()
     assert not record.success
