@@ -77,7 +77,8 @@ def test_the_target_is_left_out_and_known_by_its_extent(profile):
     assert model.extent.floor == pytest.approx(0.0, abs=1e-3)
     assert_allclose(model.extent.middle, ON_CUBE[:2], atol=0.005)
     gripper_from_box, size = model.extent.box(upright(0.45, -0.05, 0.4))
-    assert_allclose(size, CUBE[1], atol=0.012)
+    sides = np.add(CUBE[1], (0.02, 0.02, 0.0))  # with a little room
+    assert_allclose(sorted(size), sorted(sides), atol=0.012)
     assert gripper_from_box[2, 3] == pytest.approx(0.04, abs=0.003)
     gone = model.without_target()
     assert (gone.target, gone.extent, len(gone.target_surface)) == (None, None, 0)

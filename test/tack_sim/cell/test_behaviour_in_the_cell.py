@@ -161,10 +161,12 @@ def test_a_target_under_a_shelf_is_left_alone(layout: CellLayout, planner: Motio
         shelf = geometry.make_transform(np.eye(3), (x, y, 0.17))
         robot.motion.add_box("shelf", shelf, np.array([0.3, 0.3, 0.02]))
         record = robot.run()
-        assert record.code is Code.GOAL_IN_COLLISION
+        # Before it there is no room, and from above the shelf no way down.
+        assert record.code in (Code.GOAL_IN_COLLISION, Code.PLANNING_FAILED)
         assert "shelf" in record.reason
-        met = [why for why in record.rejected if why.startswith("pregrasp: motion: ")]
+        met = [why for why in record.rejected if why.startswith(("pregrasp: ", "approach: "))]
         assert len(met) == len(failed(record)) > 2
+        assert all("shelf" in why for why in met)
         assert record.attempts == 0
 
 
