@@ -102,10 +102,12 @@ class Finder:
     def _rivals(self) -> tuple[int, float]:
         """How many other places are looked at first, and the confidence that makes it needless."""
         likeliest = self._sightings.likeliest(self._task.label)
-        seen = 0.0 if likeliest is None else likeliest.point.confidence
+        if likeliest is None:
+            return self._search.left(), self._config.certain
+        seen, at = likeliest.point.confidence, likeliest.point.position
         if rivals := self._search.left():
             return rivals, self._config.certain
-        if 0 < seen < self._config.likely and (rivals := self._search.left(sides=2)):
+        if seen < self._config.likely and (rivals := self._search.left(2, at)):
             return rivals, self._config.likely
         return 0, self._config.sure
 

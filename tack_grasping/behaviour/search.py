@@ -31,6 +31,8 @@ FloatArray = NDArray[np.float64]
 _ELSEWHERE_M, _ELSEWHERE_RAD = 0.02, 0.05
 _NEARBY_M = 0.1  # from the camera's place: shows nothing new
 _APART = 0.08  # m, between things that are looked at by themselves
+_LONG = 0.16  # m, from a point on a thing to its middle, at most
+_SPECK = 0.08  # m across, with the padding around it, below which it is noise of depth
 _OTHER_SIDE = 0.15  # m, between cameras that look at a thing from different sides
 _SIDES = 2  # from which a thing that only stands around is tried to be looked at
 _MOVED = 0.1  # m, by which a thing has to move for views of it to begin anew
@@ -143,16 +145,26 @@ class Search:
         for thing in things:
             low, high = thing.corners.min(axis=0), thing.corners.max(axis=0)
             at = (low + high) / 2
+            if np.hypot(*(high - low)[:2]) < _SPECK:
+                continue
             known = any(np.linalg.norm((one.at - at)[:2]) < _APART for one in self._standing)
             if not known and in_reach(self._profile, at):
                 self._standing.append(_Place(at))
 
-    def left(self, sides: int = 1) -> int:
+    def left(self, sides: int = 1, point: FloatArray | None = None) -> int:
         """How many of them were not looked at from near from so many sides, as far as the arm gets.
 
         They are gone to next, unless it is sure where the thing is.
+
+        Args:
+            sides: from how many.
+            point: (3,) on one of them, m: without any other there is nothing to compare it with.
         """
         self._sides = sides
+        if point is not None and all(
+            np.linalg.norm((one.at - point)[:2]) < _LONG for one in self._standing
+        ):
+            self._sides = 1
         return len(self._left())
 
     def _left(self) -> list[_Place]:
