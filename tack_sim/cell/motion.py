@@ -26,6 +26,7 @@ from tack_perception.errors import InvalidInputError
 from tack_sim.cell.executor import ExecutionCode, TrajectoryExecutor
 from tack_sim.cell.faults import Fault, FaultKind, is_active
 from tack_sim.cell.world import CellWorld
+from tack_sim.planning.allowed import AllowedCollisions
 from tack_sim.planning.change import Operation, RobotStateChange, SceneChange, apply_change
 from tack_sim.planning.execution import allowed_duration, check_start
 from tack_sim.planning.planner import MotionPlanner
@@ -50,6 +51,7 @@ _IK_S = 5.0
 _SETTLE_S = 0.2  # for the force to build up
 _MOVING_M = 1e-4  # in one step: the fingers still move
 _HELD = "held"
+_PARTS = ("world", "attached", "allowed")  # of a scene, that say who may touch what
 
 
 class CellMotion:
@@ -78,6 +80,7 @@ class CellMotion:
         self._executor = TrajectoryExecutor(world)
         self._faults = list(faults)
         self._stopped = threading.Event()
+        self._opened: dict[Touching, tuple[PlanningScene, AllowedCollisions]] = {}
         self._passed_s = 0.0  # of the wall clock, while the cell's time passed
         self._shown: SceneModel | None = None
         self.scene = PlanningScene.empty(self._planner.robot)
@@ -147,11 +150,17 @@ class CellMotion:
 
     def _touched(self, scene: PlanningScene, touching: Touching) -> PlanningScene:
         """The scene in which the fingers may touch some things."""
+        # The same as long as nothing changes: a planner makes its checker anew for another matrix.
+        if touching in self._opened:
+            before, allowed = self._opened[touching]
+            if all(getattr(before, part) is getattr(scene, part) for part in _PARTS):
+                return dataclasses.replace(scene, allowed=allowed)
         free = touchable(self._profile, scene.world, touching)
         every = touching is Touching.OUT
         links = scene.robot.link_names if every else self._profile.gripper.finger_links
         mine = (*links, *scene.attached)
         allowed = scene.allowed.with_pairs(itertools.product(mine, free), True)
+        self._opened[touching] = scene, allowed
         return dataclasses.replace(scene, allowed=allowed)
 
     def _posture(self, base_from_gripper: FloatArray, onwards: FloatArray) -> FloatArray:
