@@ -23,7 +23,7 @@ from tack_grasping.candidates import (
     plan_grasps,
 )
 from tack_grasping.candidates.beside import beside
-from tack_grasping.candidates.proposals import REACHABILITY
+from tack_grasping.candidates.proposals import is_free
 from tack_grasping.extent import Extent, down_to, extent_around
 from tack_grasping.fingers import Surroundings, cloud_around
 from tack_grasping.goal import PickPlaceGoal
@@ -32,7 +32,6 @@ from tack_grasping.placing.scene import Container, Support
 from tack_grasping.placing.solve import Placement, solve_placement
 from tack_grasping.placing.spec import PlaceSpec
 from tack_grasping.points import NamedPoint
-from tack_grasping.reach import TOUCHING
 from tack_grasping.robot import RobotProfile
 from tack_perception import geometry
 
@@ -261,7 +260,7 @@ def _aside(
     So it is right beside something tall: they are looked for where there is the most room.
     """
     tall = extent.neighbours[extent.neighbours[:, 2] > point.position[2] + _TALL]
-    if not plan.goals or any(map(_is_free, plan.goals)) or not len(tall) or config.aside <= 0:
+    if not plan.goals or any(map(is_free, plan.goals)) or not len(tall) or config.aside <= 0:
         return plan
     away = [
         (float(np.linalg.norm(moved.position - point.position)), moved)
@@ -281,16 +280,11 @@ def _aside(
         free = [
             dataclasses.replace(goal, why=goal.why + words)
             for goal in grasps({point.label: moved}, anywhere, True).goals
-            if _is_free(goal)
+            if is_free(goal)
         ]
         if free:
             return dataclasses.replace(plan, goals=(*free, *plan.goals))
     return plan
-
-
-def _is_free(goal: PickPlaceGoal) -> bool:
-    """Whether the arm gets to the grasp without touching anything, as far as that is known."""
-    return goal.terms.get(REACHABILITY, 1.0) > TOUCHING
 
 
 def _reach(known: list[FloatArray], middle: FloatArray) -> float:

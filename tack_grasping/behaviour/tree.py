@@ -230,7 +230,7 @@ class BehaviourTree:
     def _failed(self, name: str, error: StageError) -> None:
         in_candidate = name in _IN_CANDIDATE
         if in_candidate and self.stages.goal is not None:
-            self._account.rejected.append(f"{name}: {error.sentence}; {self.stages.goal.why}")
+            self._account.reject(f"{name}: {error.sentence}; {self.stages.goal.why}")
         if self.stages.stopped.is_set():
             self._stopped(name)
             return

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tack_grasping.candidates.plan import GraspPlan, Rejected, counted
-from tack_grasping.candidates.proposals import Draft, Proposer, Reachable
+from tack_grasping.candidates.proposals import Draft, Proposer, Reachable, is_free
 from tack_grasping.candidates.settings import GraspConfig
 from tack_grasping.candidates.spec import GraspSpec, InFrame, title
 from tack_grasping.candidates.stance import RefusedError, Turn, stance_of
@@ -90,7 +90,7 @@ def plan_grasps(
 
     for number, turn in enumerate(stance.turns, 1):
         draft(turn, number)
-    if stance.leans and config.lean > 0 and not any(one.is_free for one in drafts):
+    if stance.leans and config.lean > 0 and not any(map(is_free, drafts)):
         best = sorted(drafts, key=lambda one: -round(one.worth, _EQUAL))[:_LEANING]
         for one, side in itertools.product(best, (1, -1)):
             assert one.turn is not None

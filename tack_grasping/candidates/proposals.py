@@ -26,6 +26,7 @@ from tack_grasping.candidates.spec import GraspSpec
 from tack_grasping.candidates.stance import Stance, Turn
 from tack_grasping.candidates.uncertainty import Slack, largest_sigma, moved_along
 from tack_grasping.fingers import REACH, ROOM, SKIN, Surroundings
+from tack_grasping.goal import PickPlaceGoal
 from tack_grasping.reach import TOUCHING
 from tack_perception import geometry
 from tack_perception.errors import InvalidInputError
@@ -53,11 +54,6 @@ class Draft:
     turn: Turn | None = None
     number: int = 0
     turn_words: str = ""
-
-    @property
-    def is_free(self) -> bool:
-        """Whether the arm gets there without touching anything, as far as that is known."""
-        return self.terms.get(REACHABILITY, 1.0) > TOUCHING
 
     @property
     def worth(self) -> float:
@@ -240,6 +236,11 @@ class Proposer:
         return dataclasses.replace(
             draft, terms=terms, problem="" if here > 0 else "cannot be reached, nor half a turn on"
         )
+
+
+def is_free(candidate: Draft | PickPlaceGoal) -> bool:
+    """Whether the arm gets to it without touching anything, as far as that is known."""
+    return candidate.terms.get(REACHABILITY, 1.0) > TOUCHING
 
 
 def _share(value: float) -> float:

@@ -106,7 +106,7 @@ def things(
     return sorted(found, key=lambda cells: -len(cells)), count - len(large)
 
 
-def _label_cells(occupied: NDArray[np.bool_], reach: int = 0) -> tuple[int, NDArray[np.int32]]:
+def _label_cells(occupied: NDArray[np.bool_], reach: int) -> tuple[int, NDArray[np.int32]]:
     """Which cells of a map from above belong together.
 
     Args:

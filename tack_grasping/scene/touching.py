@@ -38,11 +38,13 @@ def touchable(profile: RobotProfile, names: Iterable[str], touching: Touching) -
         names: to choose from.
         touching: what may be touched.
     """
+    things = rf"{TABLE}|{UNNAMED}(_\d+)?"
+    among_bins = rf"{things}|.*_wall_\d+"
     pattern = {
         Touching.NOTHING: r"(?!)",
-        Touching.THINGS: rf"{TABLE}|{UNNAMED}(_\d+)?",
-        Touching.BINS: rf"{TABLE}|{UNNAMED}(_\d+)?|.*_wall_\d+",
-        Touching.OUT: rf"{TABLE}|{UNNAMED}(_\d+)?|.*_wall_\d+",
+        Touching.THINGS: things,
+        Touching.BINS: among_bins,
+        Touching.OUT: among_bins,
     }[touching]
     kept = {box.name for box in profile.keep_out}
     return {name for name in names if name not in kept and re.fullmatch(pattern, name)}
