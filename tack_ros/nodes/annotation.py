@@ -236,15 +236,15 @@ class AnnotationNode(TackNode):
             raise InvalidInputError(
                 "clicks are not carried: set the parameter fixed_frame to the robot's base frame"
             )
-        newest = {entry.label: entry.id for entry in self._set if entry.id in self._still}
-        if not newest:
-            raise InvalidInputError(
-                "nothing whose place is known was clicked on since this node began"
-            )
         if self._here is None:
             raise InvalidInputError(
                 "no image whose place is known has come: is there a transform from"
                 f" {self._config.value.fixed_frame!r} to the camera?"
+            )
+        newest = {entry.label: entry.id for entry in self._set if entry.id in self._still}
+        if not newest:
+            raise InvalidInputError(
+                "nothing whose place is known was clicked on since this node began"
             )
         frame, fixed_from_camera = self._here
         said, entry = [], None
@@ -252,8 +252,13 @@ class AnnotationNode(TackNode):
             try:
                 click = carried(label, self._placed(name), frame, fixed_from_camera)
                 entry = self._set.add(click, "carried")
-            except (NotSeenError, TransformError) as error:
+            except NotSeenError as error:
                 said.append(str(error))
+            except TransformError as error:
+                said.append(
+                    f"{label}: click on it again, for it is not known where the camera was when it"
+                    f" was clicked on: {error}"
+                )
             else:
                 said.append(f"{label} at pixel ({entry.u:.1f}, {entry.v:.1f}): {entry.id}")
         sentence = "; ".join(said)
