@@ -51,7 +51,7 @@ _GRIPPER = (
     "action_type",
     "touch_links",
 )
-_GRIPPER_OPTIONAL = ("finger_links",)
+_GRIPPER_OPTIONAL = ("finger_links", "wrist_links")
 
 
 def profile_names() -> tuple[str, ...]:
@@ -152,6 +152,7 @@ def _gripper(value: Value) -> Gripper:
         action_type=_choice(fields["action_type"], _ACTION_TYPES),
         touch_links=touch_links,
         finger_links=fingers,
+        wrist_links=_names(fields["wrist_links"]) if "wrist_links" in fields else (),
     )
 
 

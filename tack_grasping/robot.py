@@ -56,6 +56,7 @@ class Gripper:
             them, such as the wrist camera.
         finger_links: those of them that go down beside what is grasped, and so between it and its
             neighbours.
+        wrist_links: links of the arm that the gripper is fixed to.
     """
 
     name: str
@@ -73,6 +74,12 @@ class Gripper:
     action_type: str
     touch_links: tuple[str, ...]
     finger_links: tuple[str, ...]
+    wrist_links: tuple[str, ...] = ()
+
+    @property
+    def held_by(self) -> tuple[str, ...]:
+        """Links against which what is held does not move: the box around it may overlap them."""
+        return (*self.wrist_links, *self.touch_links)
 
     def position(self, opening: float) -> float:
         """Position of the first finger joint at an opening, m."""

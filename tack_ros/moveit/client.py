@@ -272,7 +272,7 @@ class MoveItMotion:
         attached = AttachedCollisionObject(
             link_name=self._profile.tip_frame,
             object=CollisionObject(id=name, operation=operation),
-            touch_links=list(self._profile.gripper.touch_links),
+            touch_links=list(self._profile.gripper.held_by),
         )
         self.change_scene(requests.scene_change(attached=[attached]))
 

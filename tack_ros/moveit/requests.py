@@ -227,7 +227,7 @@ def attached_box(
     return AttachedCollisionObject(
         link_name=profile.tip_frame,
         object=box(name, profile.tip_frame, tip_from_box, size),
-        touch_links=[profile.tip_frame, *profile.gripper.touch_links],
+        touch_links=[profile.tip_frame, *profile.gripper.held_by],
     )
 
 

@@ -263,7 +263,7 @@ class CellMotion:
         shape = Primitive("box", tuple(np.asarray(size).tolist()))
         link = self._profile.tip_frame
         box = CollisionObject(_HELD, link, tip_from_box, ((shape, np.eye(4)),))
-        held = AttachedObject(link, box, (link, *self._profile.gripper.touch_links))
+        held = AttachedObject(link, box, (link, *self._profile.gripper.held_by))
         self.change(SceneChange(robot_state=RobotStateChange(attached=((held, Operation.ADD),))))
 
     def let_go(self) -> None:

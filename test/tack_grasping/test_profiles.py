@@ -115,6 +115,16 @@ def test_all_links_of_a_gripper_are_fingers_where_it_does_not_say(tmp_path: Path
     assert shipped.finger_links == ("panda_leftfinger", "panda_rightfinger")
 
 
+def test_what_is_held_moves_with_the_wrist_too(tmp_path: Path) -> None:
+    text = (ROOT / "config/robots/panda_hand.yaml").read_text()
+    path = tmp_path / "mine.yaml"
+    path.write_text(re.sub(r"  wrist_links: .*\n", "", text))
+    gripper = load_profile(path).gripper
+    assert gripper.held_by == gripper.touch_links
+    shipped = load_profile("panda_hand").gripper
+    assert shipped.held_by == ("panda_link7", "panda_link8", *shipped.touch_links)
+
+
 KEEP_OUT = """
 keep_out:
   - name: stand

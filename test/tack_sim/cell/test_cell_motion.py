@@ -183,6 +183,17 @@ def test_what_is_held_is_kept_clear_of_an_obstacle(motion: CellMotion, world: Ce
     motion.move_to(low)
 
 
+def test_the_box_around_what_is_held_may_reach_to_the_wrist(
+    motion: CellMotion, world: CellWorld
+) -> None:
+    """A handle held low: its box goes up to the last link, against which it does not move."""
+    motion.move_to(down(0.5, 0.2, 0.5))
+    # The last link ends 0.16 m behind the tips; what comes before it turns against the box.
+    motion.hold(geometry.make_transform(np.eye(3), (0, 0, -0.05)), np.array([0.05, 0.05, 0.28]))
+    motion.move_to(down(0.5, -0.2, 0.5))
+    assert missing(world, down(0.5, -0.2, 0.5))[0] < 0.004
+
+
 def test_holding_twice_and_letting_go_twice_is_harmless(motion: CellMotion) -> None:
     for size in (0.05, 0.1):
         motion.hold(geometry.make_transform(np.eye(3), (0, 0, 0.05)), np.full(3, size))
