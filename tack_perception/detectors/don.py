@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,17 +13,22 @@ from torch import Tensor
 
 from tack_perception.detectors.learned import Found, Shot
 from tack_perception.detectors.scene import OncePerWindow, Window
+from tack_perception.detectors.surroundings import place_of, surroundings_of
 from tack_perception.errors import InvalidInputError
+from tack_perception.networks import sampling
 from tack_perception.networks.don import DonHead
 from tack_perception.networks.model import KeypointModel
 
 FloatArray = NDArray[np.float64]
+_CLOSER = frozenset({"agreement", "spread", "lead"})
+_SIGMA = 0.5  # cells, of how well the surroundings of a click tell where it is
 
 
 class DonReader:
     """Descriptors of the clicks, compared with those of each window.
 
-    Several shots of a label: each cell counts for the shot that it is most like.
+    Several shots of a label: each cell counts for the shot that it is most like. A model that looks
+    at frames as a whole is asked for what surrounds the clicks as well.
 
     Args:
         model: with the head.
@@ -32,20 +38,30 @@ class DonReader:
         InvalidInputError: the model has no such head.
     """
 
-    closer: frozenset[str] = frozenset()
-
     def __init__(self, model: KeypointModel, name: str = "don") -> None:
         head: DonHead | None = getattr(model, name)
         if head is None:
             raise InvalidInputError(f"this model has no head {name!r}: train one with --method don")
         self.head, self.name, self.stride = head, name, model.stride
+        self._around = f"around {name}"
+        self._whole = model.config.focal_px > 0
+        self.closer = _CLOSER if self._whole else frozenset[str]()
         self._described = OncePerWindow(lambda features: [head(features)])
 
-    def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
-        """The descriptor of a click."""
-        point = torch.as_tensor(pixel, dtype=torch.float32, device=window.features.device)
-        point = point.reshape(1, 1, 2)
-        return {self.name: self.head.sample(self.described([window]), point, self.stride)[0, 0]}
+    def read(self, window: Window, pixel: FloatArray) -> dict[str, Any]:
+        """The descriptor of a click, and in a whole frame what surrounds it."""
+        described = self.described([window])
+
+        def describe(pixels: FloatArray) -> Tensor:
+            points = torch.as_tensor(pixels, dtype=torch.float32, device=described.device)
+            return self.head.sample(described, points[None], self.stride)[0]
+
+        if not self._whole:
+            return {self.name: describe(pixel[None])[0]}
+        around = surroundings_of(
+            window, pixel, self.stride, describe, lambda codes: self._likeness(codes, described[0])
+        )
+        return {self.name: around.codes[0], self._around: around}
 
     def described(self, windows: Sequence[Window]) -> Tensor:
         """(W, D, h, w) descriptors of windows."""
@@ -63,7 +79,44 @@ class DonReader:
         every = torch.stack(flat)[None].expand(len(windows), -1, -1)
         logits = self.head.logits(every, described)
         heat = _best_of_each(logits, [len(several) for several in shots])
-        return Found(heat, {"nearness": self.head.likeness(heat.flatten(2).amax(-1))})
+        evidence: dict[str, Tensor] = {}
+        if self._whole and closely:
+            prior, evidence = self._surrounded(shots, windows, described)
+            heat = heat + prior
+        evidence["nearness"] = self.head.likeness(heat.flatten(2).amax(-1))
+        return Found(heat, evidence)
+
+    def _surrounded(
+        self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], described: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """What surrounds the clicks: (W, L, h, w) to add to the logits, and facts (W, L)."""
+        places = [
+            [
+                max(
+                    (
+                        place_of(around, self._likeness(around.codes, one), window, self.stride)
+                        for around in (shot.what[self._around] for shot in several)
+                    ),
+                    key=lambda place: place.evidence,
+                )
+                for several in shots
+            ]
+            for window, one in zip(windows, described, strict=True)
+        ]
+        pixels = np.array([[(place.u, place.v) for place in row] for row in places])
+        centres = sampling.to_cells(torch.from_numpy(pixels).to(described), self.stride)
+        v, u = (torch.arange(n, device=described.device) for n in described.shape[-2:])
+        across, down = u - centres[..., None, :1], v[:, None] - centres[..., 1:, None]
+        facts = {
+            name: torch.tensor([[getattr(place, name) for place in row] for row in places])
+            for name in _CLOSER
+        }
+        return -(across.square() + down.square()) / (2 * _SIGMA**2), facts
+
+    def _likeness(self, codes: Tensor, described: Tensor) -> NDArray[np.float32]:
+        """(N, h, w) of (N, D) descriptors to (D, h, w) cells, 0 to 1."""
+        likeness = self.head.heat(codes[None], described[None])[0]
+        return np.asarray(likeness.cpu().numpy(), np.float32)
 
 
 def _best_of_each(maps: Tensor, counts: Sequence[int]) -> Tensor:

@@ -7,6 +7,7 @@ import dataclasses
 import math
 import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ class FusedReader:
         self._recogniser = Recogniser(self.look_for, model.stride)
         self._asked: weakref.WeakKeyDictionary[Window, _Asked] = weakref.WeakKeyDictionary()
 
-    def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
+    def read(self, window: Window, pixel: FloatArray) -> dict[str, Any]:
         """Code and descriptors of a click."""
         what = {**self.tack.read(window, pixel), **self.don.read(window, pixel)}
         if self.own is not None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -50,13 +50,13 @@ class Shot:
         annotation: the click.
         window: that it was read in.
         pixel: (2,) of the click in the window's picture, px.
-        what: of the reader: a code, a descriptor.
+        what: of the reader: a code, a descriptor, what surrounds it.
     """
 
     annotation: Annotation
     window: Window
     pixel: FloatArray
-    what: dict[str, Tensor]
+    what: Mapping[str, Any]
 
 
 class Reader(Protocol):
@@ -68,7 +68,7 @@ class Reader(Protocol):
 
     closer: frozenset[str]
 
-    def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
+    def read(self, window: Window, pixel: FloatArray) -> dict[str, Any]:
         """What is kept of a click: at `pixel` (2,) of the window's picture."""
 
     def prepare(self, shots: Sequence[Shot]) -> None:

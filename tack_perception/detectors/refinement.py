@@ -55,7 +55,8 @@ def refine(
     offsets: FloatArray,
     weights: FloatArray,
     starts: DoubleArray,
-    step: int,
+    step: float,
+    stiffness: float = _STIFFNESS,
 ) -> Matches:
     """Fit affine maps from the shots' surroundings to the picture, starting at pixels.
 
@@ -66,13 +67,14 @@ def refine(
         weights: (B, M), summing to 1.
         starts: (B, 2) pixels where the click is assumed.
         step: distance of grid points, px.
+        stiffness: pull of the maps towards the poses, against the weight of all anchors.
     """
     design = _design(offsets[which])
     affine = np.tile(_identity(), (len(starts), 1, 1))
     affine[:, 2] = starts
     for radius in _RADII_PX:
         places, height = _best_near(similarity, which, design @ affine, radius, step)
-        affine, residual, robust = _fit(design, places, height, weights)
+        affine, residual, robust = _fit(design, places, height, weights, stiffness)
     return _matches(places, height, residual, robust, weights, affine)
 
 
@@ -120,10 +122,14 @@ def _design(offsets: FloatArray) -> DoubleArray:
 
 
 def _fit(
-    design: DoubleArray, places: DoubleArray, height: DoubleArray, weights: FloatArray
+    design: DoubleArray,
+    places: DoubleArray,
+    height: DoubleArray,
+    weights: FloatArray,
+    stiffness: float = _STIFFNESS,
 ) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
     """Maps (B, 3, 2) robust against stray places (B, M, 2), residuals (B, M), weights (B, M)."""
-    stiff = np.diag([_STIFFNESS, _STIFFNESS, 1e-9])
+    stiff = np.diag([stiffness, stiffness, 1e-9])
     moved = places - design @ _identity()
     trust = weights * np.maximum(height - CHANCE, 0) ** 2
     robust = trust
@@ -161,7 +167,7 @@ def _best_near(
     which: NDArray[np.intp],
     expected: DoubleArray,
     radius: float,
-    step: int,
+    step: float,
 ) -> tuple[DoubleArray, DoubleArray]:
     """Per anchor the best place near the expected one, (B, M, 2) px, and its similarity (B, M)."""
     rows, columns = similarity.shape[2:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ class TackReader:
         self._codes: weakref.WeakKeyDictionary[Shot, tuple[list[Shot], Tensor]]
         self._codes = weakref.WeakKeyDictionary()
 
-    def read(self, window: Window, pixel: FloatArray) -> dict[str, Tensor]:
+    def read(self, window: Window, pixel: FloatArray) -> dict[str, Any]:
         """The code of a click."""
         point = torch.as_tensor(pixel, dtype=torch.float32, device=window.features.device)
         point = point.reshape(1, 1, 2)
@@ -67,7 +68,8 @@ class TackReader:
     def code(self, shots: Sequence[Shot]) -> Tensor:
         """(K,) the code of a label."""
         if len(shots) == 1:
-            return shots[0].what["code"]
+            code: Tensor = shots[0].what["code"]
+            return code
         *before, newest = shots
         held = self._codes.get(newest)
         if held is None or held[0] != before:

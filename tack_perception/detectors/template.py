@@ -55,7 +55,7 @@ def make_template(
     Raises:
         InvalidInputError: there is no texture around the click.
     """
-    pixels, radius = _support(shot, config)
+    pixels, radius = support(shot.frame, shot.pixel, config)
     raw = describe(features.pyramid, pixels, features.cells)
     texture = texture_of(raw, len(features.cells)).max(axis=1)
     if texture.max() < _LEAST_TEXTURE:
@@ -73,10 +73,17 @@ def make_template(
     return Template((weights / weights.sum()).astype(np.float32), *poses)
 
 
-def _support(shot: Annotation, config: DenseDescriptorConfig) -> tuple[FloatArray, float]:
-    """(N, 2) candidate anchors, the click first, and the radius they are in, px."""
-    frame = shot.frame
-    depth = _depth_of_click(frame, shot.u, shot.v)
+def support(
+    frame: RGBDFrame, pixel: NDArray[np.float64], config: DenseDescriptorConfig
+) -> tuple[FloatArray, float]:
+    """What surrounds a click on its surface: (N, 2) pixels, the click first, and their radius, px.
+
+    Args:
+        frame: the frame.
+        pixel: (2,) of the click, px.
+        config: how far it reaches.
+    """
+    depth = _depth_of_click(frame, *pixel)
     radius = config.support_px
     if depth is not None:
         radius = float(np.clip(frame.intrinsics.fx * config.support_m / depth, 24, 128))
@@ -85,14 +92,14 @@ def _support(shot: Annotation, config: DenseDescriptorConfig) -> tuple[FloatArra
     offsets = np.stack([x, y], axis=-1).reshape(-1, 2)
     away = np.linalg.norm(offsets, axis=1)
     offsets = offsets[(away > 1) & (away <= radius)]
-    around = shot.pixel + offsets
+    around = pixel + offsets
     limit = np.array([frame.intrinsics.width, frame.intrinsics.height]) - 5
     around = around[((around > 4) & (around < limit)).all(axis=1)]
     if depth is not None:
         # NaN compares false, so that what has no depth (a gripper close to the lens) is left out.
         same = np.abs(_depths(frame, around) - depth) < config.support_depth_m
         around = around[same] if np.count_nonzero(same) >= config.anchors // 4 else around
-    return np.vstack([shot.pixel, around]).astype(np.float32), radius
+    return np.vstack([pixel, around]).astype(np.float32), radius
 
 
 def _depth_of_click(frame: RGBDFrame, u: float, v: float) -> float | None:

@@ -13,7 +13,7 @@ CHANCE = 0.2
 
 
 def vote(
-    similarity: FloatArray, offsets: FloatArray, weights: FloatArray, side_px: int
+    similarity: FloatArray, offsets: FloatArray, weights: FloatArray, side_px: float
 ) -> FloatArray:
     """How well a click in each bin would explain the picture.
 
