@@ -20,7 +20,7 @@ from tack_perception.networks.don import DonHead
 from tack_perception.networks.model import KeypointModel
 
 FloatArray = NDArray[np.float64]
-_CLOSER = frozenset({"agreement", "spread", "lead"})
+_CLOSER = frozenset({"agreement"})
 _SIGMA = 0.5  # cells, of how well the surroundings of a click tell where it is
 
 
@@ -82,6 +82,8 @@ class DonReader:
         evidence: dict[str, Tensor] = {}
         if self._whole and closely:
             prior, evidence = self._surrounded(shots, windows, described)
+            # How sure the descriptor is by itself: the prior makes the heat narrow in any case.
+            evidence["share"] = sampling.peaks(heat)[2]
             heat = heat + prior
         evidence["nearness"] = self.head.likeness(heat.flatten(2).amax(-1))
         return Found(heat, evidence)
@@ -107,11 +109,9 @@ class DonReader:
         centres = sampling.to_cells(torch.from_numpy(pixels).to(described), self.stride)
         v, u = (torch.arange(n, device=described.device) for n in described.shape[-2:])
         across, down = u - centres[..., None, :1], v[:, None] - centres[..., 1:, None]
-        facts = {
-            name: torch.tensor([[getattr(place, name) for place in row] for row in places])
-            for name in _CLOSER
-        }
-        return -(across.square() + down.square()) / (2 * _SIGMA**2), facts
+        agreement = torch.tensor([[place.agreement for place in row] for row in places])
+        prior = -(across.square() + down.square()) / (2 * _SIGMA**2)
+        return prior, {"agreement": agreement}
 
     def _likeness(self, codes: Tensor, described: Tensor) -> NDArray[np.float32]:
         """(N, h, w) of (N, D) descriptors to (D, h, w) cells, 0 to 1."""

@@ -251,8 +251,8 @@ class LearnedDetector:
             places, covariances, shares = peaks(found.heat)
             pixels = to_pixels(places, self.model.stride)
         alike = _alike(windows, shots)
-        facts = {name: value.float().cpu().numpy() for name, value in found.evidence.items()}
-        facts |= {"share": shares.cpu().numpy(), "alike": alike}
+        told = {name: value.float().cpu().numpy() for name, value in found.evidence.items()}
+        facts = {"share": shares.cpu().numpy(), "alike": alike} | told
         return Evidence(
             pixels.cpu().numpy().astype(np.float64),
             covariances.cpu().numpy().astype(np.float64) * self.model.stride**2,

@@ -37,7 +37,6 @@ _ROLLS_DEG = (0.0, 15.0, -15.0, 30.0, -30.0)
 _SIZES = (1.0, math.sqrt(2), math.sqrt(0.5))
 _POSES_KEPT = 8
 _PLACES_KEPT = 3
-_RIVAL_PX = 16.0
 _STIFFNESS = 1e-3  # little: edges of boxes are seen at a slant
 _OWN = 0.25  # what the likeness of the click itself counts against the agreement of all
 
@@ -64,16 +63,12 @@ class Place:
     Attributes:
         u, v: px of the window's picture.
         agreement: weighted mean likeness of the anchors that are where they should be, 0 to 1.
-        spread: root mean square of how far they are from there, px of the frame.
-        lead: how far the evidence is ahead of the best one elsewhere.
         evidence: what the shots of a label are compared by.
     """
 
     u: float
     v: float
     agreement: float
-    spread: float
-    lead: float
     evidence: float
 
 
@@ -153,8 +148,6 @@ def place_of(known: Surroundings, likeness: FloatArray, window: Window, stride: 
         float(u),
         float(v),
         float(matches.agreement[best]),
-        float(matches.spread_px[best]),
-        _lead(matches.affine[:, 2], evidence, best),
         float(evidence[best]),
     )
 
@@ -196,8 +189,3 @@ def _starts(
         which += [pose] * len(places)
         starts += places
     return np.array(which), np.array(starts, dtype=np.float64)
-
-
-def _lead(places: DoubleArray, evidence: DoubleArray, best: int) -> float:
-    away = np.abs(places - places[best]).max(axis=1) > _RIVAL_PX
-    return float(evidence[best] - evidence[away].max(initial=0.0))

@@ -69,7 +69,6 @@ def test_many_that_agree_outvote_what_each_is_like(roll: float, size: float) -> 
     u, v = here.crop.to_image(np.array([place.u, place.v]))
     assert math.hypot(u - true[0], v - true[1]) < 2.0
     assert place.agreement > 0.3
-    assert place.lead > 0.1
 
 
 def test_nothing_agrees_where_it_is_not() -> None:
