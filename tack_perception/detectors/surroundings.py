@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tack_perception.detectors.refinement import refine
 from tack_perception.detectors.settings import DenseDescriptorConfig
-from tack_perception.detectors.template import support
+from tack_perception.detectors.template import OWN_PX, anchors_of, rarity, support
 from tack_perception.detectors.voting import peaks, vote
 
 if TYPE_CHECKING:  # this is geometry: it runs without torch
@@ -31,7 +31,6 @@ FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
 _REACH = DenseDescriptorConfig(support_m=0.05, anchors=96)  # docs/methods/don.md
-_OWN_PX = 16.0  # what is this close to an anchor is the anchor itself, not a rival
 _BIN = 6  # cells in a side of a bin of the votes
 _ROLLS_DEG = (0.0, 15.0, -15.0, 30.0, -30.0)
 _SIZES = (1.0, math.sqrt(2), math.sqrt(0.5))
@@ -112,18 +111,14 @@ def surroundings_of(
         pixel: (2,) of the click, px of the window's picture.
         stride: of the window's cells, px.
         describe: (N, 2) px of the window's picture → (N, D) descriptors.
-        compare: (N, D) → (N, h, w) likeness to the window's cells, 0 to 1.
+        compare: (N, D) → (N, h, w) likeness to the window's cells, 0 to 1; a new array.
     """
     pixels, radius = support(window.frame, window.crop.to_image(pixel), _REACH)
     codes = describe(window.crop.to_crop(pixels))
     grid = Grid(window, stride)
-    rare = _rare(compare(codes), grid.cells(pixels), _OWN_PX / grid.step)
-    rare[0] = max(rare[0], 0.1)
-    chosen = np.concatenate([[0], 1 + np.argsort(-rare[1:], kind="stable")])[: _REACH.anchors]
-    offsets = pixels[chosen] - pixels[0]
-    closeness = 1 / (1 + (np.linalg.norm(offsets, axis=1) / radius) ** 2)
-    weights = np.maximum(rare[chosen], 0.02) * closeness
-    return Surroundings(offsets, codes[chosen], (weights / weights.sum()).astype(np.float32))
+    rare = rarity(compare(codes), grid.cells(pixels), OWN_PX / grid.step)
+    chosen, offsets, weights = anchors_of(pixels, rare, radius, _REACH.anchors)
+    return Surroundings(offsets, codes[chosen], weights)
 
 
 def place_of(known: Surroundings, likeness: FloatArray, window: Window, stride: int) -> Place:
@@ -150,16 +145,6 @@ def place_of(known: Surroundings, likeness: FloatArray, window: Window, stride: 
         float(matches.agreement[best]),
         float(evidence[best]),
     )
-
-
-def _rare(likeness: FloatArray, cells: DoubleArray, reach: float) -> FloatArray:
-    """(N,) one minus the likeness of the best rival elsewhere in the anchors' own picture."""
-    low = np.maximum(np.ceil(cells - reach), 0).astype(np.intp)
-    high = np.maximum(np.floor(cells + reach), 0).astype(np.intp) + 1
-    rest = likeness.copy()
-    for own, (left, top), (right, bottom) in zip(rest, low, high, strict=True):
-        own[top:bottom, left:right] = -1
-    return np.asarray(1 - rest.max(axis=(1, 2)), np.float32)
 
 
 def _poses(offsets: FloatArray) -> FloatArray:

@@ -19,7 +19,8 @@ FloatArray = NDArray[np.float32]
 
 _SPACING = 9  # anchors from the click to the rim of the support, before the best are chosen
 _NEAR_PX = 10  # around a click at a silhouette the nearer surface is the one that is meant
-_OWN_PX = 16.0  # what is this close to an anchor is the anchor itself, not a rival
+OWN_PX = 16.0
+"""What is this close to an anchor is the anchor itself, not a rival."""
 _ROLL_STEP_DEG = 15.0  # descriptors bear half of it without loss
 _SCALE_STEP = math.sqrt(2)
 _LEAST_TEXTURE = 0.4  # at the best cell size; 1 is full texture, 0 a blank wall
@@ -63,14 +64,49 @@ def make_template(
             f"{shot.label}: the image around ({shot.u:.0f}, {shot.v:.0f}) has no texture that could"
             " be recognised; click nearer to a corner, a print or an edge"
         )
-    distinct = _distinctness(pixels, raw, features) * np.minimum(texture, 1)
-    distinct[0] = max(distinct[0], 0.1)
-    chosen = np.concatenate([[0], 1 + np.argsort(-distinct[1:], kind="stable")])[: config.anchors]
+    at = (pixels - features.pixels[0, 0]) / features.step
+    similarity = features.similarity(features.whitening(raw))
+    distinct = rarity(similarity, at, OWN_PX / features.step) * np.minimum(texture, 1)
+    chosen, offsets, weights = anchors_of(pixels, distinct, radius, config.anchors)
+    poses = _poses(pixels[chosen], offsets, features, config)
+    return Template(weights, *poses)
+
+
+def anchors_of(
+    pixels: FloatArray, rare: FloatArray, radius: float, count: int
+) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
+    """The click and the rarest of what surrounds it, at most so many.
+
+    Args:
+        pixels: (N, 2), the click first; px.
+        rare: (N,) how unlike all else each is, to 1.
+        radius: that they are in, px.
+        count: M, at most.
+
+    Returns:
+        (M,) which they are; (M, 2) offsets from the click, px; (M,) weights, which sum to 1.
+    """
+    rare[0] = max(rare[0], 0.1)
+    chosen = np.concatenate([[0], 1 + np.argsort(-rare[1:], kind="stable")])[:count]
     offsets = pixels[chosen] - pixels[0]
     closeness = 1 / (1 + (np.linalg.norm(offsets, axis=1) / radius) ** 2)
-    weights = np.maximum(distinct[chosen], 0.02) * closeness
-    poses = _poses(pixels[chosen], offsets, features, config)
-    return Template((weights / weights.sum()).astype(np.float32), *poses)
+    weights = np.maximum(rare[chosen], 0.02) * closeness
+    return chosen, offsets, (weights / weights.sum()).astype(np.float32)
+
+
+def rarity(similarity: FloatArray, cells: NDArray[np.floating], reach: float) -> FloatArray:
+    """(N,) one minus the similarity of the best rival elsewhere in the shot's own picture.
+
+    Args:
+        similarity: (N, rows, columns) to each cell; what is near the points themselves is erased.
+        cells: (N, 2) of the points, counted from 0.
+        reach: how near that is, cells.
+    """
+    low = np.maximum(np.ceil(cells - reach), 0).astype(np.intp)
+    high = np.maximum(np.floor(cells + reach), -1).astype(np.intp) + 1
+    for own, (left, top), (right, bottom) in zip(similarity, low, high, strict=True):
+        own[top:bottom, left:right] = -1
+    return np.asarray(1 - similarity.max(axis=(1, 2)), dtype=np.float32)
 
 
 def support(
@@ -122,18 +158,6 @@ def _depths(frame: RGBDFrame, pixels: NDArray[np.float64]) -> NDArray[np.float64
     result = np.full(len(pixels), np.nan)
     result[known] = np.nanmedian(patches[known], axis=1)
     return result
-
-
-def _distinctness(pixels: FloatArray, raw: FloatArray, features: DenseFeatures) -> FloatArray:
-    """(N,) one minus the similarity of the best rival elsewhere in the shot's own picture."""
-    similarity = features.similarity(features.whitening(raw))
-    at = (pixels - features.pixels[0, 0]) / features.step
-    reach = _OWN_PX / features.step
-    low = np.maximum(np.ceil(at - reach), 0).astype(np.intp)
-    high = np.floor(at + reach).astype(np.intp) + 1
-    for own, (left, top), (right, bottom) in zip(similarity, low, high, strict=True):
-        own[top:bottom, left:right] = -1
-    return np.asarray(1 - similarity.max(axis=(1, 2)), dtype=np.float32)
 
 
 def _poses(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tack_grasping.profiles import load_profile, profile_names
+from tack_grasping.robot import Gripper
 from tack_perception.errors import ConfigurationError, FileFormatError
 from tack_perception.geometry import check_transform
 
@@ -105,21 +106,22 @@ def test_a_wrong_field_is_named_with_its_file_and_line(
         load_profile(path)
 
 
-def test_all_links_of_a_gripper_are_fingers_where_it_does_not_say(tmp_path: Path) -> None:
+def gripper_without(field: str, folder: Path) -> Gripper:
     text = (ROOT / "config/robots/panda_hand.yaml").read_text()
-    path = tmp_path / "mine.yaml"
-    path.write_text(re.sub(r"  finger_links: .*\n", "", text))
-    gripper = load_profile(path).gripper
+    path = folder / "mine.yaml"
+    path.write_text(re.sub(rf"  {field}: .*\n", "", text))
+    return load_profile(path).gripper
+
+
+def test_all_links_of_a_gripper_are_fingers_where_it_does_not_say(tmp_path: Path) -> None:
+    gripper = gripper_without("finger_links", tmp_path)
     assert gripper.finger_links == gripper.touch_links
     shipped = load_profile("panda_hand").gripper
     assert shipped.finger_links == ("panda_leftfinger", "panda_rightfinger")
 
 
 def test_what_is_held_moves_with_the_wrist_too(tmp_path: Path) -> None:
-    text = (ROOT / "config/robots/panda_hand.yaml").read_text()
-    path = tmp_path / "mine.yaml"
-    path.write_text(re.sub(r"  wrist_links: .*\n", "", text))
-    gripper = load_profile(path).gripper
+    gripper = gripper_without("wrist_links", tmp_path)
     assert gripper.held_by == gripper.touch_links
     shipped = load_profile("panda_hand").gripper
     assert shipped.held_by == ("panda_link7", "panda_link8", *shipped.touch_links)
