@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from std_msgs.msg import Empty
+from std_msgs.msg import Bool, Empty
 from std_srvs.srv import Trigger
 
 from tack_grasping.behaviour.pointing import Pointed
@@ -43,6 +44,8 @@ Answer = tuple[bool, str]
 _LONGEST_S = 3600.0
 _FOUND_S = 10.0
 _POLL_S = 0.02
+_STOP_S = 3.0
+_AGAIN_S = 0.2  # how often a stop is said again until it is confirmed
 _NOT_SERVED = "nobody serves it; does the node know its robot (its parameter `robot`)?"
 
 
@@ -187,15 +190,30 @@ class PickPlaceClient:
         self._set("near", "" if near is None else str(near))
 
     def stop(self) -> None:
-        """Stop the arm, until `rearm`.
+        """Stop the arm, until `rearm`; returns once the node says that it is stopped.
 
         Raises:
-            CallError: nobody listens.
+            CallError: nobody listens, or the node does not say so in time.
         """
-        publisher = self._calls.node.create_publisher(Empty, f"{self._node}/stop", qos.RESULT)
-        self._wait_for(publisher.get_subscription_count, f"{self._node}/stop: {_NOT_SERVED}")
-        publisher.publish(Empty())
-        publisher.wait_for_all_acked(rclpy.duration.Duration(seconds=2.0))
+        node, topic = self._calls.node, f"{self._node}/stop"
+        told = threading.Event()
+
+        def listen(said: Bool) -> None:
+            if said.data:
+                told.set()
+
+        node.create_subscription(Bool, f"{self._node}/stopped", listen, qos.LATCHED)
+        publisher = node.create_publisher(Empty, topic, qos.RESULT)
+        self._wait_for(publisher.get_subscription_count, f"{topic}: {_NOT_SERVED}")
+        end = time.monotonic() + _STOP_S
+        while True:  # a listener that does not know of this publisher yet misses what was said
+            publisher.publish(Empty())
+            if told.wait(_AGAIN_S):
+                return
+            if time.monotonic() > end:
+                raise CallError(
+                    f"{self._node} does not say that it is stopped: use the robot's own stop"
+                )
 
     def rearm(self) -> str:
         """Allow motions again; a sentence."""

@@ -13,7 +13,7 @@ from moveit_msgs.srv import GraspPlanning
 from numpy.typing import NDArray
 from rclpy.action.server import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from std_msgs.msg import Empty
+from std_msgs.msg import Bool, Empty
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
@@ -57,7 +57,7 @@ class PickPlaceServers:
     """Serves what the behaviour does, and how it is stopped.
 
     The actions `pickup`, `place` and `~/pick_and_place`, the services `plan_grasps` and `~/teach`,
-    the topic `~/stop` and the service `~/rearm`.
+    the topic `~/stop` and the service `~/rearm`; `~/stopped` says whether it is stopped.
 
     Args:
         node: they are made here; it needs an executor of several threads.
@@ -67,6 +67,8 @@ class PickPlaceServers:
     def __init__(self, node: TackNode, parts: Parts) -> None:
         self._node, self._parts = node, parts
         self._plan = node.create_publisher(MarkerArray, "~/plan", qos.LATCHED)
+        self._stopped = node.create_publisher(Bool, "~/stopped", qos.LATCHED)
+        self._stopped.publish(Bool(data=False))
         self._cancelled: set[bytes] = set()
         self._bins: Mapping[str, Container] = {}
         parts.motion.loss.restore = self._restore
@@ -94,10 +96,12 @@ class PickPlaceServers:
 
     def _stop(self, message: Empty) -> None:
         self._parts.jobs.stop("a stop was asked for")
+        self._stopped.publish(Bool(data=True))
         self._node.get_logger().warning("stopped; ~/rearm allows motions again")
 
     def _rearm(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         was = self._parts.jobs.rearm()
+        self._stopped.publish(Bool(data=False))
         response.success = True
         response.message = f"armed again; it was stopped: {was}" if was else "it was not stopped"
         return response

@@ -20,7 +20,7 @@ from rclpy.action.server import ActionServer, CancelResponse, ServerGoalHandle
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
-from std_msgs.msg import Empty
+from std_msgs.msg import Bool, Empty
 from std_srvs.srv import Trigger
 
 from tack_cli.main import EXIT_ERROR, main
@@ -91,7 +91,7 @@ class Scripted:
         self.node.declare_parameter("near", "")
         self.code, self.sentence = Code.SUCCESS, ""
         self.goals: list[Any] = []
-        self.stopped, self.serves = 0, False
+        self.stops, self.hears, self.serves = 0, True, False
 
     def serve(self) -> None:
         """All that the node serves once it knows its robot."""
@@ -105,6 +105,8 @@ class Scripted:
         self.node.create_service(GraspPlanning, "plan_grasps", self._plan)
         self.node.create_service(Trigger, "~/rearm", self._rearm)
         self.node.create_subscription(Empty, "~/stop", self._stop, qos.RESULT)
+        self.stopped = self.node.create_publisher(Bool, "~/stopped", qos.LATCHED)
+        self.stopped.publish(Bool(data=False))
 
     def parameter(self, name: str) -> str:
         return str(self.node.get_parameter(name).value)
@@ -126,11 +128,14 @@ class Scripted:
         return response
 
     def _rearm(self, request: Any, response: Any) -> Any:
+        self.stopped.publish(Bool(data=False))
         response.success, response.message = True, "armed again"
         return response
 
     def _stop(self, message: Empty) -> None:
-        self.stopped += 1
+        if self.hears:
+            self.stops += 1
+            self.stopped.publish(Bool(data=True))
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +157,7 @@ def node(spun: Scripted) -> Scripted:
         spun.serve()
     spun.code, spun.sentence = Code.SUCCESS, ""
     spun.goals.clear()
+    spun.hears = True
     return spun
 
 
@@ -212,9 +218,20 @@ def test_why_stop_and_rearm(node: Scripted, capsys: Any) -> None:
     assert main(["pick", "rim", "--why"]) == 0
     assert capsys.readouterr().out == "3 grasps; the best: from above\n"
     assert node.goals == []
-    before = node.stopped
+    before = node.stops
     assert main(["pick", "--stop"]) == 0
     assert "tack pick --rearm" in capsys.readouterr().out
-    assert node.stopped == before + 1
+    assert node.stops > before  # it said so before the command ended
     assert main(["pick", "--rearm"]) == 0
     assert capsys.readouterr().out == "armed again\n"
+
+
+def test_a_stop_that_is_not_confirmed_is_no_stop(
+    node: Scripted, capsys: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(client, "_STOP_S", 0.3)
+    node.hears = False
+    assert main(["pick", "--stop"]) == EXIT_ERROR
+    heard = capsys.readouterr()
+    assert heard.out == ""
+    assert heard.err.count("use the robot's own stop") == 1

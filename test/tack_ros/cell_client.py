@@ -16,7 +16,7 @@ from moveit_msgs.srv import GetPlanningScene, GraspPlanning
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Empty
+from std_msgs.msg import Bool, Empty
 from std_srvs.srv import Trigger
 
 from tack_grasping.error_codes import MoveItErrorCode as Code
@@ -72,6 +72,10 @@ class Cell:
         node = probe.calls.node
         node.create_subscription(JointState, "/joint_states", self.states.append, qos.RESULT)
         self._stop = node.create_publisher(Empty, "/pick_place/stop", qos.RESULT)
+        self.stopped: list[bool] = []
+        node.create_subscription(
+            Bool, "/pick_place/stopped", lambda said: self.stopped.append(said.data), qos.LATCHED
+        )
 
     def begin(self) -> None:
         """The arm at home, nothing held, and everything else where it was at first."""
