@@ -20,6 +20,8 @@ from tack_perception.detectors.don import DonReader
 from tack_perception.detectors.learned import Found, Shot
 from tack_perception.detectors.recognition import LIKELY, Recogniser
 from tack_perception.detectors.scene import Window
+from tack_perception.detectors.surrounded import FACTS as SURROUNDED
+from tack_perception.detectors.surrounded import Surrounded
 from tack_perception.detectors.tack import TackReader
 from tack_perception.networks.model import KeypointModel
 from tack_perception.networks.sampling import peaks, to_cells
@@ -37,7 +39,8 @@ class FusedReader:
     something else: their share goes with that belief. Descriptors of the instance, where the model
     has them, count as far as something in the picture is like the click. Looked at closely, the
     object's other points and its surface predict this one (`detectors.constellation`): a mixture of
-    Gaussians, one for each likely pose, and of "anywhere".
+    Gaussians, one for each likely pose, and of "anywhere". In whole frames what surrounds a click
+    predicts it instead (`detectors.surroundings`), by codes and descriptors together.
 
     Args:
         model: with both heads.
@@ -46,8 +49,6 @@ class FusedReader:
         constellation: whether the object's other points are asked.
     """
 
-    closer = frozenset({"share", "backing", *FACTS})
-
     def __init__(
         self, model: KeypointModel, *, adapt: bool = True, weight: float = 1.0,
         constellation: bool = True,
@@ -55,20 +56,25 @@ class FusedReader:
         self.tack, self.don, self.weight = TackReader(model, adapt=adapt), DonReader(model), weight
         self.own = None if model.instance is None else DonReader(model, "instance")
         self.constellation, self._stride = constellation, model.stride
+        whole = model.config.focal_px > 0
+        self._around = Surrounded(model.stride, self._describe, self._likeness) if whole else None
+        self.closer = SURROUNDED if whole else frozenset({"share", "backing", *FACTS})
         self._recogniser = Recogniser(self.look_for, model.stride)
         self._asked: weakref.WeakKeyDictionary[Window, _Asked] = weakref.WeakKeyDictionary()
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Any]:
         """Code and descriptors of a click."""
-        what = {**self.tack.read(window, pixel), **self.don.read(window, pixel)}
+        what = {**self.tack.point(window, pixel), **self.don.point(window, pixel)}
         if self.own is not None:
-            what |= self.own.read(window, pixel)
-        return what
+            what |= self.own.point(window, pixel)
+        return what if self._around is None else what | self._around.read(window, pixel)
 
     def prepare(self, shots: Sequence[Shot]) -> None:
         """Adapt the code of a label, and read the other points of what was clicked on."""
         self.tack.prepare(shots)
-        for window in {shot.window: None for shot in shots} if self.constellation else ():
+        if self._around is not None or not self.constellation:
+            return
+        for window in {shot.window: None for shot in shots}:
             anchors = self._recogniser.anchors(window)
             if anchors is not None:
                 self._points_of(window, anchors)
@@ -89,7 +95,11 @@ class FusedReader:
             evidence["likeness"] = like
         # How sure the networks are by themselves: with poses the heat is narrow even when wrong.
         evidence["focus"] = peaks(heat)[2]
-        if self.constellation:
+        if self._around is not None:
+            if closely:
+                heat, facts = self._around.find(shots, windows, heat)
+                evidence |= facts
+        elif self.constellation:
             clicks = _Clicks.of(shots)
             met = self._recognised(clicks, windows)
             evidence["met"] = torch.from_numpy(np.maximum.reduceat(met, clicks.begins, axis=1))
@@ -170,6 +180,18 @@ class FusedReader:
         asked = _Asked(self.tack.head.codes(features, points)[0], descriptors)
         self._asked[window] = asked
         return asked
+
+    def _describe(self, window: Window, pixels: NDArray[np.floating]) -> Tensor:
+        """(N, K + D) codes and descriptors at (N, 2) px of a window's picture."""
+        return torch.cat([one.describe(window, pixels) for one in (self.tack, self.don)], dim=1)
+
+    def _likeness(self, known: Tensor, window: Window) -> NDArray[np.float32]:
+        """(N, h, w) of (N, K + D) codes and descriptors to a window's cells, 0 to 1."""
+        size = self.tack.head.code
+        coded = self.tack.likeness(known[:, :size], window)
+        coded += self.don.likeness(known[:, size:], window)
+        coded /= 2
+        return coded
 
     def _descriptors(self) -> list[DonReader]:
         return [self.don] if self.own is None else [self.don, self.own]

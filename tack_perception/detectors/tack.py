@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from tack_perception.detectors.learned import Found, Shot
 from tack_perception.detectors.scene import OncePerWindow, Window
+from tack_perception.detectors.surrounded import FACTS, Surrounded
 from tack_perception.errors import InvalidInputError
 from tack_perception.learning.losses import heat_cross_entropy
 from tack_perception.networks.model import KeypointModel
@@ -23,13 +25,16 @@ FloatArray = NDArray[np.float64]
 ADAPTATION_STEPS = 20
 _ADAPTATION_RATE = 0.05
 _CODE_LIMIT = 0.999
+_SURE = math.log(0.2)  # of a cell's probability where a code is found for sure
+_SOFT = 0.25  # exponent of what is less probable
 
 
 class TackReader:
     """Codes of the clicks, decoded on each window.
 
     Several shots of a label: their codes' mean, adapted to all of the clicks at once by a few
-    gradient steps on the code alone; so few numbers cannot be over-fitted.
+    gradient steps on the code alone; so few numbers cannot be over-fitted. A model that looks at
+    frames as a whole is asked for what surrounds the clicks as well.
 
     Args:
         model: with TACK's head.
@@ -39,23 +44,38 @@ class TackReader:
         InvalidInputError: the model has no such head.
     """
 
-    closer: frozenset[str] = frozenset()
-
     def __init__(self, model: KeypointModel, *, adapt: bool = True) -> None:
         if model.tack is None:
             raise InvalidInputError("this model has no TACK head: train one with --method tack")
         self.head: TackHead = model.tack
         self.adapt = adapt
+        whole = model.config.focal_px > 0
+        self._around = Surrounded(model.stride, self.describe, self.likeness) if whole else None
+        self.closer = FACTS if whole else frozenset[str]()
         self._ground = OncePerWindow(self.head.ground)
         # By the newest shot: those before it, and the code of all. It goes with that shot.
         self._codes: weakref.WeakKeyDictionary[Shot, tuple[list[Shot], Tensor]]
         self._codes = weakref.WeakKeyDictionary()
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Any]:
-        """The code of a click."""
-        point = torch.as_tensor(pixel, dtype=torch.float32, device=window.features.device)
-        point = point.reshape(1, 1, 2)
-        return {"code": self.head.codes(window.features[None], point)[0, 0]}
+        """The code of a click, and in a whole frame those of what surrounds it."""
+        point = self.point(window, pixel)
+        return point if self._around is None else point | self._around.read(window, pixel)
+
+    def point(self, window: Window, pixel: FloatArray) -> dict[str, Any]:
+        """The code of a click alone."""
+        return {"code": self.describe(window, pixel[None])[0]}
+
+    def describe(self, window: Window, pixels: NDArray[np.floating]) -> Tensor:
+        """(N, K) codes of (N, 2) px of a window's picture."""
+        points = torch.as_tensor(pixels, dtype=torch.float32, device=window.features.device)
+        return self.head.codes(window.features[None], points[None])[0]
+
+    def likeness(self, codes: Tensor, window: Window) -> NDArray[np.float32]:
+        """(N, h, w) of (N, K) codes to a window's cells, 0 to 1: how probable beside a sure one."""
+        heat = self.head.heat_on(self.ground([window]), codes[None])[0]
+        sure = (heat.flatten(1).log_softmax(1) - _SURE).clamp_max(0).reshape(heat.shape)
+        return np.asarray((sure * _SOFT).exp().cpu().numpy(), np.float32)
 
     def ground(self, windows: Sequence[Window]) -> Ground:
         """What kernels read of windows."""
@@ -87,7 +107,11 @@ class TackReader:
         codes = codes[None].expand(len(windows), -1, -1)
         heat = self.head.heat_on(self.ground(windows), codes)
         seen, depth = self.head.evidence(features, codes, heat)
-        return Found(heat, {"judge": seen, "behind": depth})
+        evidence = {"judge": seen, "behind": depth}
+        if self._around is not None and closely:
+            heat, told = self._around.find(shots, windows, heat)
+            evidence |= told
+        return Found(heat, evidence)
 
 
 def adapted(head: TackHead, code: Tensor, shots: Sequence[Shot]) -> Tensor:

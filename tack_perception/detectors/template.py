@@ -18,7 +18,11 @@ from tack_perception.frame import RGBDFrame
 FloatArray = NDArray[np.float32]
 
 _SPACING = 9  # anchors from the click to the rim of the support, before the best are chosen
-_NEAR_PX = 10  # around a click at a silhouette the nearer surface is the one that is meant
+_NEAR_PX = 12  # what is further away is not the surface that was clicked on
+_STEP_M = 0.03  # in depth, between two surfaces
+_FEWEST = 6  # pixels of a surface
+_BEHIND_PX = 8.0  # closer to the click than a surface in front of it, one behind is meant after all
+_AROUND_PX = 3.0  # beyond its first pixels, where a surface's depth is read
 OWN_PX = 16.0
 """What is this close to an anchor is the anchor itself, not a rival."""
 _ROLL_STEP_DEG = 15.0  # descriptors bear half of it without loss
@@ -139,12 +143,29 @@ def support(
 
 
 def _depth_of_click(frame: RGBDFrame, u: float, v: float) -> float | None:
-    column, row = round(u), round(v)
-    rows = slice(max(row - _NEAR_PX, 0), row + _NEAR_PX + 1)
-    columns = slice(max(column - _NEAR_PX, 0), column + _NEAR_PX + 1)
-    known = frame.depth[rows, columns]
-    known = known[np.isfinite(known)]
-    return float(np.percentile(known, 15)) if known.size > 5 else None
+    """Depth of the surface that a click means, m; None where none is known near it.
+
+    At a silhouette the surface in front is meant, though the stereo shadow beside its edge, in
+    which no depth is known, may leave more of what is behind.
+    """
+    left, top = max(round(u) - _NEAR_PX, 0), max(round(v) - _NEAR_PX, 0)
+    near = frame.depth[top : round(v) + _NEAR_PX + 1, left : round(u) + _NEAR_PX + 1]
+    row, column = np.nonzero(np.isfinite(near))
+    away = np.hypot(column + left - u, row + top - v)
+    inside = away <= _NEAR_PX
+    depth, away = near[row, column][inside], away[inside]
+    order = np.argsort(depth, kind="stable")
+    depth, away = depth[order], away[order]
+    cuts = np.flatnonzero(np.diff(depth) > _STEP_M) + 1
+    best, chosen = math.inf, None
+    surfaces = zip(np.split(depth, cuts), np.split(away, cuts), strict=True)
+    large = ((some, far) for some, far in surfaces if len(some) >= _FEWEST)
+    for behind, (some, far) in enumerate(large):
+        edge = float(np.partition(far, _FEWEST - 1)[_FEWEST - 1])
+        if edge + behind * _BEHIND_PX < best:
+            best = edge + behind * _BEHIND_PX
+            chosen = float(np.median(some[far <= edge + _AROUND_PX]))
+    return chosen
 
 
 def _depths(frame: RGBDFrame, pixels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -53,6 +53,7 @@ _MEMORY_SHARE = 0.5  # of the device's free memory that data may take
 SECTIONS = ("train", "model", "episodes", "calibration")
 """Sections of a settings file, beside one for each head's losses."""
 
+_READS_CODES = "tack.generator.0.weight"
 VERDICT = "verdict.json"
 """What a training on recordings has brought, on the views that were kept back."""
 
@@ -148,8 +149,10 @@ def first_model(
         begin_pretrained(model)
         return model
     known, _ = load_model(job.start)
-    # Dense descriptors may grow: their last layer is learned anew then, and all else goes on.
+    # Dense descriptors may grow: their last layer is learned anew then, and all else goes on. Waves
+    # of codes may grow, too.
     descriptor = asked.pop("descriptor", known.config.descriptor)
+    octaves = max(asked.pop("octaves", 0), known.config.octaves)
     if asked:
         raise ConfigurationError(f"section model: {job.start} says already what the network is")
     old = known.config
@@ -159,6 +162,7 @@ def first_model(
     config = dataclasses.replace(
         old, heads=heads, classes=tuple(dict.fromkeys((*old.classes, *classes))),
         points=old.points or points, crop_px=episodes.crop_px, descriptor=descriptor,
+        octaves=octaves,
     )  # fmt: skip
     if job.recorded is not None:
         # Heads that do not learn with the trunk would read what it no longer says.
@@ -221,11 +225,15 @@ def pretrained_weights() -> dict[str, Tensor]:
 def adopt(model: KeypointModel, known: KeypointModel) -> None:
     """Take over what another model has learned, as far as this one has the same.
 
-    Maps and prototypes of classes that are new keep their first values.
+    Maps and prototypes of classes that are new keep their first values. What reads more octaves of
+    codes than before does not heed them at first.
     """
     mine, theirs = model.state_dict(), known.state_dict()
     for name, value in theirs.items():
-        if name in mine and mine[name].ndim and mine[name].shape[1:] == value.shape[1:]:
+        if name == _READS_CODES and name in mine:
+            mine[name].zero_()
+            mine[name][:, : value.shape[1]] = value
+        elif name in mine and mine[name].ndim and mine[name].shape[1:] == value.shape[1:]:
             count = min(len(value), len(mine[name]))
             mine[name][:count] = value[:count]
         elif name in mine and mine[name].shape == value.shape:

@@ -57,6 +57,7 @@ _OBJECT: Sections = {
 }
 _SCENE: Sections = {
     **_SHARED,
+    "model": {"descriptor": 64, "octaves": 4},  # a shelf has more places than a mug
     "train": {**_TRAINING, "steps": 1200, "batch": 6},
     # Gently changed: a shelf stands where it stood, and there is little time to learn more.
     "episodes": {

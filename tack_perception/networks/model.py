@@ -51,6 +51,10 @@ class ModelConfig(Configuration):
     width: int = setting(32, "channels of the U-Net's finest level", low=4, high=256)
     heads: tuple[str, ...] = setting(HEADS, "what stands on the trunk", choices=HEADS)
     code: int = setting(4, "numbers in a code of TACK", low=1, high=64)
+    octaves: int = setting(
+        2, "doublings of the waves in which TACK writes out a code: more for a scene than for a"
+        " thing, to tell its places apart", low=0, high=8,
+    )  # fmt: skip
     descriptor: int = setting(16, "numbers in a dense descriptor", low=2, high=512)
     keypoints: int = setting(64, "that the KeypointNet task looks for", low=3, high=512)
     crop_px: int = setting(128, "side of the pictures it is made for", unit="px", low=32, high=512)
@@ -85,7 +89,9 @@ class KeypointModel(nn.Module):
         self.places = None
         if "places" in heads:
             self.places = PlaceHead(max(len(config.classes), 1), config.code, config.descriptor)
-        self.tack = TackHead(channels, config.code) if "tack" in heads else None
+        self.tack = None
+        if "tack" in heads:
+            self.tack = TackHead(channels, config.code, octaves=config.octaves)
         self.don = DonHead(channels, config.descriptor) if "don" in heads else None
         self.instance = DonHead(channels, config.descriptor) if "instance" in heads else None
         self.sparse = None

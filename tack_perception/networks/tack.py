@@ -21,7 +21,6 @@ from tack_perception.networks.sampling import peaks, pool_gaussian, sample, to_c
 from tack_perception.networks.waves import waves
 
 _SIGMA = 1.0  # cells, of the Gaussian under which a click is read
-_OCTAVES = 2  # of the waves in which a code is written out
 
 
 class Ground(NamedTuple):
@@ -46,6 +45,8 @@ class TackHead(nn.Module):
         wide: channels that the generated 3×3 kernels read, at half the resolution.
         hidden: width of the small networks.
         stride: of the trunk, px.
+        octaves: of the waves in which a code is written out, each twice as fine: more tell more
+            places apart, fewer learn sooner.
     """
 
     def __init__(
@@ -57,14 +58,16 @@ class TackHead(nn.Module):
         wide: int = 16,
         hidden: int = 96,
         stride: int = 2,
+        octaves: int = 2,
     ) -> None:
         super().__init__()
         self.code, self.stride, self._keys, self._wide = code, stride, keys, wide
+        self._octaves = octaves
         self.encoder = nn.Sequential(
             nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, code), nn.Tanh()
         )
         self.generator = nn.Sequential(
-            nn.Linear(code * (1 + 2 * _OCTAVES), hidden),
+            nn.Linear(code * (1 + 2 * octaves), hidden),
             nn.ReLU(),
             nn.Linear(hidden, hidden),
             nn.ReLU(),
@@ -112,7 +115,7 @@ class TackHead(nn.Module):
     def heat_on(self, ground: Ground, codes: Tensor) -> Tensor:
         """As `heat`, of pictures that were read already."""
         height, width = ground.keys.shape[-2:]
-        kernels = self.generator(waves(codes, _OCTAVES, math.pi))
+        kernels = self.generator(waves(codes, self._octaves, math.pi))
         with torch.autocast(codes.device.type, enabled=False):
             kernels = full(kernels)
             # Of one size, whatever the code: else kernels and scale drive each other apart.

@@ -50,10 +50,40 @@ def with_instances(tmp_path_factory):
     return path
 
 
-@pytest.fixture(params=[*KINDS, "fused with instances"])
-def detector(request, folder, with_instances):
+@pytest.fixture(scope="module")
+def of_scenes(tmp_path_factory):
+    """It looks at frames as a whole."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("model")
+    config = ModelConfig(width=8, crop_px=64, heads=("tack", "don"), focal_px=120)
+    save_model(path, KeypointModel(config), {})
+    return path
+
+
+@pytest.fixture(params=[*KINDS, "fused with instances", *(f"{kind} of scenes" for kind in KINDS)])
+def detector(request, folder, with_instances, of_scenes):
     kind, _, more = request.param.partition(" ")
-    return make_detector(kind, {"model": str(with_instances if more else folder)})
+    model = {"": folder, "with instances": with_instances, "of scenes": of_scenes}[more]
+    return make_detector(kind, {"model": str(model)})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_surrounds_a_click_is_asked_in_whole_frames(kind, of_scenes):
+    detector = make_detector(kind, {"model": str(of_scenes)})
+    reader = detector.reader
+    clicks = [Annotation("a", 90, 70, frame()), Annotation("b", 40, 50, frame())]
+    detector.enroll([*clicks, Annotation("b", 42, 55, frame(3))])
+    shots = [[shot] for shot in detector._shots["b"]] + [detector._shots["b"]]
+    window = detector._windows(frame(1))
+    with torch.inference_mode():
+        first, closer = reader.find(shots, window), reader.find(shots, window, closely=True)
+    assert "agreement" not in first.evidence
+    assert reader.closer <= closer.evidence.keys()
+    agreement = closer.evidence["agreement"]
+    assert agreement.shape == (1, 3)
+    assert ((agreement >= 0) & (agreement <= 1)).all()
+    # How sure the clicks are by themselves stays a fact of theirs; the place becomes exact.
+    assert (closer.heat <= first.heat + 1e-5).all()
 
 
 def test_it_keeps_the_port(detector):

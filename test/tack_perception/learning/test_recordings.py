@@ -19,6 +19,7 @@ from tack_perception.correspondence import CorrespondenceWriter, Manifest
 from tack_perception.correspondence.manifest import HELD_OUT
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.keypoint import Keypoint
+from tack_perception.learning.job import adopt
 from tack_perception.learning.pack import make_pack
 from tack_perception.learning.recordings import (
     Recorded,
@@ -29,7 +30,7 @@ from tack_perception.learning.recordings import (
     recorded,
 )
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
-from tack_perception.networks.model import load_model
+from tack_perception.networks.model import KeypointModel, ModelConfig, load_model
 from tack_perception.recording import RecordConfig, record, write
 from test.tack_perception.recording import scenes
 
@@ -233,6 +234,19 @@ def test_a_scene_is_looked_at_as_a_whole(start, tmp_path, monkeypatch):
     assert train(scene, start, tmp_path / "run", "--steps", "1", "--quiet") == 0
     model, _ = load_model(tmp_path / "run" / "model")
     assert model.config.focal_px == pytest.approx(scenes.CAMERA.fx * 0.75)
+
+
+def test_codes_that_are_written_out_finer_say_the_same_at_first():
+    torch.manual_seed(0)
+    old = KeypointModel(ModelConfig(width=4, heads=("tack",)))
+    new = KeypointModel(ModelConfig(width=4, heads=("tack",), octaves=4))
+    adopt(new, old)
+    features, points = torch.randn(1, old.trunk.channels, 16, 16), torch.tensor([[[9.0, 20.0]]])
+    before, after = (
+        one.tack.heat(features, one.tack.codes(features, points)) for one in (old, new)
+    )
+    assert new.tack.generator[0].in_features > old.tack.generator[0].in_features
+    torch.testing.assert_close(after, before)
 
 
 def test_a_method_that_needs_names_is_refused(recording, start, tmp_path, capsys):

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Learned detectors ask in whole frames what surrounds a click, whatever a click is to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tack_perception.detectors.learned import Shot
+from tack_perception.detectors.scene import Window
+from tack_perception.detectors.surroundings import place_of, surroundings_of
+from tack_perception.networks import sampling
+
+_KEY = "around"
+_SIGMA = 0.5  # cells, of how well the surroundings of a click tell where it is
+
+FACTS = frozenset({"agreement"})
+"""What a closer look at surroundings tells."""
+
+
+class Surrounded:
+    """What surrounds clicks, read and looked for.
+
+    Args:
+        stride: of the windows' cells, px.
+        describe: a window and (N, 2) px of its picture → (N, D) codes.
+        likeness: (N, D) codes and a window → (N, h, w) how alike its cells are, 0 to 1; new.
+    """
+
+    def __init__(
+        self,
+        stride: int,
+        describe: Callable[[Window, NDArray[np.floating]], Tensor],
+        likeness: Callable[[Tensor, Window], NDArray[np.float32]],
+    ) -> None:
+        self._stride, self._describe, self._likeness = stride, describe, likeness
+
+    def read(self, window: Window, pixel: NDArray[np.float64]) -> dict[str, Any]:
+        """What is kept of a click, beside what it is itself."""
+        return {
+            _KEY: surroundings_of(
+                window,
+                pixel,
+                self._stride,
+                lambda pixels: self._describe(window, pixels),
+                lambda codes: self._likeness(codes, window),
+            )
+        }
+
+    def find(
+        self, shots: Sequence[Sequence[Shot]], windows: Sequence[Window], heat: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Where the surroundings say that L labels are in W windows.
+
+        Args:
+            shots: of each label.
+            windows: where to look.
+            heat: (W, L, h, w) logits of the clicks by themselves.
+
+        Returns:
+            (W, L, h, w) logits with what the surroundings say, and facts (W, L).
+        """
+        places = [
+            [
+                max(
+                    (
+                        place_of(around, self._likeness(around.codes, window), window, self._stride)
+                        for around in (shot.what[_KEY] for shot in several)
+                    ),
+                    key=lambda place: place.evidence,
+                )
+                for several in shots
+            ]
+            for window in windows
+        ]
+        pixels = np.array([[(place.u, place.v) for place in row] for row in places])
+        centres = sampling.to_cells(torch.from_numpy(pixels).to(heat), self._stride)
+        v, u = (torch.arange(n, device=heat.device) for n in heat.shape[-2:])
+        across, down = u - centres[..., None, :1], v[:, None] - centres[..., 1:, None]
+        prior = -(across.square() + down.square()) / (2 * _SIGMA**2)
+        # How sure the clicks are by themselves: the prior makes the heat narrow in any case.
+        return heat + prior, {
+            "share": sampling.peaks(heat)[2],
+            "agreement": torch.tensor([[place.agreement for place in row] for row in places]),
+        }
