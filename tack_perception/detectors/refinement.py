@@ -56,7 +56,6 @@ def refine(
     weights: FloatArray,
     starts: DoubleArray,
     step: float,
-    stiffness: float = _STIFFNESS,
 ) -> Matches:
     """Fit affine maps from the shots' surroundings to the picture, starting at pixels.
 
@@ -67,14 +66,13 @@ def refine(
         weights: (B, M), summing to 1.
         starts: (B, 2) pixels where the click is assumed.
         step: distance of grid points, px.
-        stiffness: pull of the maps towards the poses, against the weight of all anchors.
     """
     design = _design(offsets[which])
     affine = np.tile(_identity(), (len(starts), 1, 1))
     affine[:, 2] = starts
     for radius in _RADII_PX:
         places, height = _best_near(similarity, which, design @ affine, radius, step)
-        affine, residual, robust = _fit(design, places, height, weights, stiffness)
+        affine, residual, robust = _fit(design, places, height, weights)
     return _matches(places, height, residual, robust, weights, affine)
 
 
@@ -126,10 +124,9 @@ def _fit(
     places: DoubleArray,
     height: DoubleArray,
     weights: FloatArray,
-    stiffness: float = _STIFFNESS,
 ) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
     """Maps (B, 3, 2) robust against stray places (B, M, 2), residuals (B, M), weights (B, M)."""
-    stiff = np.diag([stiffness, stiffness, 1e-9])
+    stiff = np.diag([_STIFFNESS, _STIFFNESS, 1e-9])
     moved = places - design @ _identity()
     trust = weights * np.maximum(height - CHANCE, 0) ** 2
     robust = trust

@@ -36,7 +36,6 @@ _ROLLS_DEG = (0.0, 15.0, -15.0, 30.0, -30.0)
 _SIZES = (1.0, math.sqrt(2), math.sqrt(0.5))
 _POSES_KEPT = 8
 _PLACES_KEPT = 3
-_STIFFNESS = 1e-3  # little: edges of boxes are seen at a slant
 _OWN = 0.25  # what the likeness of the click itself counts against the agreement of all
 
 
@@ -135,7 +134,7 @@ def place_of(known: Surroundings, likeness: FloatArray, window: Window, stride: 
     which, starts = _starts(known, poses, likeness, grid.step)
     every = np.broadcast_to(likeness, (len(poses), *likeness.shape))
     weights = np.broadcast_to(known.weights, (len(which), len(known.weights)))
-    matches = refine(every, which, poses, weights, starts, grid.step, _STIFFNESS)
+    matches = refine(every, which, poses, weights, starts, grid.step)
     evidence = matches.agreement + _OWN * matches.own
     best = int(evidence.argmax())
     u, v = grid.to_picture(matches.affine[best, 2])

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -25,8 +25,9 @@ FloatArray = NDArray[np.float64]
 ADAPTATION_STEPS = 20
 _ADAPTATION_RATE = 0.05
 _CODE_LIMIT = 0.999
-_SURE = math.log(0.2)  # of a cell's probability where a code is found for sure
-_SOFT = 0.25  # exponent of what is less probable
+_BLUR = 1.0  # cells: the middle of a broad peak, not its highest cell, is where a code is found
+_SURE = 0.05  # a cell's probability where a code is found for sure, after that
+_SOFT = 0.35  # exponent of what is less probable
 
 
 class TackReader:
@@ -74,8 +75,11 @@ class TackReader:
     def likeness(self, codes: Tensor, window: Window) -> NDArray[np.float32]:
         """(N, h, w) of (N, K) codes to a window's cells, 0 to 1: how probable beside a sure one."""
         heat = self.head.heat_on(self.ground([window]), codes[None])[0]
-        sure = (heat.flatten(1).log_softmax(1) - _SURE).clamp_max(0).reshape(heat.shape)
-        return np.asarray((sure * _SOFT).exp().cpu().numpy(), np.float32)
+        chance = heat.flatten(1).softmax(1).reshape(heat.shape).cpu().numpy()
+        for one in chance:
+            cv2.GaussianBlur(one, (0, 0), _BLUR, dst=one)
+        likeness: NDArray[np.float32] = np.minimum(chance / np.float32(_SURE), 1) ** _SOFT
+        return likeness
 
     def ground(self, windows: Sequence[Window]) -> Ground:
         """What kernels read of windows."""
