@@ -152,7 +152,7 @@ def first_model(
     # Dense descriptors may grow: their last layer is learned anew then, and all else goes on. Waves
     # of codes may grow, too.
     descriptor = asked.pop("descriptor", known.config.descriptor)
-    octaves = max(asked.pop("octaves", 0), known.config.octaves)
+    octaves = asked.pop("octaves", known.config.octaves)
     if asked:
         raise ConfigurationError(f"section model: {job.start} says already what the network is")
     old = known.config
@@ -231,8 +231,9 @@ def adopt(model: KeypointModel, known: KeypointModel) -> None:
     mine, theirs = model.state_dict(), known.state_dict()
     for name, value in theirs.items():
         if name == _READS_CODES and name in mine:
+            count = min(value.shape[1], mine[name].shape[1])
             mine[name].zero_()
-            mine[name][:, : value.shape[1]] = value
+            mine[name][:, :count] = value[:, :count]
         elif name in mine and mine[name].ndim and mine[name].shape[1:] == value.shape[1:]:
             count = min(len(value), len(mine[name]))
             mine[name][:count] = value[:count]
