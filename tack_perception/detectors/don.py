@@ -40,9 +40,8 @@ class DonReader:
         if head is None:
             raise InvalidInputError(f"this model has no head {name!r}: train one with --method don")
         self.head, self.name, self.stride = head, name, model.stride
-        whole = model.config.focal_px > 0
-        self._around = Surrounded(model.stride, self.describe, self.likeness) if whole else None
-        self.closer = FACTS if whole else frozenset[str]()
+        self._around = Surrounded.of(model, self.describe, self.likeness)
+        self.closer = frozenset[str]() if self._around is None else FACTS
         self._described = OncePerWindow(lambda features: [head(features)])
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Any]:

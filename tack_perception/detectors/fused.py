@@ -56,9 +56,9 @@ class FusedReader:
         self.tack, self.don, self.weight = TackReader(model, adapt=adapt), DonReader(model), weight
         self.own = None if model.instance is None else DonReader(model, "instance")
         self.constellation, self._stride = constellation, model.stride
-        whole = model.config.focal_px > 0
-        self._around = Surrounded(model.stride, self._describe, self._likeness) if whole else None
-        self.closer = SURROUNDED if whole else frozenset({"share", "backing", *FACTS})
+        self._around = Surrounded.of(model, self._describe, self._likeness)
+        posed = frozenset({"share", "backing", *FACTS})
+        self.closer = posed if self._around is None else SURROUNDED
         self._recogniser = Recogniser(self.look_for, model.stride)
         self._asked: weakref.WeakKeyDictionary[Window, _Asked] = weakref.WeakKeyDictionary()
 

@@ -120,10 +120,7 @@ def _design(offsets: FloatArray) -> DoubleArray:
 
 
 def _fit(
-    design: DoubleArray,
-    places: DoubleArray,
-    height: DoubleArray,
-    weights: FloatArray,
+    design: DoubleArray, places: DoubleArray, height: DoubleArray, weights: FloatArray
 ) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
     """Maps (B, 3, 2) robust against stray places (B, M, 2), residuals (B, M), weights (B, M)."""
     stiff = np.diag([_STIFFNESS, _STIFFNESS, 1e-9])

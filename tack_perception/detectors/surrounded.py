@@ -15,6 +15,7 @@ from tack_perception.detectors.learned import Shot
 from tack_perception.detectors.scene import Window
 from tack_perception.detectors.surroundings import place_of, surroundings_of
 from tack_perception.networks import sampling
+from tack_perception.networks.model import KeypointModel
 
 _KEY = "around"
 _SIGMA = 0.5  # cells, of how well the surroundings of a click tell where it is
@@ -39,6 +40,16 @@ class Surrounded:
         likeness: Callable[[Tensor, Window], NDArray[np.float32]],
     ) -> None:
         self._stride, self._describe, self._likeness = stride, describe, likeness
+
+    @classmethod
+    def of(
+        cls,
+        model: KeypointModel,
+        describe: Callable[[Window, NDArray[np.floating]], Tensor],
+        likeness: Callable[[Tensor, Window], NDArray[np.float32]],
+    ) -> Surrounded | None:
+        """For a model that looks at frames as a whole; None for one that looks at objects."""
+        return cls(model.stride, describe, likeness) if model.config.focal_px else None
 
     def read(self, window: Window, pixel: NDArray[np.float64]) -> dict[str, Any]:
         """What is kept of a click, beside what it is itself."""

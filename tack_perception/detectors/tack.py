@@ -50,9 +50,8 @@ class TackReader:
             raise InvalidInputError("this model has no TACK head: train one with --method tack")
         self.head: TackHead = model.tack
         self.adapt = adapt
-        whole = model.config.focal_px > 0
-        self._around = Surrounded(model.stride, self.describe, self.likeness) if whole else None
-        self.closer = FACTS if whole else frozenset[str]()
+        self._around = Surrounded.of(model, self.describe, self.likeness)
+        self.closer = frozenset[str]() if self._around is None else FACTS
         self._ground = OncePerWindow(self.head.ground)
         # By the newest shot: those before it, and the code of all. It goes with that shot.
         self._codes: weakref.WeakKeyDictionary[Shot, tuple[list[Shot], Tensor]]

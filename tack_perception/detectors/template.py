@@ -146,7 +146,8 @@ def _depth_of_click(frame: RGBDFrame, u: float, v: float) -> float | None:
     """Depth of the surface that a click means, m; None where none is known near it.
 
     At a silhouette the surface in front is meant, though the stereo shadow beside its edge, in
-    which no depth is known, may leave more of what is behind.
+    which no depth is known, may leave more of what is behind. Lifting asks the same more strictly
+    and may refuse (`lifting.choose`); something has to be remembered of every click.
     """
     left, top = max(round(u) - _NEAR_PX, 0), max(round(v) - _NEAR_PX, 0)
     near = frame.depth[top : round(v) + _NEAR_PX + 1, left : round(u) + _NEAR_PX + 1]

@@ -216,7 +216,7 @@ def test_after_a_stop_nothing_moves_until_it_is_armed_again(cell: Cell) -> None:
         assert "rearm" in sentence
         assert refused.stages == []
     np.testing.assert_allclose(cell.arm(), before, atol=0.01)
-    assert cell.stopped[-1]
+    cell.until(lambda: cell.stopped[-1], "word that it is stopped")
     assert cell.rearm() == "armed again; it was stopped: a stop was asked for"
     assert cell.rearm() == "it was not stopped"
     cell.until(lambda: not cell.stopped[-1], "word that it is armed again")
