@@ -81,9 +81,10 @@ class DonReader:
         evidence["nearness"] = self.head.likeness(heat.flatten(2).amax(-1))
         return Found(heat, evidence)
 
-    def likeness(self, codes: Tensor, window: Window) -> NDArray[np.float32]:
+    def likeness(self, codes: Tensor, window: Window, every: int = 1) -> NDArray[np.float32]:
         """(N, h, w) of (N, D) descriptors to a window's cells, 0 to 1."""
-        likeness = self.head.heat(codes[None], self.described([window]))[0]
+        described = self.described([window])[..., ::every, ::every]
+        likeness = self.head.heat(codes[None], described)[0]
         return np.asarray(likeness.cpu().numpy(), np.float32)
 
 

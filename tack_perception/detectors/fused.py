@@ -185,11 +185,11 @@ class FusedReader:
         """(N, K + D) codes and descriptors at (N, 2) px of a window's picture."""
         return torch.cat([one.describe(window, pixels) for one in (self.tack, self.don)], dim=1)
 
-    def _likeness(self, known: Tensor, window: Window) -> NDArray[np.float32]:
+    def _likeness(self, known: Tensor, window: Window, every: int) -> NDArray[np.float32]:
         """(N, h, w) of (N, K + D) codes and descriptors to a window's cells, 0 to 1."""
         size = self.tack.head.code
-        coded = self.tack.likeness(known[:, :size], window)
-        coded += self.don.likeness(known[:, size:], window)
+        coded = self.tack.likeness(known[:, :size], window, every)
+        coded += self.don.likeness(known[:, size:], window, every)
         coded /= 2
         return coded
 

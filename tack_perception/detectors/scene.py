@@ -74,7 +74,11 @@ class OncePerWindow:
             for number, window in enumerate(new):
                 self._known[window] = [one[number] for one in made]
         each = (self._known[window] for window in windows)
-        return [torch.stack(parts) for parts in zip(*each, strict=True)]
+        # Of one window no copy is made: the maps of a whole frame are large.
+        return [
+            torch.stack(parts) if len(parts) > 1 else parts[0][None]
+            for parts in zip(*each, strict=True)
+        ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tack_perception.detectors.learned import Shot
 from tack_perception.detectors.scene import Window
-from tack_perception.detectors.surroundings import place_of, surroundings_of
+from tack_perception.detectors.surroundings import Place, Surroundings, place_of, surroundings_of
 from tack_perception.networks import sampling
 from tack_perception.networks.model import KeypointModel
 
@@ -30,14 +30,15 @@ class Surrounded:
     Args:
         stride: of the windows' cells, px.
         describe: a window and (N, 2) px of its picture → (N, D) codes.
-        likeness: (N, D) codes and a window → (N, h, w) how alike its cells are, 0 to 1; new.
+        likeness: (N, D) codes, a window and n → (N, h/n, w/n) how alike its cells are, n by n of
+            them together, 0 to 1; a new array. n is 1 or 2.
     """
 
     def __init__(
         self,
         stride: int,
         describe: Callable[[Window, NDArray[np.floating]], Tensor],
-        likeness: Callable[[Tensor, Window], NDArray[np.float32]],
+        likeness: Callable[[Tensor, Window, int], NDArray[np.float32]],
     ) -> None:
         self._stride, self._describe, self._likeness = stride, describe, likeness
 
@@ -46,7 +47,7 @@ class Surrounded:
         cls,
         model: KeypointModel,
         describe: Callable[[Window, NDArray[np.floating]], Tensor],
-        likeness: Callable[[Tensor, Window], NDArray[np.float32]],
+        likeness: Callable[[Tensor, Window, int], NDArray[np.float32]],
     ) -> Surrounded | None:
         """For a model that looks at frames as a whole; None for one that looks at objects."""
         return cls(model.stride, describe, likeness) if model.config.focal_px else None
@@ -59,7 +60,7 @@ class Surrounded:
                 pixel,
                 self._stride,
                 lambda pixels: self._describe(window, pixels),
-                lambda codes: self._likeness(codes, window),
+                lambda codes: self._likeness(codes, window, 2),
             )
         }
 
@@ -76,19 +77,7 @@ class Surrounded:
         Returns:
             (W, L, h, w) logits with what the surroundings say, and facts (W, L).
         """
-        places = [
-            [
-                max(
-                    (
-                        place_of(around, self._likeness(around.codes, window), window, self._stride)
-                        for around in (shot.what[_KEY] for shot in several)
-                    ),
-                    key=lambda place: place.evidence,
-                )
-                for several in shots
-            ]
-            for window in windows
-        ]
+        places = [[self._place(several, window) for several in shots] for window in windows]
         pixels = np.array([[(place.u, place.v) for place in row] for row in places])
         centres = sampling.to_cells(torch.from_numpy(pixels).to(heat), self._stride)
         v, u = (torch.arange(n, device=heat.device) for n in heat.shape[-2:])
@@ -99,3 +88,12 @@ class Surrounded:
             "share": sampling.peaks(heat)[2],
             "agreement": torch.tensor([[place.agreement for place in row] for row in places]),
         }
+
+    def _place(self, several: Sequence[Shot], window: Window) -> Place:
+        """Where the surroundings of that shot say that a label is which says so most."""
+        places = []
+        for shot in several:
+            known: Surroundings = shot.what[_KEY]
+            likeness = self._likeness(known.codes, window, 1)
+            places.append(place_of(known, likeness, window, self._stride))
+        return max(places, key=lambda place: place.evidence)

@@ -110,12 +110,13 @@ def surroundings_of(
         pixel: (2,) of the click, px of the window's picture.
         stride: of the window's cells, px.
         describe: (N, 2) px of the window's picture → (N, D) descriptors.
-        compare: (N, D) → (N, h, w) likeness to the window's cells, 0 to 1; a new array.
+        compare: (N, D) → (N, h/2, w/2) likeness to the window's cells, two by two, 0 to 1; a new
+            array. What is alike elsewhere is to be known, not where.
     """
     pixels, radius = support(window.frame, window.crop.to_image(pixel), _REACH)
     codes = describe(window.crop.to_crop(pixels))
     grid = Grid(window, stride)
-    rare = rarity(compare(codes), grid.cells(pixels), OWN_PX / grid.step)
+    rare = rarity(compare(codes), grid.cells(pixels) / 2, OWN_PX / grid.step / 2)
     chosen, offsets, weights = anchors_of(pixels, rare, radius, _REACH.anchors)
     return Surroundings(offsets, codes[chosen], weights)
 

@@ -71,13 +71,15 @@ class TackReader:
         points = torch.as_tensor(pixels, dtype=torch.float32, device=window.features.device)
         return self.head.codes(window.features[None], points[None])[0]
 
-    def likeness(self, codes: Tensor, window: Window) -> NDArray[np.float32]:
+    def likeness(self, codes: Tensor, window: Window, every: int = 1) -> NDArray[np.float32]:
         """(N, h, w) of (N, K) codes to a window's cells, 0 to 1: how probable beside a sure one."""
-        heat = self.head.heat_on(self.ground([window]), codes[None])[0]
+        ground = self.ground([window])
+        heat = self.head.heat_on(ground if every == 1 else ground.halved(), codes[None])[0]
         chance = heat.flatten(1).softmax(1).reshape(heat.shape).cpu().numpy()
         for one in chance:
-            cv2.GaussianBlur(one, (0, 0), _BLUR, dst=one)
-        likeness: NDArray[np.float32] = np.minimum(chance / np.float32(_SURE), 1) ** _SOFT
+            cv2.GaussianBlur(one, (0, 0), _BLUR / every, dst=one)
+        sure = np.float32(_SURE * every**2)
+        likeness: NDArray[np.float32] = np.minimum(chance / sure, 1) ** _SOFT
         return likeness
 
     def ground(self, windows: Sequence[Window]) -> Ground:

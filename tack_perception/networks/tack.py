@@ -28,11 +28,15 @@ class Ground(NamedTuple):
 
     Attributes:
         keys: (B, keys, h, w) that the 1×1 kernels read.
-        patches: (B, 9·wide, h/2 · w/2) that the 3×3 kernels read, channels outside, taps inside.
+        patches: (B, 9·wide, h/2, w/2) that the 3×3 kernels read, channels outside, taps inside.
     """
 
     keys: Tensor
     patches: Tensor
+
+    def halved(self) -> Ground:
+        """In half the resolution, in which heat maps cost a quarter; two by two cells are one."""
+        return Ground(functional.avg_pool2d(self.keys, 2, ceil_mode=True), self.patches)
 
 
 class TackHead(nn.Module):
@@ -110,7 +114,8 @@ class TackHead(nn.Module):
     def ground(self, features: Tensor) -> Ground:
         """What is read of pictures, (B, C, h, w), whatever is looked for."""
         pooled = functional.avg_pool2d(self.wide(features), 2, ceil_mode=True)
-        return Ground(self.keys(features), functional.unfold(pooled, 3, padding=1))
+        patches = functional.unfold(pooled, 3, padding=1)
+        return Ground(self.keys(features), patches.reshape(*patches.shape[:2], *pooled.shape[-2:]))
 
     def heat_on(self, ground: Ground, codes: Tensor) -> Tensor:
         """As `heat`, of pictures that were read already."""
@@ -130,8 +135,7 @@ class TackHead(nn.Module):
     def _correlate(self, patches: Tensor, kernels: Tensor, size: tuple[int, int]) -> Tensor:
         """The 3×3 kernels on features of half the resolution: one product with all patches."""
         taps = kernels.reshape(*kernels.shape[:2], 9, self._wide).transpose(-1, -2).flatten(-2)
-        half = (-(-size[0] // 2), -(-size[1] // 2))
-        total = torch.bmm(taps, patches).reshape(*kernels.shape[:2], *half)
+        total = torch.bmm(taps, patches.flatten(2)).reshape(*taps.shape[:2], *patches.shape[-2:])
         return functional.interpolate(total, size=size, mode="bilinear", align_corners=False)
 
     def evidence(self, features: Tensor, codes: Tensor, heat: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,11 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 import torch
+from torch.nn import functional
 
 from tack_perception.learning.tack import TackLossConfig, tack_losses
 from tack_perception.networks.sampling import peaks, to_pixels
-from tack_perception.networks.tack import TackHead
+from tack_perception.networks.tack import Ground, TackHead
 
 
 @pytest.fixture
@@ -29,6 +30,19 @@ def test_a_code_has_a_few_bounded_numbers(head):
 def test_every_code_gives_a_map_of_the_picture(head, size):
     heat = head.heat(torch.randn(2, 24, *size), torch.rand(2, 5, 4))
     assert heat.shape == (2, 5, *size)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (15, 20), (7, 9)])
+def test_maps_of_half_the_resolution_say_the_same(head, size):
+    """Of the fine kernels' answers the mean of two by two; the coarse ones' are not made finer."""
+    codes = torch.rand(2, 5, 4) * 2 - 1
+    keys, patches = head.ground(torch.randn(2, 24, *size))
+    fine = Ground(keys, torch.zeros_like(patches))
+    mean = functional.avg_pool2d(head.heat_on(fine, codes), 2, ceil_mode=True)
+    torch.testing.assert_close(head.heat_on(fine.halved(), codes), mean)
+    coarse = Ground(torch.zeros_like(keys), patches)
+    finer = functional.interpolate(head.heat_on(coarse.halved(), codes), size, mode="bilinear")
+    torch.testing.assert_close(head.heat_on(coarse, codes), finer)
 
 
 def test_points_do_not_disturb_each_other(head):
