@@ -98,7 +98,7 @@ def collect(pack: Pack, model: str, pairs: int) -> list[Choice]:
     assert isinstance(reader, FusedReader)
     rng, found = np.random.default_rng(0), []
     for _ in tqdm(range(pairs), "poses", unit="pair"):
-        pair = choose_pair(pack, config, rng)
+        pair = choose_pair(pack, pack, config, rng)
         if pair is None:
             continue
         first, second = pair

@@ -250,9 +250,10 @@ class LearnedDetector:
             found = self.reader.find(shots, windows, closely=closely)
             places, covariances, shares = peaks(found.heat)
             pixels = to_pixels(places, self.model.stride)
-        alike = _alike(windows, shots)
-        told = {name: value.float().cpu().numpy() for name, value in found.evidence.items()}
-        facts = {"share": shares.cpu().numpy(), "alike": alike} | told
+        facts = {"share": shares.cpu().numpy()}
+        if not self.model.config.focal_px:  # which object it is, is no question in a whole frame
+            facts["alike"] = _alike(windows, shots)
+        facts |= {name: value.float().cpu().numpy() for name, value in found.evidence.items()}
         return Evidence(
             pixels.cpu().numpy().astype(np.float64),
             covariances.cpu().numpy().astype(np.float64) * self.model.stride**2,

@@ -22,7 +22,8 @@ _FINE_REACH = 3  # half grid steps, of the last round
 _PULL = 0.15  # similarity that the rim of that radius must have more than its centre
 _SIGMA_PX = 6.0  # residual of an anchor that still agrees
 _STIFFNESS = 0.01  # pull of the affine map towards the pose, against the weight of all anchors
-_UNIT_PX = 64.0  # offsets are scaled by it, so that the stiffness has no unit
+UNIT_PX = 64.0
+"""Offsets are scaled by it, so that the stiffness has no unit."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,13 +68,13 @@ def refine(
         starts: (B, 2) pixels where the click is assumed.
         step: distance of grid points, px.
     """
-    design = _design(offsets[which])
+    design = design_of(offsets[which])
     affine = np.tile(_identity(), (len(starts), 1, 1))
     affine[:, 2] = starts
     for radius in _RADII_PX:
         places, height = _best_near(similarity, which, design @ affine, radius, step)
-        affine, residual, robust = _fit(design, places, height, weights)
-    return _matches(places, height, residual, robust, weights, affine)
+        affine, residual, robust = fit(design, places, height, weights)
+    return matches_of(places, height, residual, robust, weights, affine)
 
 
 def sharpen(
@@ -93,7 +94,7 @@ def sharpen(
         affine: (B, 3, 2) as in `Matches`.
     """
     weights = weights / weights.sum(axis=1, keepdims=True)
-    design = _design(offsets)
+    design = design_of(offsets)
     expected = design @ affine
     line = np.arange(-_FINE_REACH, _FINE_REACH + 1) * (features.step / 2)
     around = np.stack(np.meshgrid(line, line), axis=-1)
@@ -106,23 +107,34 @@ def sharpen(
     shift, height = _vertices(similarity, (b, m), row + 1, column + 1)
     places = expected + np.stack([line[column + 1], line[row + 1]], axis=-1)
     places += shift * (features.step / 2)
-    affine, residual, robust = _fit(design, places, height, weights)
-    return _matches(places, height, residual, robust, weights, affine)
+    affine, residual, robust = fit(design, places, height, weights)
+    return matches_of(places, height, residual, robust, weights, affine)
 
 
 def _identity() -> DoubleArray:
-    return np.vstack([np.eye(2) * _UNIT_PX, np.zeros(2)])
+    return np.vstack([np.eye(2) * UNIT_PX, np.zeros(2)])
 
 
-def _design(offsets: FloatArray) -> DoubleArray:
-    unit = offsets.astype(np.float64) / _UNIT_PX
+def design_of(offsets: NDArray[np.floating]) -> DoubleArray:
+    """(B, M, 3) that a map (B, 3, 2) makes pixels of, from (B, M, 2) offsets in px."""
+    unit = offsets.astype(np.float64) / UNIT_PX
     return np.concatenate([unit, np.ones((*unit.shape[:2], 1))], axis=-1)
 
 
-def _fit(
+def fit(
     design: DoubleArray, places: DoubleArray, height: DoubleArray, weights: FloatArray
 ) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
-    """Maps (B, 3, 2) robust against stray places (B, M, 2), residuals (B, M), weights (B, M)."""
+    """Fit affine maps that stray places do not matter to.
+
+    Args:
+        design: (B, M, 3) of the anchors.
+        places: (B, M, 2) where each is, px.
+        height: (B, M) its similarity there, 0 to 1.
+        weights: (B, M).
+
+    Returns:
+        Maps (B, 3, 2); residuals (B, M), px; weights (B, M) that they were fitted with.
+    """
     stiff = np.diag([_STIFFNESS, _STIFFNESS, 1e-9])
     moved = places - design @ _identity()
     trust = weights * np.maximum(height - CHANCE, 0) ** 2
@@ -137,7 +149,7 @@ def _fit(
     return affine, np.sqrt(square), robust
 
 
-def _matches(
+def matches_of(
     places: DoubleArray,
     height: DoubleArray,
     residual: DoubleArray,
@@ -145,6 +157,7 @@ def _matches(
     weights: FloatArray,
     affine: DoubleArray,
 ) -> Matches:
+    """What `fit` has found (the click is the first anchor)."""
     agreeing = np.exp(-0.5 * (residual / _SIGMA_PX) ** 2)
     share = robust / np.maximum(robust.sum(axis=1, keepdims=True), 1e-12)
     return Matches(
@@ -206,10 +219,12 @@ def _vertices(
     right = similarity[first, second, row, column + 1]
     above = similarity[first, second, row - 1, column]
     below = similarity[first, second, row + 1, column]
-    return np.stack([_vertex(left, top, right), _vertex(above, top, below)], axis=-1), top
+    return np.stack([vertex(left, top, right), vertex(above, top, below)], axis=-1), top
 
 
-def _vertex(left: FloatArray, middle: DoubleArray, right: FloatArray) -> DoubleArray:
+def vertex(
+    left: NDArray[np.floating], middle: NDArray[np.floating], right: NDArray[np.floating]
+) -> DoubleArray:
     """Where the parabola through three values peaks, −0.5 to 0.5."""
     bend = np.minimum(left - 2 * middle + right, -1e-6)
-    return np.clip(0.5 * (left - right) / bend, -0.5, 0.5)
+    return np.asarray(np.clip(0.5 * (left - right) / bend, -0.5, 0.5), np.float64)

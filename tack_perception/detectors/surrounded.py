@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tack_perception.detectors.learned import Shot
+from tack_perception.detectors.patches import laid_onto
 from tack_perception.detectors.scene import Window
-from tack_perception.detectors.surroundings import Place, Surroundings, place_of, surroundings_of
+from tack_perception.detectors.surroundings import Surroundings, place_of, surroundings_of
 from tack_perception.networks import sampling
 from tack_perception.networks.model import KeypointModel
 
 _KEY = "around"
 _SIGMA = 0.5  # cells, of how well the surroundings of a click tell where it is
 
-FACTS = frozenset({"agreement"})
+FACTS = frozenset({"agreement", "correlation"})
 """What a closer look at surroundings tells."""
 
 
@@ -77,8 +78,8 @@ class Surrounded:
         Returns:
             (W, L, h, w) logits with what the surroundings say, and facts (W, L).
         """
-        places = [[self._place(several, window) for several in shots] for window in windows]
-        pixels = np.array([[(place.u, place.v) for place in row] for row in places])
+        found = [[self._place(several, window) for several in shots] for window in windows]
+        pixels = np.array([[pixel for pixel, _ in row] for row in found])
         centres = sampling.to_cells(torch.from_numpy(pixels).to(heat), self._stride)
         v, u = (torch.arange(n, device=heat.device) for n in heat.shape[-2:])
         across, down = u - centres[..., None, :1], v[:, None] - centres[..., 1:, None]
@@ -86,14 +87,26 @@ class Surrounded:
         # How sure the clicks are by themselves: the prior makes the heat narrow in any case.
         return heat + prior, {
             "share": sampling.peaks(heat)[2],
-            "agreement": torch.tensor([[place.agreement for place in row] for row in places]),
+            **{
+                name: torch.tensor([[facts[name] for _, facts in row] for row in found])
+                for name in found[0][0][1]
+            },
         }
 
-    def _place(self, several: Sequence[Shot], window: Window) -> Place:
-        """Where the surroundings of that shot say that a label is which says so most."""
+    def _place(
+        self, several: Sequence[Shot], window: Window
+    ) -> tuple[NDArray[np.float64], dict[str, float]]:
+        """Where a label is by the surroundings of that shot which says so most: px, and facts."""
         places = []
         for shot in several:
             known: Surroundings = shot.what[_KEY]
             likeness = self._likeness(known.codes, window, 1)
-            places.append(place_of(known, likeness, window, self._stride))
-        return max(places, key=lambda place: place.evidence)
+            place = place_of(known, shot.annotation.pixel, likeness, window, self._stride)
+            places.append((place, shot))
+        place, shot = max(places, key=lambda one: one[0].evidence)
+        known, cell = shot.what[_KEY], window.crop.scale * self._stride
+        laid = laid_onto(
+            shot.annotation, known.offsets, known.weights, place.frame_from_shot, window.frame, cell
+        )
+        pixel = window.crop.to_crop(laid.frame_from_shot @ [*shot.annotation.pixel, 1.0])
+        return pixel, {"agreement": place.agreement, "correlation": laid.correlation}

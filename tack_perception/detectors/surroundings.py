@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tack_perception.detectors.refinement import refine
+from tack_perception.detectors.refinement import UNIT_PX, refine
 from tack_perception.detectors.settings import DenseDescriptorConfig
 from tack_perception.detectors.template import OWN_PX, anchors_of, rarity, support
 from tack_perception.detectors.voting import peaks, vote
@@ -54,18 +54,17 @@ class Surroundings:
     weights: FloatArray
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Place:
     """Where the surroundings say that the click is.
 
     Attributes:
-        u, v: px of the window's picture.
+        frame_from_shot: (2, 3) affine map of pixels around the click to those of the other frame.
         agreement: weighted mean likeness of the anchors that are where they should be, 0 to 1.
         evidence: what the shots of a label are compared by.
     """
 
-    u: float
-    v: float
+    frame_from_shot: DoubleArray
     agreement: float
     evidence: float
 
@@ -84,16 +83,16 @@ class Grid:
     def __init__(self, window: Window, stride: int) -> None:
         self.step = window.crop.scale * stride
         self._shift = window.crop.to_image(np.full(2, (stride - 1) / 2)) - (self.step - 1) / 2
-        self._crop = window.crop
 
     def cells(self, pixels: FloatArray) -> DoubleArray:
         """(N, 2) cells, counted from 0, of pixels of the frame."""
         placed: DoubleArray = (pixels - self._shift - (self.step - 1) / 2) / self.step
         return placed
 
-    def to_picture(self, place: DoubleArray) -> DoubleArray:
-        """(2,) px of the window's picture."""
-        return self._crop.to_crop(place + self._shift)
+    def to_frame(self, place: DoubleArray) -> DoubleArray:
+        """(2,) px of the frame itself."""
+        placed: DoubleArray = place + self._shift
+        return placed
 
 
 def surroundings_of(
@@ -121,39 +120,41 @@ def surroundings_of(
     return Surroundings(offsets, codes[chosen], weights)
 
 
-def place_of(known: Surroundings, likeness: FloatArray, window: Window, stride: int) -> Place:
+def place_of(
+    known: Surroundings, pixel: DoubleArray, likeness: FloatArray, window: Window, stride: int
+) -> Place:
     """Where in a window the click is.
 
     Args:
         known: of the click.
+        pixel: (2,) of the click, px of its frame.
         likeness: (M, h, w) of its anchors to the window's cells, 0 to 1.
         window: the window.
         stride: of its cells, px.
     """
     grid = Grid(window, stride)
-    poses = _poses(known.offsets)
+    turns = _turns()
+    poses = (known.offsets @ turns.transpose(0, 2, 1)).astype(np.float32)
     which, starts = _starts(known, poses, likeness, grid.step)
     every = np.broadcast_to(likeness, (len(poses), *likeness.shape))
     weights = np.broadcast_to(known.weights, (len(which), len(known.weights)))
     matches = refine(every, which, poses, weights, starts, grid.step)
     evidence = matches.agreement + _OWN * matches.own
     best = int(evidence.argmax())
-    u, v = grid.to_picture(matches.affine[best, 2])
+    linear = matches.affine[best, :2].T / UNIT_PX @ turns[which[best]]
+    shift = grid.to_frame(matches.affine[best, 2]) - linear @ pixel
     return Place(
-        float(u),
-        float(v),
-        float(matches.agreement[best]),
-        float(evidence[best]),
+        np.column_stack([linear, shift]), float(matches.agreement[best]), float(evidence[best])
     )
 
 
-def _poses(offsets: FloatArray) -> FloatArray:
-    """(P, M, 2) the anchors under each rotation and size."""
-    turned = []
+def _turns() -> DoubleArray:
+    """(P, 2, 2) each rotation and size that surroundings are looked for under."""
+    turns = []
     for roll in np.radians(_ROLLS_DEG):
         turn = np.array([[math.cos(roll), -math.sin(roll)], [math.sin(roll), math.cos(roll)]])
-        turned += [size * offsets @ turn.T for size in _SIZES]
-    return np.stack(turned).astype(np.float32)
+        turns += [size * turn for size in _SIZES]
+    return np.stack(turns)
 
 
 def _starts(

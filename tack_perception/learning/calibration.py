@@ -33,6 +33,7 @@ from tack_perception.learning.pack import Pack
 from tack_perception.networks.model import KeypointModel
 
 FloatArray = NDArray[np.float64]
+_FEWEST_PIXELS = 600  # of a thing that is clicked on, or looked for
 FUSION_WEIGHTS = (0.25, 0.5, 1.0, 2.0)
 _RIDGE = 1e-3  # weight of the squared, standardised weights: correlated facts stay tame
 
@@ -88,14 +89,17 @@ def calibrate(
     pack: Pack,
     config: CalibrationConfig | None = None,
     *,
+    clicked: Sequence[Pack] = (),
     progress: bool = False,
 ) -> dict[str, Any]:
     """Weigh the answers of every detector that a model serves.
 
     Args:
         model: with an object head; ready for use.
-        pack: data of instances that it has not learned from.
+        pack: data of instances, or of views, that it has not learned from.
         config: settings.
+        clicked: what else of the same things clicks are made on. A recording keeps few views back,
+            often from close by: between them hardly anything gets hidden.
         progress: show a progress bar.
 
     Returns:
@@ -105,20 +109,26 @@ def calibrate(
     kinds = [kind for kind in ("tack", "don") if getattr(model, kind) is not None]
     notes: dict[str, Any] = {CALIBRATION: {}}
     if len(kinds) == 2:
-        notes[FUSION] = _fusion(model, pack, config, progress)
+        notes[FUSION] = _fusion(model, pack, config, clicked, progress)
         kinds.append("fused")
     for kind in kinds:
         detector = LearnedDetector(
             model, make_reader(kind, model, notes), Judges(), LearnedConfig()
         )
-        answers = ask(detector, pack, config, progress=progress)
+        answers = ask(detector, pack, config, clicked=clicked, progress=progress)
         notes[CALIBRATION][kind] = fit(
             answers, config, model.config.crop_px, detector.reader.closer
         ).as_dict()
     return notes
 
 
-def _fusion(model: KeypointModel, pack: Pack, config: CalibrationConfig, progress: bool) -> float:
+def _fusion(
+    model: KeypointModel,
+    pack: Pack,
+    config: CalibrationConfig,
+    clicked: Sequence[Pack],
+    progress: bool,
+) -> float:
     """The weight of the descriptors in the fused detector that finds most points."""
     few = dataclasses.replace(config, pairs=max(config.pairs // 4, 20))
     limit = config.right_share * model.config.crop_px
@@ -126,21 +136,27 @@ def _fusion(model: KeypointModel, pack: Pack, config: CalibrationConfig, progres
     for weight in FUSION_WEIGHTS:
         reader = FusedReader(model, weight=weight, constellation=False)
         detector = LearnedDetector(model, reader, Judges(), LearnedConfig())
-        answers = ask(detector, pack, few, progress=progress)
+        answers = ask(detector, pack, few, clicked=clicked, progress=progress)
         errors = answers.error_px[answers.present & np.isfinite(answers.error_px)]
         found[weight] = float(np.mean(errors <= limit))
     return max(found, key=lambda weight: found[weight])
 
 
 def ask(
-    detector: LearnedDetector, pack: Pack, config: CalibrationConfig, *, progress: bool = False
+    detector: LearnedDetector,
+    pack: Pack,
+    config: CalibrationConfig,
+    *,
+    clicked: Sequence[Pack] = (),
+    progress: bool = False,
 ) -> Answers:
     """Let a detector look for clicks on pairs of pictures of a data set.
 
     Args:
         detector: without shots; its judges are not asked.
-        pack: the data, of instances that it has not learned from.
+        pack: the data, of instances or views that it has not learned from.
         config: settings.
+        clicked: what else of the same things clicks are made on.
         progress: show a progress bar.
 
     Raises:
@@ -148,10 +164,13 @@ def ask(
     """
     rng = np.random.default_rng(config.seed)
     rows: list[dict[str, Any]] = []
+    sources = (pack, *clicked)
+    sizes = np.array([len(source.things) for source in sources])
     for _ in tqdm(range(config.pairs), "calibrating", disable=not progress, unit="pair"):
-        pair = choose_pair(pack, config, rng)
+        source = sources[rng.choice(len(sources), p=sizes / sizes.sum())] if clicked else pack
+        pair = choose_pair(source, pack, config, rng)
         if pair is not None:
-            rows += _answers(detector, pack, *pair, config, rng)
+            rows += _answers(detector, source, pair[0], pack, pair[1], config, rng)
     detector.forget()
     if not rows:
         raise InvalidInputError("no two pictures in the data share a point: nothing to weigh")
@@ -237,31 +256,48 @@ def _covariance(answers: Answers, right: NDArray[np.bool_]) -> tuple[float, floa
 
 
 def choose_pair(
-    pack: Pack, config: CalibrationConfig, rng: np.random.Generator
+    clicked: Pack, searched: Pack, config: CalibrationConfig, rng: np.random.Generator
 ) -> tuple[int, int] | None:
-    """Two things of a class, in two views."""
-    large = np.flatnonzero(pack.things["pixels"] >= 600)
-    first = int(rng.choice(large))
-    thing = pack.things[first]
-    others = pack.things[large]
-    fits = (others["category"] == thing["category"]) & (others["view"] != thing["view"])
-    same = others["instance"] == thing["instance"]
+    """Two things of a class, in two views of one pack or of two."""
+    first = int(rng.choice(np.flatnonzero(clicked.things["pixels"] >= _FEWEST_PIXELS)))
+    large = np.flatnonzero(searched.things["pixels"] >= _FEWEST_PIXELS)
+    category, instance = _named_as_in(searched, clicked, first)
+    others = searched.things[large]
+    fits = others["category"] == category
+    if clicked is searched:
+        fits &= others["view"] != clicked.things[first]["view"]
+    same = others["instance"] == instance
     fits &= same if rng.random() < config.same_share else ~same
     return (first, int(rng.choice(large[fits]))) if fits.any() else None
 
 
+def _named_as_in(pack: Pack, other: Pack, thing: int) -> tuple[int, int]:
+    """Numbers in a pack of the class and instance of another one's thing; -1 if not in it."""
+    names = (
+        other.classes[other.things[thing]["category"]],
+        other.instances[other.things[thing]["instance"]],
+    )
+    known = pack.classes, pack.instances
+    category, instance = (
+        every.index(name) if name in every else -1 for every, name in zip(known, names, strict=True)
+    )
+    return category, instance
+
+
 def _answers(
     detector: LearnedDetector,
-    pack: Pack,
+    clicked: Pack,
     first: int,
+    pack: Pack,
     second: int,
     config: CalibrationConfig,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
-    thing, other = pack.things[first], pack.things[second]
+    thing, other = clicked.things[first], pack.things[second]
+    category, instance = _named_as_in(pack, clicked, first)
     count = int(thing["count"])
     clicks = rng.permutation(count)[: config.points]
-    shot, query = frame_of(pack, int(thing["view"])), frame_of(pack, int(other["view"]))
+    shot, query = frame_of(clicked, int(thing["view"])), frame_of(pack, int(other["view"]))
     detector.forget()
     pixels = thing["point_pixel"][clicks].astype(float).tolist()
     detector.enroll([Annotation(f"p{n}", u, v, shot) for n, (u, v) in enumerate(pixels)])
@@ -270,11 +306,11 @@ def _answers(
     in_view = np.flatnonzero(pack.things["view"] == other["view"])
     for w, window in enumerate(windows):
         shown = thing_in(pack, in_view, window)
-        present = shown is not None and pack.things[shown]["category"] == thing["category"]
-        truth = carry(pack, first, pack, int(shown)) if present and shown is not None else None
+        present = shown is not None and pack.things[shown]["category"] == category
+        truth = carry(clicked, first, pack, int(shown)) if present and shown is not None else None
         for n, click in enumerate(clicks):
             rows.append(_row(evidence, w, n, window, truth, int(click), bool(present)))
-            rows[-1]["same"] = bool(present and pack.things[shown]["instance"] == thing["instance"])
+            rows[-1]["same"] = bool(present and pack.things[shown]["instance"] == instance)
     return rows
 
 

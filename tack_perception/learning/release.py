@@ -102,7 +102,10 @@ def release(
     notes = {"method": method.name, "training": json.loads(json.dumps(recipe))}
     if job.validation is not None and model.objects is not None:
         pack = make_pack(job.validation, classes=job.classes or None)
-        notes |= calibrate(model, pack, calibration_config(job), progress=progress)
+        # What a recording keeps back is few views; clicks are on the others as well.
+        others = job.data if job.recorded is not None else ()
+        clicked = [make_pack(folder, classes=job.classes or None) for folder in others]
+        notes |= calibrate(model, pack, calibration_config(job), clicked=clicked, progress=progress)
     save_model(folder, model, notes, half=True)
     facts = CardFacts(
         name=job.output.absolute().name, method=method.name, heads=model.config.heads,

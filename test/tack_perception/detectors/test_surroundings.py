@@ -52,7 +52,7 @@ def test_many_that_agree_outvote_what_each_is_like(roll: float, size: float) -> 
     known, here = around(rng), window()
     a = math.radians(roll)
     turn = size * np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
-    true = np.array([300.3, 210.8])
+    clicked, true = np.array([200.0, 150.0]), np.array([300.3, 210.8])
     likeness = np.stack(
         [
             np.maximum(
@@ -65,9 +65,10 @@ def test_many_that_agree_outvote_what_each_is_like(roll: float, size: float) -> 
             for number, offset in enumerate(known.offsets)
         ]
     )
-    place = place_of(known, likeness, here, STRIDE)
-    u, v = here.crop.to_image(np.array([place.u, place.v]))
+    place = place_of(known, clicked, likeness, here, STRIDE)
+    u, v = place.frame_from_shot @ [*clicked, 1.0]
     assert math.hypot(u - true[0], v - true[1]) < 2.0
+    assert np.abs(place.frame_from_shot[:, :2] - turn).max() < 0.1
     assert place.agreement > 0.3
 
 
@@ -75,7 +76,7 @@ def test_nothing_agrees_where_it_is_not() -> None:
     rng = np.random.default_rng(4)
     known, here = around(rng), window()
     stray = [bump(here, rng.uniform((20, 20), (620, 460)), 0.95) for _ in known.offsets]
-    place = place_of(known, np.stack(stray), here, STRIDE)
+    place = place_of(known, np.array([200.0, 150.0]), np.stack(stray), here, STRIDE)
     assert place.agreement < 0.2
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -17,8 +18,11 @@ from tack_cli import main
 from tack_perception import geometry
 from tack_perception.correspondence import CorrespondenceWriter, Manifest
 from tack_perception.correspondence.manifest import HELD_OUT
+from tack_perception.detectors.confidence_model import Evidence
+from tack_perception.detectors.scene import Window, whole
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.keypoint import Keypoint
+from tack_perception.learning.calibration import CalibrationConfig, ask, choose_pair
 from tack_perception.learning.job import adopt
 from tack_perception.learning.pack import make_pack
 from tack_perception.learning.recordings import (
@@ -186,6 +190,58 @@ def test_twins_show_the_same_pixels(packs):
         ]  # fmt: skip
         errors.append((both[0] - both[1]).abs().mean(0))
     assert torch.cat(errors).median() < 0.05
+
+
+class Listening:
+    """A detector that remembers what was clicked on, and knows nothing."""
+
+    def __init__(self):
+        self.clicked = set()
+
+    def enroll(self, shots):
+        self.labels = len(shots)
+        self.clicked.add(shots[0].frame.color.tobytes())
+
+    def forget(self):
+        self.labels = 0
+
+    def evidence(self, frame):
+        nothing = np.zeros((1, self.labels))
+        cells = torch.zeros(1, 1, 1)
+        crop = whole(frame, frame.intrinsics.fx)
+        window = Window(crop, cells, torch.zeros(1), True, frame, np.zeros((1, 1), np.float32))
+        flat = np.tile(np.eye(2), (1, self.labels, 1, 1))
+        return [window], Evidence(np.zeros((1, self.labels, 2)), flat, {"share": nothing})
+
+
+def test_answers_are_weighed_by_clicks_on_all_views(packs):
+    learned, kept_back = packs
+    views = [{pack.color[n].tobytes() for n in range(len(pack.color))} for pack in packs]
+    config = CalibrationConfig(pairs=60, points=2, same_share=1.0)
+    listening = Listening()
+    answers = ask(listening, kept_back, config, clicked=[learned])
+    assert listening.clicked & views[0]
+    assert listening.clicked & views[1]
+    assert listening.clicked <= views[0] | views[1]
+    assert answers.same.any()
+    alone = Listening()
+    ask(alone, kept_back, config)
+    assert alone.clicked <= views[1]
+
+
+def test_pairs_of_two_packs_are_of_things_of_one_name(packs):
+    learned, kept_back = packs
+    rng, same = np.random.default_rng(0), CalibrationConfig(same_share=1.0)
+    for _ in range(20):
+        first, second = choose_pair(kept_back, kept_back, same, rng)
+        assert kept_back.things[first]["view"] != kept_back.things[second]["view"]
+    named = [learned.instances[0], kept_back.instances[0]]
+    assert named[0] == named[1]
+    renamed = dataclasses.replace(learned, instances=("another",))
+    assert choose_pair(renamed, kept_back, same, rng) is None
+    unlike = dataclasses.replace(renamed, classes=("another",))
+    assert choose_pair(unlike, kept_back, CalibrationConfig(same_share=0.0), rng) is None
+    assert choose_pair(renamed, kept_back, CalibrationConfig(same_share=0.0), rng) is not None
 
 
 def test_which_trials_are_no_worse():
