@@ -33,7 +33,7 @@ from tack_perception.learning.pack import Pack
 from tack_perception.networks.model import KeypointModel
 
 FloatArray = NDArray[np.float64]
-_FEWEST_PIXELS = 600  # of a thing that is clicked on, or looked for
+_FEWEST_PIXELS = 600  # of a thing that is clicked on, or looked for, where there are such
 FUSION_WEIGHTS = (0.25, 0.5, 1.0, 2.0)
 _RIDGE = 1e-3  # weight of the squared, standardised weights: correlated facts stay tame
 
@@ -259,8 +259,8 @@ def choose_pair(
     clicked: Pack, searched: Pack, config: CalibrationConfig, rng: np.random.Generator
 ) -> tuple[int, int] | None:
     """Two things of a class, in two views of one pack or of two."""
-    first = int(rng.choice(np.flatnonzero(clicked.things["pixels"] >= _FEWEST_PIXELS)))
-    large = np.flatnonzero(searched.things["pixels"] >= _FEWEST_PIXELS)
+    first = int(rng.choice(_large(clicked)))
+    large = _large(searched)
     category, instance = _named_as_in(searched, clicked, first)
     others = searched.things[large]
     fits = others["category"] == category
@@ -269,6 +269,12 @@ def choose_pair(
     same = others["instance"] == instance
     fits &= same if rng.random() < config.same_share else ~same
     return (first, int(rng.choice(large[fits]))) if fits.any() else None
+
+
+def _large(pack: Pack) -> NDArray[np.intp]:
+    """Numbers of the things that are large in their picture; of all, where none is."""
+    large = np.flatnonzero(pack.things["pixels"] >= _FEWEST_PIXELS)
+    return large if len(large) else np.arange(len(pack.things))
 
 
 def _named_as_in(pack: Pack, other: Pack, thing: int) -> tuple[int, int]:

@@ -239,6 +239,9 @@ def test_pairs_of_two_packs_are_of_things_of_one_name(packs):
     assert named[0] == named[1]
     renamed = dataclasses.replace(learned, instances=("another",))
     assert choose_pair(renamed, kept_back, same, rng) is None
+    small = learned.things.copy()
+    small["pixels"] = 100
+    assert choose_pair(dataclasses.replace(learned, things=small), kept_back, same, rng) is not None
     unlike = dataclasses.replace(renamed, classes=("another",))
     assert choose_pair(unlike, kept_back, CalibrationConfig(same_share=0.0), rng) is None
     assert choose_pair(renamed, kept_back, CalibrationConfig(same_share=0.0), rng) is not None
