@@ -19,7 +19,7 @@ from torch import Tensor
 from tack_perception.configuration import Configuration
 from tack_perception.correspondence import CorrespondenceSet
 from tack_perception.detectors.settings import LearnedConfig
-from tack_perception.detectors.shipped import detector_of, models_folder
+from tack_perception.detectors.shipped import CALIBRATION, detector_of, models_folder
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.files import write_atomically
 from tack_perception.learning.card import CARD
@@ -183,8 +183,12 @@ def _judge(job: Job, kind: Recorded, start: Path, kept_back: Path, progress: boo
     """See on the views that were kept back whether the model is better, and keep the better one."""
     folder = job.output / MODEL
     models = [load_model(path) for path in (start, folder)]
-    # Both look at the same windows: the start, too, at whole frames where these show scenes.
-    models[0][0].config = dataclasses.replace(models[0][0].config, focal_px=_focal_px(kind))
+    # Both look at the same windows: the start, too, at whole frames where these show scenes. What
+    # its answers are worth was fitted on objects then, by facts that a whole frame does not tell.
+    focal_px = _focal_px(kind)
+    if focal_px and not models[0][0].config.focal_px:
+        models[0][1].pop(CALIBRATION, None)
+    models[0][0].config = dataclasses.replace(models[0][0].config, focal_px=focal_px)
     before, after = (
         detector_of(model, kind_of(job.method), notes, LearnedConfig(), "notes")
         for model, notes in models

@@ -18,8 +18,9 @@ from tack_cli import main
 from tack_perception import geometry
 from tack_perception.correspondence import CorrespondenceWriter, Manifest
 from tack_perception.correspondence.manifest import HELD_OUT
-from tack_perception.detectors.confidence_model import Evidence
+from tack_perception.detectors.confidence_model import Evidence, Judges, Logistic
 from tack_perception.detectors.scene import Window, whole
+from tack_perception.detectors.shipped import CALIBRATION
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.keypoint import Keypoint
 from tack_perception.learning.calibration import CalibrationConfig, ask, choose_pair
@@ -34,7 +35,7 @@ from tack_perception.learning.recordings import (
     recorded,
 )
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
-from tack_perception.networks.model import KeypointModel, ModelConfig, load_model
+from tack_perception.networks.model import KeypointModel, ModelConfig, load_model, save_model
 from tack_perception.recording import RecordConfig, record, write
 from test.tack_perception.recording import scenes
 
@@ -289,10 +290,18 @@ def test_weights_that_became_worse_are_not_kept(recording, start, tmp_path, caps
 
 def test_a_scene_is_looked_at_as_a_whole(start, tmp_path, monkeypatch):
     monkeypatch.setattr(Trials, "no_worse_than", lambda self, other: True)  # one step brings little
-    scene = made(tmp_path / "scene", "scene")
-    assert train(scene, start, tmp_path / "run", "--steps", "1", "--quiet") == 0
-    model, _ = load_model(tmp_path / "run" / "model")
+    scene, begin = made(tmp_path / "scene", "scene"), tmp_path / "begin"
+    # What the start's answers are worth was fitted on objects, as of every model that ships.
+    model, notes = load_model(start)
+    by = Logistic(("alike",), (1.0,), 0.0)
+    save_model(begin, model, notes | {CALIBRATION: {"don": Judges(by, by, by).as_dict()}})
+    assert train(scene, begin, tmp_path / "run", "--steps", "1", "--quiet") == 0
+    model, notes = load_model(tmp_path / "run" / "model")
     assert model.config.focal_px == pytest.approx(scenes.CAMERA.fx * 0.75)
+    weighed = Judges.from_dict(notes[CALIBRATION]["don"], "notes").seen
+    assert {"agreement", "correlation"} <= set(weighed.names)
+    assert "alike" not in weighed.names
+    assert json.loads((tmp_path / "run" / "verdict.json").read_text())["kept"]
 
 
 def test_codes_that_are_written_out_finer_say_the_same_at_first():
