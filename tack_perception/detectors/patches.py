@@ -66,7 +66,8 @@ def laid_onto(
     reach = float(np.abs(offsets).max()) + radii[0] + half + 2
     corner = np.floor(shot.pixel - reach)
     size = int(2 * reach) + 2
-    clicked = _cut(shot.frame, np.column_stack([np.eye(2), corner]), size)
+    grey, searched = _grey(shot.frame), _grey(frame)
+    clicked = _cut(grey, np.column_stack([np.eye(2), corner]), size)
     at = np.rint(shot.pixel + offsets - corner).astype(np.intp)
     nearness = weights / (1 + (np.linalg.norm(offsets, axis=1) / (_NEAR * cell)) ** 2)
     nearness = (nearness / nearness.sum())[None].astype(np.float32)
@@ -74,7 +75,7 @@ def laid_onto(
     linear, shift = frame_from_shot[:, :2], frame_from_shot[:, 2]
     limit = np.array([frame.intrinsics.width, frame.intrinsics.height]) - 1
     for radius in radii:
-        other = _cut(frame, np.column_stack([linear, linear @ corner + shift]), size)
+        other = _cut(searched, np.column_stack([linear, linear @ corner + shift]), size)
         moves, heights = _matched(clicked, other, at, half, radius)
         expected = (shot.pixel + offsets) @ linear.T + shift
         heights[((expected < 0) | (expected > limit)).any(axis=1)] = 0
@@ -87,9 +88,12 @@ def laid_onto(
     return Laid(np.column_stack([linear, shift]), float(found.agreement[0]))
 
 
-def _cut(frame: RGBDFrame, frame_from_cut: DoubleArray, size: int) -> Grey:
-    """(size, size) grey picture of a part of a frame."""
-    grey = cv2.cvtColor(frame.color, cv2.COLOR_RGB2GRAY)
+def _grey(frame: RGBDFrame) -> Grey:
+    return np.asarray(cv2.cvtColor(frame.color, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _cut(grey: Grey, frame_from_cut: DoubleArray, size: int) -> Grey:
+    """(size, size) picture of a part of a frame."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     border = cv2.BORDER_REFLECT
     cut = cv2.warpAffine(grey, frame_from_cut, (size, size), flags=flags, borderMode=border)

@@ -66,7 +66,7 @@ _SCENE: Sections = {
         "twin_share": 0.2,
     },
     # What is hidden is believed seen more often than on objects: rather look once more.
-    "calibration": {"pairs": 80, "same_share": 1.0, "least_recall": 0.5},
+    "calibration": {**_SHARED["calibration"], "least_recall": 0.5},
     # A scene fills the picture: there is no object to be found in it.
     "objects": {"foreground": 0.0, "votes": 0.0, "surface": 0.0, "likeness": 0.0},
 }  # fmt: skip
