@@ -20,10 +20,11 @@ from tack_cli.report.pictures import jpeg
 from tack_perception.errors import InvalidInputError
 from tack_perception.inspection.album import SHARP, FloatArray
 from tack_perception.inspection.embedding import embedding_map
-from tack_perception.inspection.interpolation import BOUND, between, measure
+from tack_perception.inspection.interpolation import BOUND, measure
 from tack_perception.inspection.look import Look, glow
 from tack_perception.inspection.saliency import saliency, shown
 from tack_perception.inspection.suggest import suggested
+from tack_perception.inspection.ways import WAYS, between
 
 MOST_STEPS, MOST_TRIALS = 33, 400
 _LEVELS = 32767  # of a descriptor's numbers
@@ -105,8 +106,8 @@ class Api:
         steps = _whole(asked, "steps", 9)
         if not 2 <= steps <= MOST_STEPS:
             raise InvalidInputError(f"steps = {steps}: 2 to {MOST_STEPS} are expected")
-        first_code, last_code = look.codes(number, [first, last])
-        answers = look.find(between(first_code, last_code, steps))
+        codes = between(look, number, np.stack([first, last]), steps, _way(asked))
+        answers = look.find(codes)
         return {"pixels": _rounded(answers.pixels), "seen": _rounded(answers.seen, 3)}
 
     def spread(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +115,7 @@ class Api:
         trials = _whole(asked, "trials", 40)
         if not 1 <= trials <= MOST_TRIALS:
             raise InvalidInputError(f"trials = {trials}: 1 to {MOST_TRIALS} are expected")
-        found = measure(self._look(asked, wide=True), trials)
+        found = measure(self._look(asked, wide=True), trials, way=_way(asked))
         figures: dict[str, Any] = finite(dataclasses.asdict(found))
         return figures
 
@@ -187,6 +188,10 @@ def finite(value: Any) -> Any:
 def _click(look: Look, asked: Mapping[str, Any]) -> tuple[int, FloatArray]:
     number = _whole(asked, "picture")
     return number, look.album.picture(number).check([_number(asked, "u"), _number(asked, "v")])
+
+
+def _way(asked: Mapping[str, Any]) -> str:
+    return str(asked.get("way", WAYS[0]))
 
 
 def _number(asked: Mapping[str, Any], name: str) -> float:

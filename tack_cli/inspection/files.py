@@ -27,6 +27,7 @@ from tack_perception.inspection.look import Look
 from tack_perception.inspection.saliency import saliency
 from tack_perception.inspection.space_sheet import space_sheet
 from tack_perception.inspection.suggest import suggested
+from tack_perception.inspection.ways import WAYS
 
 FIGURES = "figures.json"
 
@@ -69,7 +70,9 @@ def write_files(
                 files.append(file)
             classes[name] = _figures(look, number, ends)
             if trials and "tack" in look.heads and look.album.box is not None:
-                classes[name]["between"] = _spread(shelf, name, trials, progress)
+                classes[name]["between"] = {
+                    way: _spread(shelf, name, trials, way, progress) for way in WAYS
+                }
     content = {
         "model": shelf.title, "data": shelf.source.resolve().name, "bound": BOUND,
         "classes": finite(classes),
@@ -152,13 +155,13 @@ def _figures(look: Look, number: int, ends: FloatArray) -> dict[str, Any]:
     return figures
 
 
-def _spread(shelf: Shelf, name: str, trials: int, progress: bool) -> dict[str, Any] | str:
+def _spread(shelf: Shelf, name: str, trials: int, way: str, progress: bool) -> dict[str, Any] | str:
     wide = shelf.look(name, wide=True)
-    with tqdm(total=trials, desc="between clicks", unit="pair", leave=False,
+    with tqdm(total=trials, desc=f"between clicks, {way}", unit="pair", leave=False,
               disable=not progress) as bar:  # fmt: skip
         told: Callable[[int], object] = bar.update
         try:
-            found: Spread = measure(wide, trials, progress=told)
+            found: Spread = measure(wide, trials, way=way, progress=told)
         except InvalidInputError as error:
             return str(error)  # too few instances: the pictures are worth having all the same
     return dataclasses.asdict(found)

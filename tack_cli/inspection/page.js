@@ -3,7 +3,7 @@
 "use strict";
 
 const state = { about: null, album: null, tiles: [], mode: "heat", click: null, ends: [], hover: null, answer: null,
-  salient: [], path: null, descriptors: null, space: {}, head: "tack", paint: "place", serial: 0, spread: {}, measuring: false };
+  salient: [], path: null, descriptors: null, space: {}, head: "tack", paint: "place", serial: 0, way: "surface", spread: {}, measuring: false };
 const ACROSS = 6; // pictures in a row
 let cloud = null, painting = false;
 
@@ -140,10 +140,10 @@ async function explain() {
 }
 
 async function walk() {
-  const [one, two] = state.ends;
-  const body = { class: state.album.name, picture: one.picture, u: one.pixel[0], v: one.pixel[1], u2: two.pixel[0], v2: two.pixel[1], steps: STEPS };
+  const [one, two] = state.ends, { way } = state;
+  const body = { class: state.album.name, picture: one.picture, u: one.pixel[0], v: one.pixel[1], u2: two.pixel[0], v2: two.pixel[1], way, steps: STEPS };
   const path = await json("/api/path", body);
-  if (state.ends[1] === two) { state.path = path; paint(); }
+  if (state.ends[1] === two && state.way === way) { state.path = path; paint(); }
 }
 
 const space = safely(async () => {

@@ -17,7 +17,7 @@ const MODES = {
     words: "Bright pixels change the answer most: the gradient of the logarithm of the heat at its peak with respect to the picture, averaged over 16 noisy copies (SmoothGrad). The circle around the answer holds half of it: a large one means that the network looks at the whole object, and not just at the spot.",
     colors: INFERNO, low: "no influence", high: "most in the picture", marks: ["click", "answer", "half"] },
   path: { head: "tack", name: "Between", what: "codes between two clicks", title: "Click two points on one picture",
-    words: "The codes of the two clicks are mixed in even steps, and each mixed code is looked for. If codes are orderly, the points walk over every object in the same way, though nobody clicked between.",
+    words: "A way leads from the one click's code to the other's, and each code on it is looked for. If codes are orderly, the points walk over every object in the same way, though nobody clicked between.",
     colors: null, marks: ["first", "last"] },
   places: { head: null, name: "Places", what: "the true places", title: "The same place has the same colour",
     words: "Not the network: this is the truth of the data set. The canonical coordinate of each surface point, x, y, z in the object's box, as red, green and blue. The map below is painted with these colours.",
@@ -32,7 +32,7 @@ const MARKS = {
   like: [`<path d="M12 5l7 7-7 7-7-7z" fill="none" stroke="${LIKE}" stroke-width="2.2"/>`, "nearest descriptor of DON to what is under the mouse"],
   half: [`<circle cx="12" cy="12" r="9" fill="none" stroke="#fff" stroke-width="1.6" stroke-dasharray="2 3"/>`, "half of the influence is inside"],
   first: [`<circle cx="12" cy="12" r="5" fill="${along(0)}"/>`, "first click, and its code's answer"],
-  last: [`<circle cx="12" cy="12" r="5" fill="${along(1)}"/>`, "second click; between them the mixed codes"],
+  last: [`<circle cx="12" cy="12" r="5" fill="${along(1)}"/>`, "second click; between them the codes on the way"],
 };
 
 
@@ -103,23 +103,36 @@ function readout() {
   box.innerHTML = lines.map((line) => `<p>${line}</p>`).join("");
 }
 
-/** The measured spread of interpolated codes, or the button that measures it. */
+const WAYS = {
+  surface: ["along the sheet", "The codes of an object's points lie on a bent sheet. This way keeps to it: over the codes of the clicked picture's own points, by short steps."],
+  straight: ["straight", "The two codes are mixed in even steps. A straight line leaves the sheet on which the codes of points lie, and answers leap."],
+};
+
+/** Which way codes take, and their measured spread or the button that measures it. */
 function spreadBox(box) {
-  const name = state.album.name, found = state.spread[name], stamp = `${name} ${Boolean(found)} ${state.measuring}`;
+  const name = state.album.name, { way } = state, found = state.spread[name]?.[way], stamp = `${name} ${way} ${Boolean(found)} ${state.measuring}`;
   if (box.dataset.box === stamp) return;
   box.dataset.box = stamp;
-  box.innerHTML = "<p>Do mixed codes mean one place on all instances? Their answers on the instances, carried to one shape, spread so many times as widely as those of clicked points:</p>";
   const times = (value) => (value === null ? "–" : value.toFixed(2)), mm = (value) => (value === null ? "–" : `${value.toFixed(0)} mm`);
-  if (found) box.innerHTML += `<p><b class="big">${times(found.ratio)} ×</b>wanted: at most ${state.about.bound} × (95 %: ${times(found.low)} to ${times(found.high)}; ${found.trials} pairs of clicks, ${found.instances} instances). Mixed codes <b>${mm(found.between_mm)}</b>, clicked points <b>${mm(found.clicked_mm)}</b>, chance ${mm(found.chance_mm)}, on a shape of ${mm(found.diagonal_mm)}.</p>`
+  let words = `<p class="chips" id="ways" aria-label="way"></p><p>${WAYS[way][1]}</p>`;
+  if (state.album.known) words += "<p>Do codes on the way mean one place on all instances? Their answers on the instances, carried to one shape, spread so many times as widely as those of clicked points:</p>";
+  if (found) words += `<p><b class="big">${times(found.ratio)} ×</b>wanted: at most ${state.about.bound} × (95 %: ${times(found.low)} to ${times(found.high)}; ${found.trials} pairs of clicks, ${found.instances} instances). Codes on the way <b>${mm(found.between_mm)}</b>, clicked points <b>${mm(found.clicked_mm)}</b>, chance ${mm(found.chance_mm)}, on a shape of ${mm(found.diagonal_mm)}.</p>`
     + (found.jump === null ? "" : `<p>How they get across: the largest of ${Math.round(1 / found.even)} steps is <b>${percent(found.jump)}</b> of the way (even steps: ${percent(found.even)}).</p>`);
-  else if (state.album.known) button(box, state.measuring ? "measuring …" : "Measure it", null, safely(measure), state.measuring);
-  else box.innerHTML = "";
+  box.innerHTML = words;
+  for (const [kind, [text]] of Object.entries(WAYS)) button(element("ways"), text, kind === way, safely(() => take(kind)));
+  if (!found && state.album.known) button(box, state.measuring ? "measuring …" : "Measure it", null, safely(measure), state.measuring).id = "measure";
+}
+
+/** Another way between the same two clicks. */
+async function take(way) {
+  state.way = way; state.path = null; paint();
+  if (state.ends.length === 2) await walk();
 }
 
 async function measure() {
-  const name = state.album.name;
+  const name = state.album.name, { way } = state;
   state.measuring = true; paint();
-  try { state.spread[name] = await json("/api/spread", { class: name, trials: TRIALS }); } finally { state.measuring = false; paint(); }
+  try { (state.spread[name] ??= {})[way] = await json("/api/spread", { class: name, way, trials: TRIALS }); } finally { state.measuring = false; paint(); }
 }
 
 function sayOfSpace(map) {

@@ -2,7 +2,8 @@
 """Codes between the codes of two clicks, and whether they mean one place on all instances.
 
 Vecerik et al. (arXiv 2112.04910) show that codes on the way from one clicked point's code to
-another's fall at corresponding places of other instances. `measure` puts a number to it.
+another's fall at corresponding places of other instances. `measure` puts a number to it, for the
+straight way, as theirs, and for that along the sheet of codes (`ways.py`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from tack_perception.errors import InvalidInputError
 from tack_perception.inspection.album import FloatArray
 from tack_perception.inspection.look import Look
+from tack_perception.inspection.ways import WAYS, between
 
 BOUND = 2.0
 """Wanted: interpolated codes spread at most so many times as much as clicked points do."""
@@ -25,18 +26,6 @@ _APART = 0.25  # of the box's diagonal, at least, between the two points of a tr
 _SNAP = 0.03  # of the picture's side: an answer so near the object counts as on its rim
 _FEWEST = 3  # instances that must answer on the object
 _DRAWS = 1000
-
-
-def between(first: Tensor, last: Tensor, steps: int) -> Tensor:
-    """(steps, K) codes from one (K,) to another, both included, evenly spaced.
-
-    Raises:
-        InvalidInputError: fewer than two steps.
-    """
-    if steps < 2:
-        raise InvalidInputError(f"steps = {steps}: 2 or more are expected")
-    share = torch.linspace(0, 1, steps, device=first.device)[:, None]
-    return first + share * (last - first)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +37,7 @@ class Spread:
 
     Attributes:
         category: the class.
+        way: of the codes between, one of `WAYS`.
         trials: pairs of points that were clicked.
         instances: that codes were looked for on.
         clicked_mm: of the codes of clicked points.
@@ -67,6 +57,7 @@ class Spread:
     """
 
     category: str
+    way: str
     trials: int
     instances: int
     clicked_mm: float
@@ -88,6 +79,7 @@ def measure(
     look: Look,
     trials: int,
     *,
+    way: str = WAYS[0],
     steps: int = 7,
     seed: int = 0,
     progress: Callable[[int], object] | None = None,
@@ -102,12 +94,14 @@ def measure(
     Args:
         look: an album with canonical coordinates.
         trials: how many.
+        way: of the codes between, one of `WAYS`.
         steps: codes on the way, both ends included.
         seed: of the trials.
         progress: called with the number of trials since the last call.
 
     Raises:
-        InvalidInputError: too few instances, no canonical coordinates, or trials or steps too few.
+        InvalidInputError: too few instances, no canonical coordinates, trials or steps too
+            few, or an unknown way.
     """
     album = look.album
     if len(album.instances) <= _FEWEST or album.box is None:
@@ -124,8 +118,7 @@ def measure(
     for _ in range(trials):
         number = int(rng.choice(usable))
         ends = _two_points(look, number, rng)
-        first, last = look.codes(number, ends)
-        codes = between(first, last, steps)
+        codes = between(look, number, ends, steps, way)
         places = _places(look, codes, number)
         spreads = _spreads(places)
         parts["clicked"].append(spreads[[0, -1]])
@@ -143,7 +136,7 @@ def measure(
     known = [ratio for ratio in ratios if np.isfinite(ratio)]
     low, high = np.quantile(known, (0.025, 0.975)).tolist() if known else (float("nan"),) * 2
     return Spread(
-        album.name, trials, len(album.instances),
+        album.name, way, trials, len(album.instances),
         1e3 * _median(clicked), 1e3 * _median(middle), 1e3 * _median(same),
         _median(middle) / _median(clicked), low, high, _median(middle) / _median(same),
         1e3 * _chance(look, rng), float(np.mean(parts["clicked_on"])),

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from tack_perception import drawing
 from tack_perception.drawing import INK, Color, Image
 from tack_perception.inspection.album import Album, Picture
-from tack_perception.inspection.interpolation import between
 from tack_perception.inspection.look import Look, best_cells, glow
 from tack_perception.inspection.saliency import saliency, shown
+from tack_perception.inspection.ways import WAYS, between
 from tack_perception.overlay import draw_click
 
 _TILE = 300
@@ -95,20 +95,21 @@ def saliency_sheet(look: Look, number: int, pixel: ArrayLike) -> Image:
     return _sheet(album, tiles, notes)
 
 
-def path_sheet(look: Look, number: int, pixels: ArrayLike, steps: int = 9) -> Image:
+def path_sheet(
+    look: Look, number: int, pixels: ArrayLike, steps: int = 9, way: str = WAYS[0]
+) -> Image:
     """Where the codes between those of two clicks (2, 2) px are, from yellow to blue."""
     album = look.album
     ends = [album.picture(number).check(pixel) for pixel in np.asarray(pixels, np.float64)]
-    first, last = look.codes(number, ends)
-    answers = look.find(between(first, last, steps))
+    answers = look.find(between(look, number, np.array(ends), steps, way))
     tiles = []
     for n, picture in enumerate(album.pictures):
         tile = _tile(picture)
-        way = [_at(picture, place) for place in answers.pixels[n]]
-        for start, end in itertools.pairwise(way):
+        stops = [_at(picture, place) for place in answers.pixels[n]]
+        for start, end in itertools.pairwise(stops):
             drawing.line(tile, start, end, INK, 3)
             drawing.line(tile, start, end, _CLICK, 1)
-        for step, centre in enumerate(way):
+        for step, centre in enumerate(stops):
             radius = 6.5 if step in (0, steps - 1) else 5.0
             drawing.circle(tile, centre, radius + 1.8, INK, -1)
             drawing.circle(tile, centre, radius, _along(step / (steps - 1)), -1)

@@ -19,6 +19,7 @@ import pytest
 from tiny_inspection import make_model, tiles, write_model
 
 from tack_cli.main import EXIT_ERROR, main
+from tack_perception.inspection.ways import WAYS
 from tack_perception.networks.model import save_model
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +46,9 @@ def test_pictures_and_figures_are_written(tiles_folder, model_folder, tmp_path, 
     for name in names:
         assert cv2.imread(str(tmp_path / "a" / "tile" / name)).std() > 5
     figures = json.loads((tmp_path / "a" / "figures.json").read_text())
-    assert figures["classes"]["tile"]["between"]["trials"] == 3
+    spreads = figures["classes"]["tile"]["between"]
+    assert {way: spread["way"] for way, spread in spreads.items()} == {way: way for way in WAYS}
+    assert all(spread["trials"] == 3 for spread in spreads.values())
     assert 0 < figures["classes"]["tile"]["saliency"]["reach"] < 1.5
     assert run(*words, "--output", tmp_path / "b") == 0
     for name in ("figures.json", "tile/heat.jpg", "tile/space_don.png"):

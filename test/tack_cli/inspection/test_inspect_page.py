@@ -112,8 +112,11 @@ def test_two_clicks_make_a_way(page: Any) -> None:
     page.click(*middle(page, 2, (0.6, 0.6)))
     page.until("state.path !== null")
     assert page.evaluate("JSON.stringify(state.path.pixels)") != before
-    page.evaluate("document.querySelector('#readout button').click()")
+    page.evaluate("document.querySelector('#measure').click()")
     page.until("/wanted/.test(document.getElementById('readout').textContent)")
+    page.evaluate("document.querySelectorAll('#ways button')[1].click()")
+    page.until("state.way === 'straight' && state.path !== null")
+    assert page.evaluate("document.querySelector('#measure') !== null")  # of the other way
 
 
 def test_the_map_points_back_at_the_pictures(page: Any) -> None:

@@ -84,6 +84,8 @@ def test_a_click_is_answered_on_every_picture(server: Server) -> None:
     assert 0 <= found["on_object"] <= 1
     path = post(server, "path", {**CLICK, "u2": 20, "v2": 18, "steps": 5})
     assert np.shape(path["pixels"]) == (8, 5, 2)
+    straight = post(server, "path", {**CLICK, "u2": 20, "v2": 18, "steps": 5, "way": "straight"})
+    assert straight["pixels"][0][0] == path["pixels"][0][0]
     spread = post(server, "spread", {"class": "tile", "trials": 2})
     assert spread["instances"] == 5
     space = json.loads(ask(server, "GET", "/api/map?class=tile&head=don")[1])
@@ -112,6 +114,7 @@ def test_a_click_is_answered_on_every_picture(server: Server) -> None:
         ("saliency", CLICK, "on = None"),
         ("path", {**CLICK, "u2": 1, "v2": 1, "steps": 1}, "2 to 33"),
         ("path", CLICK, "u2 = None"),
+        ("path", {**CLICK, "u2": 1, "v2": 1, "way": "up"}, "'up': surface or straight"),
         ("spread", {"class": "tile", "trials": 100000}, "1 to 400"),
     ],
 )  # fmt: skip

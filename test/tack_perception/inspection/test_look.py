@@ -10,10 +10,11 @@ from tack_perception.detectors.scene import pictures
 from tack_perception.errors import InvalidInputError
 from tack_perception.inspection import sheets
 from tack_perception.inspection.embedding import embedding_map
-from tack_perception.inspection.interpolation import between, measure
+from tack_perception.inspection.interpolation import measure
 from tack_perception.inspection.look import Look, best_cells, glow
 from tack_perception.inspection.saliency import saliency, shown
 from tack_perception.inspection.space_sheet import space_sheet
+from tack_perception.inspection.ways import WAYS
 
 
 def test_heat_peaks_where_the_answer_is(look) -> None:
@@ -104,17 +105,10 @@ def test_the_plain_gradient_can_be_asked_for(look) -> None:
     assert not np.allclose(plain.map, smooth.map)
 
 
-def test_codes_between_are_evenly_spaced() -> None:
-    first, last = torch.zeros(3), torch.tensor([1.0, 2.0, -1.0])
-    codes = between(first, last, 5)
-    torch.testing.assert_close(codes[1:] - codes[:-1], (last / 4).expand(4, -1))
-    torch.testing.assert_close(codes[-1], last)
-    with pytest.raises(InvalidInputError, match="steps = 1"):
-        between(first, last, 1)
-
-
-def test_a_network_that_knows_all_has_no_spread_and_walks_evenly(album) -> None:
-    found = measure(Oracle(make_model(), album), 12, steps=5)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_network_that_knows_all_has_no_spread_and_walks_evenly(album, way) -> None:
+    found = measure(Oracle(make_model(), album), 12, steps=5, way=way)
+    assert found.way == way
     pixel_mm = 1e3 * 0.1 / (SIZE / 1.6)
     assert found.clicked_mm < pixel_mm
     assert found.between_mm < pixel_mm
