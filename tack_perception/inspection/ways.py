@@ -42,9 +42,7 @@ def between(look: Look, number: int, ends: FloatArray, steps: int, way: str = WA
     """
     if way not in WAYS:
         raise InvalidInputError(f"way {way!r}: {' or '.join(WAYS)}")
-    stones = look.codes(number, ends)
-    if way == "surface":
-        stones = _stones(look, number, stones)
+    stones = _stones(look, number, ends) if way == "surface" else look.codes(number, ends)
     return evenly(stones, steps)
 
 
@@ -56,24 +54,18 @@ def evenly(stones: Tensor, steps: int) -> Tensor:
     """
     if steps < 2:
         raise InvalidInputError(f"steps = {steps}: 2 or more are expected")
-    lengths = (stones[1:] - stones[:-1]).norm(dim=1).double().cpu().numpy()
-    gone = np.concatenate([[0.0], np.cumsum(lengths)])
+    known = stones.double().cpu().numpy()
+    gone = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(known, axis=0), axis=1))])
     wanted = np.linspace(0, gone[-1], steps)
-    after = np.clip(np.searchsorted(gone, wanted), 1, len(gone) - 1)
-    part = (wanted - gone[after - 1]) / np.maximum(lengths[after - 1], 1e-12)
-    share = torch.as_tensor(part, dtype=stones.dtype, device=stones.device)[:, None]
-    return stones[after - 1] + share * (stones[after] - stones[after - 1])
+    codes = np.stack([np.interp(wanted, gone, values) for values in known.T], axis=1)
+    return torch.as_tensor(codes, dtype=stones.dtype, device=stones.device)
 
 
-def _stones(look: Look, number: int, ends: Tensor) -> Tensor:
-    """(M, K) codes of points of the object to step on, from the first end to the last."""
-    picture = look.album.picture(number)
-    rows, columns = np.nonzero(picture.mask)
+def _stones(look: Look, number: int, ends: FloatArray) -> Tensor:
+    """(M, K) codes to step on, from that of the first click to that of the last."""
+    rows, columns = np.nonzero(look.album.picture(number).mask)
     some = np.linspace(0, len(rows) - 1, min(_MOST, len(rows))).round().astype(np.int64)
-    if not len(some):
-        return ends
-    pixels = np.stack([columns[some], rows[some]], axis=1).astype(np.float64)
-    codes = torch.cat([ends, look.codes(number, pixels)])
+    codes = look.codes(number, np.concatenate([ends, np.stack([columns, rows], axis=1)[some]]))
     known = codes.double().cpu().numpy()
     # Squares: two short steps are nearer than a long one, so that the way keeps to the sheet. A
     # distance of nothing would be no way at all in a dense graph.
