@@ -10,6 +10,8 @@ Methods:
   don      Dense Object Nets: a descriptor for every pixel
   sparse   heat maps of the classes' named points only: the upper bound, it takes no clicks
   joint    all of them on one trunk
+  poses    with --from a joint model: a further head that judges how a clicked object lies in
+           another picture, by laying both onto each other; the detector fused asks it
 
 OUTPUT then holds log.csv, loss.png (the course of the losses), samples.png (what the network sees
 and says), checkpoint.safetensors, and in the end the model with its card in OUTPUT/model. Stopped
@@ -25,6 +27,9 @@ Examples:
   on four GPUs of one machine
     torchrun --standalone --nproc-per-node 4 -m tack_cli.main train \
         --method joint --data train --output out/joint --batch 128
+  the judge of poses for it, on other instances than it has learned from
+    tack train --method poses --from out/joint/model --data more --validation validation \
+        --config config/training/poses.yaml --output out/poses
   further from a model that is there, on another data set
     tack train --method tack --data shoes --from out/joint/model --output out/shoes
 
@@ -56,7 +61,10 @@ _NOT_REPEATED = ("devices", "workers", "device")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `tack train`."""
     parser.add_argument(
-        "--method", metavar="NAME", required=True, help="tack, don, sparse or joint (see above)"
+        "--method",
+        metavar="NAME",
+        required=True,
+        help="tack, don, sparse, joint or poses (see above)",
     )
     parser.add_argument(
         "--data", metavar="DIR", type=Path, nargs="+", required=True,

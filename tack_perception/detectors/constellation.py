@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import cv2
@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # this is geometry: it runs without torch
 
 FloatArray = NDArray[np.float64]
 FloatMaps = NDArray[np.float32]
+Weigh = Callable[[Similarities, FloatArray], FloatArray]
+"""From H poses and their facts (H,) logarithms of how much likelier each is than none of them."""
 ANCHORS = 64
 FEWEST = 12
 """Anchors: with fewer, chance agrees as well."""
@@ -41,10 +43,12 @@ _TRIALS = 512
 _DRAWS = 48  # places that are drawn from each heat map
 _PROPOSALS = 12
 _TURNED, _MOVED = 20.0, 0.5  # degrees, and sizes of the object: nearer proposals are the same
-_SAME_TURNED, _SAME_MOVED = 10.0, 0.15  # and nearer poses
-# How likely a pose is, from how well it fits: a choice between poses, and none of them, was fitted
-# (docs/methods/fused.md).
-_MET, _THROUGH, _HEAT, _NONE = 2.25, -2.3, 1.2, -7.4
+SAME_TURNED, SAME_MOVED = 10.0, 0.15
+"""Degrees, and sizes of the object: poses that are nearer have become the same."""
+# How likely a pose is, from how well it fits, where no network judges it: a choice between poses,
+# and none of them, was fitted (docs/methods/fused.md).
+_BY_FACTS = np.array([2.25, -2.3, 1.2, 0.0])
+_NONE = -7.4
 _FACING = 0.05  # cosine of the flattest angle at which a surface is taken to be seen
 _LEVEL = 0.06  # sizes of the object: a point that is less far before or behind a surface is on it
 
@@ -239,7 +243,15 @@ def heat_of(anchors: Anchors, window: Window, maps: FloatMaps, poses: Similariti
     return mean
 
 
-def pose(anchors: Anchors, window: Window, relief: Relief, proposals: Proposals) -> Posed:
+def by_facts(poses: Similarities, facts: FloatArray) -> FloatArray:
+    """How likely poses are by `facts_of` alone; a `Weigh`."""
+    score: FloatArray = facts @ _BY_FACTS - _NONE
+    return score
+
+
+def pose(
+    anchors: Anchors, window: Window, relief: Relief, proposals: Proposals, weigh: Weigh = by_facts
+) -> Posed:
     """Make poses exact by the surfaces that both windows show, and weigh them.
 
     Args:
@@ -247,17 +259,30 @@ def pose(anchors: Anchors, window: Window, relief: Relief, proposals: Proposals)
         window: in which it may lie.
         relief: of that window.
         proposals: how.
+        weigh: how likely poses are.
     """
     poses = aligned(anchors, window, relief, proposals)
-    heat = heat_of(anchors, window, proposals.maps, poses)
-    fit = fit_of(anchors.relief, relief, poses, anchors.size)
-    scores = _MET * fit.met + _THROUGH * fit.through + _HEAT * heat
-    best = distinct(
-        poses, scores, anchors.points.mean(axis=0), degrees=_SAME_TURNED,
-        metres=_SAME_MOVED * anchors.size, most=len(poses),
-    )  # fmt: skip
-    powers = np.exp(np.r_[scores[best], _NONE] - max(scores.max(), _NONE))
+    scores = weigh(poses, facts_of(anchors, window, relief, proposals.maps, poses))
+    best = differing(anchors, poses, scores)
+    powers = np.exp(np.r_[scores[best], 0.0] - max(scores.max(), 0.0))
     return Posed(poses[best], powers[:-1] / powers.sum())
+
+
+def facts_of(
+    anchors: Anchors, window: Window, relief: Relief, maps: FloatMaps, poses: Similarities
+) -> FloatArray:
+    """(H, 4) of poses: met and through (`alignment.Fit`), heat, logarithm of the scale."""
+    fit = fit_of(anchors.relief, relief, poses, anchors.size)
+    heat = heat_of(anchors, window, maps, poses)
+    return np.column_stack([fit.met, fit.through, heat, np.log(poses.scale)])
+
+
+def differing(anchors: Anchors, poses: Similarities, scores: FloatArray) -> NDArray[np.intp]:
+    """Numbers of poses of which none has become nearly the same as a better one; the best first."""
+    return distinct(
+        poses, scores, anchors.points.mean(axis=0), degrees=SAME_TURNED,
+        metres=SAME_MOVED * anchors.size, most=len(poses),
+    )  # fmt: skip
 
 
 def aligned(anchors: Anchors, window: Window, relief: Relief, proposals: Proposals) -> Similarities:

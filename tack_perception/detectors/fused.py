@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from tack_perception.detectors.constellation import FACTS, FLOOR, Anchors
+from tack_perception.detectors.comparison import Sight, compare, on_grid
+from tack_perception.detectors.constellation import FACTS, FLOOR, Anchors, Weigh
 from tack_perception.detectors.don import DonReader
 from tack_perception.detectors.learned import Found, Shot
 from tack_perception.detectors.recognition import LIKELY, Recogniser
+from tack_perception.detectors.relief import Relief
 from tack_perception.detectors.scene import Window
 from tack_perception.detectors.surrounded import FACTS as SURROUNDED
 from tack_perception.detectors.surrounded import Surrounded
 from tack_perception.detectors.tack import TackReader
 from tack_perception.networks.model import KeypointModel
 from tack_perception.networks.sampling import peaks, to_cells
+from tack_perception.similarity import Similarities
 
 FloatArray = NDArray[np.float64]
 _POSED = 4  # shots of a label whose objects are laid onto what is seen: those that fit it best
@@ -59,7 +62,11 @@ class FusedReader:
         self._around = Surrounded.of(model, self._describe, self._likeness)
         posed = frozenset({"share", "backing", *FACTS})
         self.closer = posed if self._around is None else SURROUNDED
-        self._recogniser = Recogniser(self.look_for, model.stride)
+        self._poses = model.poses
+        self._recogniser = Recogniser(
+            self.look_for, model.stride, None if model.poses is None else self._weigh
+        )
+        self._sights: weakref.WeakKeyDictionary[Window, Sight] = weakref.WeakKeyDictionary()
         self._asked: weakref.WeakKeyDictionary[Window, _Asked] = weakref.WeakKeyDictionary()
 
     def read(self, window: Window, pixel: FloatArray) -> dict[str, Any]:
@@ -180,6 +187,30 @@ class FusedReader:
         asked = _Asked(self.tack.head.codes(features, points)[0], descriptors)
         self._asked[window] = asked
         return asked
+
+    def _sight(self, window: Window, relief: Relief) -> Sight:
+        """What a window with its relief shows, for comparing it with another."""
+        if window not in self._sights:
+            known = tuple(on_grid(one) for one in self.described(window))
+            self._sights[window] = Sight(relief, known)
+        return self._sights[window]
+
+    def described(self, window: Window) -> list[NDArray[np.float32]]:
+        """(D, h, w) of a window, for each set of dense descriptors."""
+        return [one.described([window])[0].cpu().numpy() for one in self._descriptors()]
+
+    def _weigh(self, clicked: Window, anchors: Anchors, window: Window, relief: Relief) -> Weigh:
+        """How likely poses are by the model's head for them."""
+        head, device = self._poses, window.features.device
+        assert head is not None
+        first, second = self._sight(clicked, anchors.relief), self._sight(window, relief)
+
+        def weigh(poses: Similarities, facts: FloatArray) -> FloatArray:
+            maps = torch.from_numpy(compare(first, second, poses, anchors.size)).to(device)
+            judged = head(maps, torch.from_numpy(facts).to(device, torch.float32))
+            return np.asarray(judged.cpu().numpy(), np.float64)
+
+        return weigh
 
     def _describe(self, window: Window, pixels: NDArray[np.floating]) -> Tensor:
         """(N, K + D) codes and descriptors at (N, 2) px of a window's picture."""

@@ -19,6 +19,8 @@ from tack_perception.detectors.constellation import (
     Posed,
     Prediction,
     Proposals,
+    Weigh,
+    by_facts,
     choose_anchors,
     pose,
     predict,
@@ -45,14 +47,18 @@ class Recogniser:
         look_for: (W, M, h, w) logarithms of the probability of places of the M anchors of the first
             window's object in W others.
         stride: of the heat maps, px.
+        weigh: how likely poses are under which the object of the first window, with its anchors,
+            lies in the second, with its relief.
     """
 
     def __init__(
         self,
         look_for: Callable[[Window, Anchors, Sequence[Window]], NDArray[np.float32]],
         stride: int,
+        weigh: Callable[[Window, Anchors, Window, Relief], Weigh] | None = None,
     ) -> None:
         self._look_for, self._stride = look_for, stride
+        self._weigh = weigh or (lambda *_: by_facts)
         self._anchors: weakref.WeakKeyDictionary[Window, Anchors | None] = (
             weakref.WeakKeyDictionary()
         )
@@ -102,7 +108,10 @@ class Recogniser:
         if known is None:
             if window not in self._reliefs:
                 self._reliefs[window] = relief_of(window)
-            found = pose(anchors, window, self._reliefs[window], met)
+            relief = self._reliefs[window]
+            found = pose(
+                anchors, window, relief, met, self._weigh(clicked, anchors, window, relief)
+            )
             known = posed[window] = found.likeliest(LIKELY)
         return predict(anchors, window, known, surface_at(clicked, anchors.relief, pixels))
 

@@ -27,7 +27,8 @@ _LEAP = 0.03  # share of the depth by which neighbours differ that are not of on
 _FEWEST = 10  # neighbours that a plane needs
 _FLATTEST = 0.15  # cosine to the camera below which a surface is too slanted to be compared
 _BLUR = 1.0  # cells
-_LAB = np.array([30.0, 25.0, 25.0], np.float32)  # what counts as a large difference of colour
+LAB = np.array([30.0, 25.0, 25.0], np.float32)
+"""What counts as a large difference of colour."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -143,6 +144,6 @@ def _colors(window: Window, thing: Mask) -> tuple[NDArray[np.float32], NDArray[n
     lab = np.asarray(cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)
     if thing.any():
         lab[..., 0] -= lab[..., 0][thing].mean()
-    lab = np.asarray(cv2.GaussianBlur(lab / _LAB, (0, 0), _BLUR), np.float32)
+    lab = np.asarray(cv2.GaussianBlur(lab / LAB, (0, 0), _BLUR), np.float32)
     along = [cv2.Sobel(lab, cv2.CV_32F, du, dv, ksize=3) / 8 for du, dv in ((1, 0), (0, 1))]
     return lab.reshape(-1, 3), np.stack(along, -1).reshape(-1, 3, 2).astype(np.float32)

@@ -90,6 +90,7 @@ def calibrate(
     config: CalibrationConfig | None = None,
     *,
     clicked: Sequence[Pack] = (),
+    known: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Weigh the answers of every detector that a model serves.
@@ -100,6 +101,7 @@ def calibrate(
         config: settings.
         clicked: what else of the same things clicks are made on. A recording keeps few views back,
             often from close by: between them hardly anything gets hidden.
+        known: notes of the same model before it judged poses: only `fused` has changed since.
         progress: show a progress bar.
 
     Returns:
@@ -108,7 +110,10 @@ def calibrate(
     config = config or CalibrationConfig()
     kinds = [kind for kind in ("tack", "don") if getattr(model, kind) is not None]
     notes: dict[str, Any] = {CALIBRATION: {}}
-    if len(kinds) == 2:
+    if known is not None and {CALIBRATION, FUSION} <= set(known):
+        notes = {CALIBRATION: dict(known[CALIBRATION]), FUSION: known[FUSION]}
+        kinds = ["fused"]
+    elif len(kinds) == 2:
         notes[FUSION] = _fusion(model, pack, config, clicked, progress)
         kinds.append("fused")
     for kind in kinds:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from safetensors.torch import load
 from torch import Tensor
 
 from tack_perception.configuration import Configuration
-from tack_perception.correspondence import CorrespondenceSet
 from tack_perception.detectors.settings import LearnedConfig
 from tack_perception.detectors.shipped import CALIBRATION, detector_of, models_folder
 from tack_perception.errors import ConfigurationError, InvalidInputError
@@ -26,16 +24,19 @@ from tack_perception.learning.card import CARD
 from tack_perception.learning.device_sampler import DeviceSampler, bytes_needed, why_not
 from tack_perception.learning.hardware import launch
 from tack_perception.learning.loop import Outcome, train
-from tack_perception.learning.methods import Heads, make_method
+from tack_perception.learning.methods import POSES, Heads, make_method
 from tack_perception.learning.pack import Pack, make_pack
 from tack_perception.learning.pictures import draw_samples
+from tack_perception.learning.pose_job import train_poses
 from tack_perception.learning.recordings import SCALE, Recorded, judge, kind_of
 from tack_perception.learning.release import (
     MODEL,
     Job,
     calibration_config,
+    digest,
     loss_settings,
     release,
+    weights_digest,
 )
 from tack_perception.learning.sampler import EpisodeSampler, SamplerConfig
 from tack_perception.learning.settings import TrainConfig
@@ -72,6 +73,8 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
         InvalidInputError: data, settings or the model to begin with are wrong.
         TackError: as `train`.
     """
+    if job.method == POSES:
+        return train_poses(job, progress=progress)
     method = with_settings(make_method(job.method), job.sections)
     if job.recorded is not None:
         kind_of(job.method)
@@ -99,7 +102,8 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
     )  # fmt: skip
     if not fabric.is_global_zero:
         return None
-    release(job, outcome, method, episodes, fabric, progress=progress)
+    settings = {"episodes": dataclasses.asdict(episodes), **loss_settings(method)}
+    release(job, outcome, settings, fabric, progress=progress)
     if job.recorded is not None and job.validation is not None and job.start is not None:
         _judge(job, job.recorded, job.start, job.validation, progress)
     return outcome
@@ -302,16 +306,8 @@ def _recipe(
         "model": dataclasses.asdict(config),
         "episodes": dataclasses.asdict(episodes),
         "classes": list(job.classes),
-        "data": [_digest(folder) for folder in job.data],
+        "data": [digest(folder) for folder in job.data],
     }
     if job.start is not None:
-        content = (job.start / WEIGHTS).read_bytes()
-        recipe["from"] = hashlib.sha256(content).hexdigest()[:16]
+        recipe["from"] = weights_digest(job.start)
     return recipe
-
-
-def _digest(folder: Path) -> str:
-    """A short name of a data set's content, wherever it lies."""
-    data = CorrespondenceSet.open(folder)
-    text = f"{data.manifest.to_text()} {len(data)}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

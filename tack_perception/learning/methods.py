@@ -127,6 +127,10 @@ METHODS: dict[str, Heads] = {
 }
 
 
+POSES = "poses"
+"""A method of its own: it learns from what a trained model finds (`learning.pose_job`)."""
+
+
 def make_method(name: str) -> Heads:
     """A method by name.
 
@@ -134,5 +138,5 @@ def make_method(name: str) -> Heads:
         ConfigurationError: there is none of that name; lists those that are.
     """
     if name not in METHODS:
-        raise ConfigurationError(f"method {name!r}: known are {', '.join(METHODS)}")
+        raise ConfigurationError(f"method {name!r}: known are {', '.join((*METHODS, POSES))}")
     return METHODS[name]

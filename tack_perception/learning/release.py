@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from lightning_fabric import Fabric
 
 from tack_perception.configuration import Configuration
 from tack_perception.correspondence import CorrespondenceSet, Manifest
+from tack_perception.detectors.shipped import CALIBRATION, FUSION
 from tack_perception.files import write_atomically
 from tack_perception.learning.calibration import CalibrationConfig, calibrate
 from tack_perception.learning.card import CARD, CardFacts, DataFacts, card_text
@@ -24,9 +26,14 @@ from tack_perception.learning.loop import Outcome
 from tack_perception.learning.methods import Heads
 from tack_perception.learning.pack import make_pack
 from tack_perception.learning.recordings import Recorded
-from tack_perception.learning.sampler import SamplerConfig
 from tack_perception.learning.settings import TrainConfig
-from tack_perception.networks.model import KeypointModel, ModelConfig, rounded, save_model
+from tack_perception.networks.model import (
+    WEIGHTS,
+    KeypointModel,
+    ModelConfig,
+    rounded,
+    save_model,
+)
 
 MODEL = "model"
 
@@ -69,10 +76,10 @@ class Job:
 def release(
     job: Job,
     outcome: Outcome[KeypointModel],
-    method: Heads,
-    episodes: SamplerConfig,
+    settings: Mapping[str, Mapping[str, Any]],
     fabric: Fabric,
     *,
+    known: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> None:
     """Write the model of a run, and its card.
@@ -80,9 +87,9 @@ def release(
     Args:
         job: what was asked for.
         outcome: what has come out.
-        method: by which it learned.
-        episodes: from which it learned.
+        settings: by section: what it learned from, and by which losses.
         fabric: on which it learned.
+        known: as for `calibrate`; kept where there is no validation set.
         progress: show progress bars.
 
     Raises:
@@ -96,19 +103,21 @@ def release(
         "computed on": f"{fabric.device.type}, {fabric.world_size} × {torch.get_num_threads()}"
         f" threads, torch {torch.__version__}",
     }
-    recipe |= {f"episodes.{k}": v for k, v in dataclasses.asdict(episodes).items()}
-    for head, values in loss_settings(method).items():
-        recipe |= {f"{head}.{name}": value for name, value in values.items()}
-    notes = {"method": method.name, "training": json.loads(json.dumps(recipe))}
+    for section, values in settings.items():
+        recipe |= {f"{section}.{name}": value for name, value in values.items()}
+    notes = {"method": job.method, "training": json.loads(json.dumps(recipe))}
+    notes |= {name: value for name, value in (known or {}).items() if name in (CALIBRATION, FUSION)}
     if job.validation is not None and model.objects is not None:
         pack = make_pack(job.validation, classes=job.classes or None)
         # What a recording keeps back is few views; clicks are on the others as well.
         others = job.data if job.recorded is not None else ()
         clicked = [make_pack(folder, classes=job.classes or None) for folder in others]
-        notes |= calibrate(model, pack, calibration_config(job), clicked=clicked, progress=progress)
+        notes |= calibrate(
+            model, pack, calibration_config(job), clicked=clicked, known=known, progress=progress
+        )
     save_model(folder, model, notes, half=True)
     facts = CardFacts(
-        name=job.output.absolute().name, method=method.name, heads=model.config.heads,
+        name=job.output.absolute().name, method=job.method, heads=model.config.heads,
         trunk=_trunk(model.config), parameters=model.parameter_count(), data=_data(job),
         command=job.command, recipe=recipe, losses=_last(outcome), licence=_licence(job),
         limits=_limits(job, model.config), settings=job.settings,
@@ -121,6 +130,18 @@ def calibration_config(job: Job) -> CalibrationConfig:
     return CalibrationConfig.from_mapping(
         job.sections.get("calibration", {}), "section calibration"
     )
+
+
+def digest(folder: Path) -> str:
+    """A short name of a data set's content, wherever it lies."""
+    data = CorrespondenceSet.open(folder)
+    text = f"{data.manifest.to_text()} {len(data)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def weights_digest(folder: Path) -> str:
+    """A short name of a model's weights, wherever they lie."""
+    return hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:16]
 
 
 def loss_settings(method: Heads) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from tack_perception.networks.efficientnet import EfficientNetLite0
 from tack_perception.networks.keypointnet import KeypointNetHead
 from tack_perception.networks.objects import ObjectHead
 from tack_perception.networks.places import PlaceHead
+from tack_perception.networks.poses import PoseHead
 from tack_perception.networks.resnet import ResNet34
 from tack_perception.networks.sparse import SparseHead
 from tack_perception.networks.tack import TackHead
@@ -30,7 +31,7 @@ from tack_perception.networks.unet import UNet
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.yaml"
 FORMAT = 1
-HEADS = ("objects", "places", "tack", "don", "instance", "sparse", "keypointnet")
+HEADS = ("objects", "places", "tack", "don", "instance", "sparse", "keypointnet", "poses")
 TRUNKS = ("unet", "resnet34", "lite0")
 
 _COLOURS = {
@@ -75,9 +76,9 @@ class KeypointModel(nn.Module):
     Attributes:
         config: the same.
         trunk: pictures → features of `stride` 2.
-        objects, places, tack, don, instance, sparse, keypointnet: the heads; `instance` is a second
-            set of dense descriptors, for one instance where `don` is for a class; `keypointnet`
-            reads the descriptors of `don`.
+        objects, places, tack, don, instance, sparse, keypointnet, poses: the heads; `instance` is a
+            second set of dense descriptors, for one instance where `don` is for a class;
+            `keypointnet` reads the descriptors of `don`; `poses` compares both sets.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -104,6 +105,9 @@ class KeypointModel(nn.Module):
             if self.don is None:
                 raise ConfigurationError("the head keypointnet reads descriptors: it needs don")
             self.keypointnet = KeypointNetHead(config.descriptor, config.keypoints)
+        self.poses = None
+        if "poses" in heads:
+            self.poses = PoseHead(("don" in heads) + ("instance" in heads))
 
     @property
     def stride(self) -> int:

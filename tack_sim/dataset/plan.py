@@ -31,6 +31,9 @@ class RenderConfig(Configuration):
     width: int = setting(320, "of the pictures", unit="px", low=16, high=1280)
     height: int = setting(240, "of the pictures", unit="px", low=16, high=960)
     split: str = setting("train", "instances to take", choices=tuple(SPLITS))
+    first: int = setting(
+        0, "number in the split of the first instance: more that others have not seen", low=0
+    )
     seed: int = setting(0, "of everything", low=0)
     companions: int = setting(1, "labelled objects beside the main one, at most", low=0, high=20)
     clutter: int = setting(0, "unlabelled things around, at most", low=0, high=20)
@@ -88,17 +91,18 @@ def make_plan(
 ) -> RenderPlan:
     """Decide on the scenes.
 
-    Instances are the first ones of the split, so a larger set contains a smaller one.
+    Instances follow one another in the split, so a larger set contains a smaller one.
 
     Raises:
         InvalidInputError: no class, or more instances than the split has.
     """
     if not config.classes:
         raise InvalidInputError(f"no class given: there are {', '.join(FAMILIES)}")
-    seeds = SPLITS[cast(Split, config.split)]
+    seeds = SPLITS[cast(Split, config.split)][config.first :]
     if config.instances > len(seeds):
         raise InvalidInputError(
-            f"{config.instances} instances: split {config.split} has {len(seeds)} of each class"
+            f"{config.instances} instances from {config.first} on: split {config.split} has"
+            f" {len(seeds)} of each class there"
         )
     look = LookConfig() if look is None else look
     chosen = seeds[: config.instances]

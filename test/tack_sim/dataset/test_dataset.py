@@ -66,6 +66,15 @@ def test_the_plan_takes_instances_of_its_split(plan):
     assert {name for scene in plan.scenes for name, _ in scene.objects[:1]} == {"mug", "hammer"}
 
 
+def test_later_instances_of_a_split_are_others(plan):
+    count = CONFIG.instances
+    later = make_plan(dataclasses.replace(CONFIG, first=count), make=MAKE)
+    longer = make_plan(dataclasses.replace(CONFIG, instances=2 * count), make=MAKE)
+    first, second = set(plan.manifest.instances), set(later.manifest.instances)
+    assert not first & second
+    assert first | second == set(longer.manifest.instances)
+
+
 def test_a_plan_that_cannot_be():
     with pytest.raises(InvalidInputError, match="no class"):
         make_plan(RenderConfig())
@@ -73,6 +82,8 @@ def test_a_plan_that_cannot_be():
         RenderConfig(classes=("teapot",))
     with pytest.raises(InvalidInputError, match="10000 of each class"):
         make_plan(dataclasses.replace(CONFIG, split="held_out", instances=10_001), make=MAKE)
+    with pytest.raises(InvalidInputError, match="from 9999 on: split held_out has 1 of"):
+        make_plan(dataclasses.replace(CONFIG, split="held_out", first=9999, instances=2), make=MAKE)
 
 
 def test_canonical_maps_agree_with_poses_and_intrinsics(data, scenes):
