@@ -48,6 +48,7 @@ from tack_perception.networks.model import (
     KeypointModel,
     ModelConfig,
     load_model,
+    save_model,
 )
 
 _MEMORY_SHARE = 0.5  # of the device's free memory that data may take
@@ -190,6 +191,7 @@ def _judge(job: Job, kind: Recorded, start: Path, kept_back: Path, progress: boo
     # Both look at the same windows: the start, too, at whole frames where these show scenes. What
     # its answers are worth was fitted on objects then, by facts that a whole frame does not tell.
     focal_px = _focal_px(kind)
+    other = models[0][0].config.focal_px != focal_px
     if focal_px and not models[0][0].config.focal_px:
         models[0][1].pop(CALIBRATION, None)
     models[0][0].config = dataclasses.replace(models[0][0].config, focal_px=focal_px)
@@ -204,6 +206,8 @@ def _judge(job: Job, kind: Recorded, start: Path, kept_back: Path, progress: boo
         for name in (WEIGHTS, DESCRIPTION, CARD):
             if (start / name).is_file():
                 write_atomically(folder / name, (start / name).read_bytes())
+        if other:
+            save_model(folder, *models[0], half=True)  # as it was judged: at whole frames
 
 
 def begin_pretrained(model: KeypointModel) -> None:

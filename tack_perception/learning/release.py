@@ -89,7 +89,8 @@ def release(
         outcome: what has come out.
         settings: by section: what it learned from, and by which losses.
         fabric: on which it learned.
-        known: as for `calibrate`; kept where there is no validation set.
+        known: as for `calibrate`; what it says is kept where there is no validation set, and how
+            the model was made before.
         progress: show progress bars.
 
     Raises:
@@ -105,8 +106,10 @@ def release(
     }
     for section, values in settings.items():
         recipe |= {f"{section}.{name}": value for name, value in values.items()}
-    notes = {"method": job.method, "training": json.loads(json.dumps(recipe))}
-    notes |= {name: value for name, value in (known or {}).items() if name in (CALIBRATION, FUSION)}
+    notes: dict[str, Any] = {"method": job.method, "training": json.loads(json.dumps(recipe))}
+    if known is not None:
+        notes |= {name: known[name] for name in (CALIBRATION, FUSION) if name in known}
+        notes["before"] = {name: known[name] for name in ("method", "training") if name in known}
     if job.validation is not None and model.objects is not None:
         pack = make_pack(job.validation, classes=job.classes or None)
         # What a recording keeps back is few views; clicks are on the others as well.

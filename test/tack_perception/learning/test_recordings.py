@@ -304,6 +304,17 @@ def test_a_scene_is_looked_at_as_a_whole(start, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "run" / "verdict.json").read_text())["kept"]
 
 
+def test_weights_that_are_kept_look_at_a_scene_as_they_were_judged(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(Trials, "no_worse_than", lambda self, other: False)
+    scene = made(tmp_path / "scene", "scene")
+    assert train(scene, start, tmp_path / "run", "--steps", "1", "--quiet") == 0
+    kept, notes = load_model(tmp_path / "run" / "model")
+    assert kept.config.focal_px == pytest.approx(scenes.CAMERA.fx * 0.75)
+    assert CALIBRATION not in notes  # nothing was fitted to what these weights say of a scene
+    for name, value in load_model(start)[0].state_dict().items():
+        torch.testing.assert_close(kept.state_dict()[name], value, rtol=1e-3, atol=1e-4)
+
+
 def test_codes_that_are_written_out_finer_say_the_same_at_first():
     torch.manual_seed(0)
     old = KeypointModel(ModelConfig(width=4, heads=("tack",)))
