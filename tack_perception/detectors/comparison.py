@@ -116,4 +116,4 @@ def _side(
         ),
         axis=1,
     ).astype(np.float32)  # fmt: skip
-    return maps.reshape(len(points), -1, SIDE, SIDE)
+    return maps.reshape(*maps.shape[:2], SIDE, SIDE)

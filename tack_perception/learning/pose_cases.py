@@ -238,10 +238,10 @@ class _Seeker:
         """What a file holds: windows, cases, and the poses of all cases one after another."""
         things = self._pack.things
         found, strange = self._seen(group)
+        others = np.array(sorted(found), np.intp)
         rows: list[dict[str, Any]] = []
-        for first in sorted(found):
-            same = things["instance"][sorted(found)] == things["instance"][first]
-            others = np.array(sorted(found))
+        for first in others.tolist():
+            same = things["instance"][others] == things["instance"][first]
             elsewhere = things["view"][others] != things["view"][first]
             seconds = [
                 *rng.permutation(others[same & elsewhere])[: config.same].tolist(),

@@ -46,6 +46,7 @@ def test_a_window_is_the_same_as_itself(first):
     assert maps.shape == (1, 2, CHANNELS + 1, SIDE, SIDE)
     assert maps.dtype == np.float32
     np.testing.assert_array_equal(maps[:, 0], maps[:, 1])
+    assert compare(first, first, turned([0.0])[:0], 0.05).shape == (0, *maps.shape[1:])
     one, known = maps[0, 0], maps[0, 0, KNOWN] > 0
     assert known.mean() > 0.9
     np.testing.assert_allclose(one[GAP][known], 0, atol=1e-6)

@@ -26,6 +26,7 @@ def test_each_pose_is_judged_by_itself(head: PoseHead) -> None:
     alone = torch.cat([head(maps[n : n + 1], facts[n : n + 1]) for n in range(5)])
     torch.testing.assert_close(judged, alone, rtol=1e-4, atol=1e-5)
     assert judged.std() > 1e-4
+    assert head(maps[:0], facts[:0]).shape == (0,)
 
 
 def test_it_does_not_matter_which_window_is_the_first(head: PoseHead) -> None:
