@@ -59,7 +59,7 @@ class PoseHead(nn.Module):
         count = len(maps)
         seen = self.body(maps.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         pooled = torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1)
-        both = pooled.unflatten(0, (count, 2)).mean(1)
+        both = pooled.reshape(count, 2, pooled.shape[1]).mean(1)
         scaled = facts * facts.new_tensor(_SCALES)
         judged: Tensor = self.judge(torch.cat([both, scaled.to(both.dtype)], dim=1))
         return judged[:, 0].float()
