@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from tqdm import tqdm
 
-from tack_perception.detectors.comparison import compare
 from tack_perception.detectors.constellation import by_facts
+from tack_perception.detectors.fused import judged_by
 from tack_perception.detectors.shipped import FUSION, model_path
 from tack_perception.learning.pose_cases import Case, Cases, CasesConfig, collect
 from tack_perception.learning.poses import PoseLossConfig, wanted_of
@@ -69,8 +69,7 @@ def main() -> None:
 @torch.inference_mode()
 def judged(head: PoseHead, case: Case) -> FloatArray:
     """(H,) of a case."""
-    maps = torch.from_numpy(compare(case.first, case.second, case.poses, case.size))
-    return head(maps, torch.from_numpy(case.facts.astype(np.float32))).double().numpy()
+    return judged_by(head, case.first, case.second, case.size)(case.poses, case.facts)
 
 
 def tell(cases: Sequence[Case], name: str, scores: Sequence[FloatArray]) -> None:

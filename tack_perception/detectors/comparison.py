@@ -30,7 +30,7 @@ KNOWN, COLOR, CARRIED = 0, slice(9, 12), slice(12, 15)
 _CELLS = (np.arange(1, GRID, _STEP)[:, None] * GRID + np.arange(1, GRID, _STEP)).reshape(-1)
 # Lengths are in sizes of the object.
 _FARTHEST = 0.5  # gap that is told: one that is wider says no more
-_SURFACE = 0.05  # distance from the other surface at which half of what is there still counts
+_SURFACE = 0.05  # distance from the other surface at which a third of what is there still counts
 _LEAP, _TURNED = 0.3, 0.2  # gap and cosine of normals from which it is another surface
 
 
@@ -69,14 +69,10 @@ def compare(first: Sight, second: Sight, poses: Similarities, size: float) -> Fl
         the first, and the first's in the second.
     """
     here, there = first.relief, second.relief
-    ones = np.ones(len(poses))
     back = _side(
-        second,
-        first,
-        poses.undo(there.points[_CELLS]),
-        poses.unrotate(there.normals[_CELLS]),
-        size * ones,
-    )
+        second, first, poses.undo(there.points[_CELLS]), poses.unrotate(there.normals[_CELLS]),
+        np.full(len(poses), size),
+    )  # fmt: skip
     forth = _side(
         first, second, poses.apply(here.points[_CELLS]), poses.rotate(here.normals[_CELLS]),
         size * poses.scale,

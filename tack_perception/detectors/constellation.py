@@ -43,8 +43,7 @@ _TRIALS = 512
 _DRAWS = 48  # places that are drawn from each heat map
 _PROPOSALS = 12
 _TURNED, _MOVED = 20.0, 0.5  # degrees, and sizes of the object: nearer proposals are the same
-SAME_TURNED, SAME_MOVED = 10.0, 0.15
-"""Degrees, and sizes of the object: poses that are nearer have become the same."""
+_SAME_TURNED, _SAME_MOVED = 10.0, 0.15  # and nearer poses
 # How likely a pose is, from how well it fits, where no network judges it: a choice between poses,
 # and none of them, was fitted (docs/methods/fused.md).
 _BY_FACTS = np.array([2.25, -2.3, 1.2, 0.0])
@@ -263,7 +262,7 @@ def pose(
     """
     poses = aligned(anchors, window, relief, proposals)
     scores = weigh(poses, facts_of(anchors, window, relief, proposals.maps, poses))
-    best = differing(anchors, poses, scores)
+    best = differing(poses, scores, anchors.points.mean(axis=0), anchors.size)
     powers = np.exp(np.r_[scores[best], 0.0] - max(scores.max(), 0.0))
     return Posed(poses[best], powers[:-1] / powers.sum())
 
@@ -277,12 +276,20 @@ def facts_of(
     return np.column_stack([fit.met, fit.through, heat, np.log(poses.scale)])
 
 
-def differing(anchors: Anchors, poses: Similarities, scores: FloatArray) -> NDArray[np.intp]:
-    """Numbers of poses of which none has become nearly the same as a better one; the best first."""
+def differing(
+    poses: Similarities, scores: FloatArray, middle: FloatArray, size: float
+) -> NDArray[np.intp]:
+    """Numbers of poses of which none has become nearly the same as a better one; the best first.
+
+    Args:
+        poses: H of them.
+        scores: (H,) larger is better.
+        middle: (3,) of the object's anchors, m.
+        size: of the object, m.
+    """
     return distinct(
-        poses, scores, anchors.points.mean(axis=0), degrees=SAME_TURNED,
-        metres=SAME_MOVED * anchors.size, most=len(poses),
-    )  # fmt: skip
+        poses, scores, middle, degrees=_SAME_TURNED, metres=_SAME_MOVED * size, most=len(poses)
+    )
 
 
 def aligned(anchors: Anchors, window: Window, relief: Relief, proposals: Proposals) -> Similarities:

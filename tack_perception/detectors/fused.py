@@ -26,6 +26,7 @@ from tack_perception.detectors.surrounded import FACTS as SURROUNDED
 from tack_perception.detectors.surrounded import Surrounded
 from tack_perception.detectors.tack import TackReader
 from tack_perception.networks.model import KeypointModel
+from tack_perception.networks.poses import PoseHead
 from tack_perception.networks.sampling import peaks, to_cells
 from tack_perception.similarity import Similarities
 
@@ -201,16 +202,9 @@ class FusedReader:
 
     def _weigh(self, clicked: Window, anchors: Anchors, window: Window, relief: Relief) -> Weigh:
         """How likely poses are by the model's head for them."""
-        head, device = self._poses, window.features.device
-        assert head is not None
+        assert self._poses is not None
         first, second = self._sight(clicked, anchors.relief), self._sight(window, relief)
-
-        def weigh(poses: Similarities, facts: FloatArray) -> FloatArray:
-            maps = torch.from_numpy(compare(first, second, poses, anchors.size)).to(device)
-            judged = head(maps, torch.from_numpy(facts).to(device, torch.float32))
-            return np.asarray(judged.cpu().numpy(), np.float64)
-
-        return weigh
+        return judged_by(self._poses, first, second, anchors.size)
 
     def _describe(self, window: Window, pixels: NDArray[np.floating]) -> Tensor:
         """(N, K + D) codes and descriptors at (N, 2) px of a window's picture."""
@@ -226,6 +220,18 @@ class FusedReader:
 
     def _descriptors(self) -> list[DonReader]:
         return [self.don] if self.own is None else [self.don, self.own]
+
+
+def judged_by(head: PoseHead, first: Sight, second: Sight, size: float) -> Weigh:
+    """How likely poses are by looking: of an object of a size (m) in the first in the second."""
+    device = next(head.parameters()).device
+
+    def weigh(poses: Similarities, facts: FloatArray) -> FloatArray:
+        maps = torch.from_numpy(compare(first, second, poses, size)).to(device)
+        judged = head(maps, torch.from_numpy(facts).to(device, torch.float32))
+        return np.asarray(judged.cpu().numpy(), np.float64)
+
+    return weigh
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -203,11 +203,11 @@ def _judge(job: Job, kind: Recorded, start: Path, kept_back: Path, progress: boo
     verdict = judge(before, after, *packs, progress=progress)
     write_atomically(job.output / VERDICT, json.dumps(verdict.as_dict(), indent=1) + "\n")
     if not verdict.kept:
-        for name in (WEIGHTS, DESCRIPTION, CARD):
-            if (start / name).is_file():
-                write_atomically(folder / name, (start / name).read_bytes())
         if other:
             save_model(folder, *models[0], half=True)  # as it was judged: at whole frames
+        for name in (CARD,) if other else (WEIGHTS, DESCRIPTION, CARD):
+            if (start / name).is_file():
+                write_atomically(folder / name, (start / name).read_bytes())
 
 
 def begin_pretrained(model: KeypointModel) -> None:

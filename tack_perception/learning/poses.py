@@ -19,10 +19,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from tack_perception.configuration import Configuration, setting
 from tack_perception.detectors.comparison import Sight, compare
-from tack_perception.detectors.constellation import SAME_MOVED, SAME_TURNED
+from tack_perception.detectors.constellation import differing
 from tack_perception.learning.pose_cases import Case, Cases
 from tack_perception.networks.poses import PoseHead
-from tack_perception.similarity import distinct
 
 FloatArray = NDArray[np.float64]
 
@@ -94,7 +93,9 @@ class PoseSampler:
         maps, facts, wanted = [], [], []
         for n in rng.integers(len(self._cases), size=self._batch):
             case = self._cases[int(n)]
-            some = _differing(case, rng)[: config.most]
+            # No two are nearly the same: at run time, too, one of such is kept.
+            order = rng.random(len(case.poses))
+            some = differing(case.poses, order, case.middle, case.size)[: config.most]
             first, second = (_tinted(one, config.tint, rng) for one in (case.first, case.second))
             maps.append(torch.from_numpy(compare(first, second, case.poses[some], case.size)))
             facts.append(torch.from_numpy(case.facts[some].astype(np.float32)))
@@ -123,14 +124,6 @@ def wanted_of(missed: FloatArray, config: PoseLossConfig) -> FloatArray:
     right = bool(near.sum() > 1e-3)
     shares: FloatArray = np.r_[near / near.sum() if right else 0 * near, not right]
     return shares
-
-
-def _differing(case: Case, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Poses of which no two are nearly the same: at run time, too, one of them is kept."""
-    return distinct(
-        case.poses, rng.random(len(case.poses)), case.middle, degrees=SAME_TURNED,
-        metres=SAME_MOVED * case.size, most=len(case.poses),
-    )  # fmt: skip
 
 
 def _tinted(sight: Sight, deviation: float, rng: np.random.Generator) -> Sight:

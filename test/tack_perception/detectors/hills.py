@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.crops import Crop
 from tack_perception.detectors.scene import Window
 from tack_perception.frame import RGBDFrame
+from tack_perception.similarity import Similarities
 
 FloatArray = NDArray[np.float64]
+FOOT = np.array([0, 0, 0.6])
+"""Of the hills, in the camera's frame, m."""
 CAMERA = CameraIntrinsics(320, 240, 300, 300, 159.5, 119.5)
 
 
@@ -46,16 +50,21 @@ def view(
     """What the camera sees of a hill that was scaled, turned (3, 3) about its foot and shifted."""
     turn = np.eye(3) if turn is None else turn
     shift = np.zeros(3) if shift is None else shift
-    foot = np.array([0, 0, 0.6])
     u, v = np.meshgrid(np.arange(320), np.arange(240))
     rays = CAMERA.rays(np.stack([u, v], -1).astype(float))
     depth = np.full(u.shape, 0.6)
     for _ in range(80):
-        local = ((rays * depth[..., None] - shift - foot) @ turn) / scale + foot
+        local = ((rays * depth[..., None] - shift - FOOT) @ turn) / scale + FOOT
         missed = shape(local[..., 0], local[..., 1]) - local[..., 2]
         depth = depth + 0.5 * missed * scale
     colors = stripes(local[..., 0], local[..., 1])
     return RGBDFrame((255 * colors).astype(np.uint8), depth.astype(np.float32), CAMERA, 1, "cam")
+
+
+def about_the_foot(degrees: Sequence[float]) -> Similarities:
+    """Turns about the hill's foot, along the way to the camera."""
+    turn = Rotation.from_rotvec([(0, 0, one) for one in degrees], degrees=True).as_matrix()
+    return Similarities(np.ones(len(degrees)), turn, FOOT - turn @ FOOT)
 
 
 def window(frame: RGBDFrame, u: float = 159.5, v: float = 119.5, side: float = 160.0) -> Window:

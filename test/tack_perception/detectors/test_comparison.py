@@ -7,26 +7,17 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from hills import CAMERA, view, window
+from hills import CAMERA, FOOT, about_the_foot, view, window
 
 from tack_perception.detectors.comparison import CHANNELS, SIDE, Sight, compare, on_grid
 from tack_perception.detectors.relief import GRID, relief_of
-from tack_perception.similarity import Similarities
 
-FOOT = np.array([0, 0, 0.6])
 KNOWN, OBJECT, MET, THEIRS, GAP, NEAR, TURNED, FACING, OWN = range(9)
 ALIKE = 15  # how alike colours are
 DESCRIBED = 16
-
-
-def turned(degrees):
-    """A turn about the hill's foot, along the way to the camera."""
-    turn = Rotation.from_rotvec([(0, 0, one) for one in degrees], degrees=True).as_matrix()
-    return Similarities(np.ones(len(degrees)), turn, FOOT - np.einsum("hij,j->hi", turn, FOOT))
 
 
 def sight(frame, u=159.5, v=119.5, seed=0):
@@ -42,11 +33,11 @@ def first():
 
 
 def test_a_window_is_the_same_as_itself(first):
-    maps = compare(first, first, turned([0.0]), 0.05)
+    maps = compare(first, first, about_the_foot([0.0]), 0.05)
     assert maps.shape == (1, 2, CHANNELS + 1, SIDE, SIDE)
     assert maps.dtype == np.float32
     np.testing.assert_array_equal(maps[:, 0], maps[:, 1])
-    assert compare(first, first, turned([0.0])[:0], 0.05).shape == (0, *maps.shape[1:])
+    assert compare(first, first, about_the_foot([0.0])[:0], 0.05).shape == (0, *maps.shape[1:])
     one, known = maps[0, 0], maps[0, 0, KNOWN] > 0
     assert known.mean() > 0.9
     np.testing.assert_allclose(one[GAP][known], 0, atol=1e-6)
@@ -57,9 +48,9 @@ def test_a_window_is_the_same_as_itself(first):
 
 
 def test_the_right_pose_meets_and_a_wrong_one_does_not(first):
-    turn = turned([30.0])
+    turn = about_the_foot([30.0])
     second = sight(view(turn=turn.rotation[0]), *CAMERA.project(turn.apply(FOOT[None])[0])[0])
-    maps = compare(first, second, turned([30.0, 120.0]), 0.05)
+    maps = compare(first, second, about_the_foot([30.0, 120.0]), 0.05)
     on_it = maps[:, :, OBJECT] > 0
     near, alike = ([maps[n][:, name][on_it[n]].mean() for n in range(2)] for name in (NEAR, ALIKE))
     assert near[0] > 0.9 > near[1] + 0.1
@@ -69,9 +60,9 @@ def test_the_right_pose_meets_and_a_wrong_one_does_not(first):
 
 
 def test_the_windows_swapped_and_the_pose_undone_swap_the_maps(first):
-    second = sight(view(turn=turned([30.0]).rotation[0]), seed=1)
-    there = compare(first, second, turned([25.0, 70.0]), 0.05)
-    back = compare(second, first, turned([-25.0, -70.0]), 0.05)
+    second = sight(view(turn=about_the_foot([30.0]).rotation[0]), seed=1)
+    there = compare(first, second, about_the_foot([25.0, 70.0]), 0.05)
+    back = compare(second, first, about_the_foot([-25.0, -70.0]), 0.05)
     np.testing.assert_allclose(there[:, 0], back[:, 1], atol=1e-4)
     np.testing.assert_allclose(there[:, 1], back[:, 0], atol=1e-4)
 
@@ -80,7 +71,7 @@ def test_where_depth_is_unknown_nothing_is_said(first):
     frame = view()
     depth = np.where(np.arange(320) < 150, frame.depth, np.float32(np.nan))
     half = sight(dataclasses.replace(frame, depth=depth))
-    maps = compare(first, half, turned([0.0]), 0.05)
+    maps = compare(first, half, about_the_foot([0.0]), 0.05)
     assert np.isfinite(maps).all()
     dark = maps[0, 0, KNOWN] == 0
     assert 0.3 < dark.mean() < 0.7

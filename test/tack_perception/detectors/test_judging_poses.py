@@ -8,11 +8,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 import torch
-from hills import view, window
+from hills import FOOT, about_the_foot, view, window
 
 from tack_perception.detectors.comparison import Sight, on_grid
 from tack_perception.detectors.relief import relief_of
@@ -26,15 +25,8 @@ from tack_perception.learning.poses import (
     wanted_of,
 )
 from tack_perception.networks.poses import PoseHead
-from tack_perception.similarity import Similarities
 
-FOOT = np.array([0, 0, 0.6])
 CONFIG = PoseLossConfig()
-
-
-def about_the_foot(degrees) -> Similarities:
-    turn = Rotation.from_rotvec([(0, 0, one) for one in degrees], degrees=True).as_matrix()
-    return Similarities(np.ones(len(degrees)), turn, FOOT - turn @ FOOT)
 
 
 @pytest.fixture(scope="module")
