@@ -33,7 +33,7 @@ from tack_perception.networks.model import load_model
 from tack_perception.networks.poses import PoseHead
 
 FloatArray = NDArray[np.float64]
-FACTS = ("met", "through", "heat", "none")
+FACTS = ("met", "through", "heat", "spots", "none")
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
         weights = fitted([cases[n] for n in half[::2]])
         print(dict(zip(FACTS, weights.round(2).tolist(), strict=True)))
         others = [cases[n] for n in half[1::2]]
-        tell(others, "fitted, held back", [one.facts[:, :3] @ weights[:3] for one in others])
+        tell(others, "fitted, held back", [one.facts[:, :4] @ weights[:4] for one in others])
 
 
 @torch.inference_mode()
@@ -89,14 +89,14 @@ def tell(cases: Sequence[Case], name: str, scores: Sequence[FloatArray]) -> None
 
 
 def fitted(cases: Sequence[Case]) -> FloatArray:
-    """(4,) weights of the facts, and of none of the poses."""
+    """(5,) weights of the facts, and of none of the poses."""
     config = PoseLossConfig()
 
     def loss(weights: FloatArray) -> tuple[float, FloatArray]:
-        total, slope = 1e-3 * float(weights[:3] @ weights[:3]), 2e-3 * weights * (1, 1, 1, 0)
+        total, slope = 1e-3 * float(weights[:4] @ weights[:4]), 2e-3 * weights * (1, 1, 1, 1, 0)
         for one in cases:
-            facts = one.facts[:, :3]
-            scores = np.r_[facts @ weights[:3], weights[3]]
+            facts = one.facts[:, :4]
+            scores = np.r_[facts @ weights[:4], weights[4]]
             chance = np.exp(scores - scores.max())
             chance /= chance.sum()
             wanted = wanted_of(one.missed, config)
@@ -105,7 +105,7 @@ def fitted(cases: Sequence[Case]) -> FloatArray:
             slope += np.r_[facts.T @ apart[:-1], apart[-1]]
         return total, slope
 
-    found: FloatArray = minimize(loss, np.zeros(4), jac=True, method="L-BFGS-B").x
+    found: FloatArray = minimize(loss, np.zeros(5), jac=True, method="L-BFGS-B").x
     return found
 
 

@@ -109,6 +109,36 @@ def from_triples(
     return Similarities(scale, rotation, middles[1] - arm)
 
 
+def from_pairs(source: ArrayLike, target: ArrayLike, weights: ArrayLike) -> Similarities:
+    """Rigid motions (their scale is 1) that bring points near their partners: Kabsch (1976).
+
+    Args:
+        source, target: (M, 3) m.
+        weights: (H, M) of the pairs, for H motions; each needs three pairs or more.
+    """
+    one, two = (np.asarray(points, np.float64) for points in (source, target))
+    shares = np.asarray(weights, np.float64)
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    middles = shares @ one, shares @ two
+    spread = np.einsum(
+        "hm,hmi,hmj->hij", shares, two - middles[1][:, None], one - middles[0][:, None]
+    )
+    left, _, right = np.linalg.svd(spread)
+    left[:, :, 2] *= np.linalg.det(left @ right)[:, None]  # no mirror
+    rotation = left @ right
+    moved = middles[1] - (rotation @ middles[0][..., None])[..., 0]
+    return Similarities(np.ones(len(shares)), rotation, moved)
+
+
+def joined(*several: Similarities) -> Similarities:
+    """All of them, in their order."""
+    return Similarities(*(np.concatenate(part) for part in zip(*map(_parts, several), strict=True)))
+
+
+def _parts(some: Similarities) -> tuple[FloatArray, FloatArray, FloatArray]:
+    return some.scale, some.rotation, some.translation
+
+
 def _frames(points: FloatArray) -> FloatArray:
     """(H, 3, 3) with columns x along the first side, z across the triangle's plane."""
     x = points[:, 1] - points[:, 0]

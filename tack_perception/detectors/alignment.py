@@ -25,7 +25,6 @@ SCALES = (0.65, 1.5)
 # Lengths are in sizes of the object.
 _WIDEST, _NARROWEST = 0.15, 0.04  # from where on two surfaces no longer meet: first and last
 _SURFACE = 0.02  # deviation of a surface from the other
-_PAIR, _PAIR_REACH = 0.4, 0.5  # deviation of a pair, and from where on it is wrong
 _COLOR = 0.2  # deviation of colours
 _COLOR_REACH = 0.5
 _SCALE = 1.06  # deviation of the scale, of its logarithm
@@ -39,10 +38,18 @@ _SLANTED = 0.1  # cosine to the camera below which it cannot be
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pairs:
-    """Points of the first window that were found in the second: (M, 3) m each."""
+    """Points of the first window that were found in the second.
+
+    Attributes:
+        source, target: (M, 3) m.
+        deviation: of a right one, in sizes of the object.
+        reach: from where on one is wrong, in sizes of the object.
+    """
 
     source: FloatArray
     target: FloatArray
+    deviation: float
+    reach: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -198,8 +205,9 @@ def _add_planes(
 def _add_pairs(system: _Normal, poses: Similarities, pairs: Pairs) -> None:
     points = poses.apply(pairs.source)
     missed = points - pairs.target
-    squared = dot(missed, missed) / (_PAIR_REACH * system.size) ** 2
-    weights = np.maximum(1 - squared, 0) ** 2 / (len(pairs.source) * (_PAIR * system.size) ** 2)
+    squared = dot(missed, missed) / (pairs.reach * system.size) ** 2
+    count, deviation = len(pairs.source), pairs.deviation * system.size
+    weights = np.maximum(1 - squared, 0) ** 2 / (count * deviation**2)
     axes = np.broadcast_to(np.eye(3), (*missed.shape, 3))
     system.add_several(points, axes, missed, weights)
 

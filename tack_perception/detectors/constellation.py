@@ -4,8 +4,8 @@
 A network finds many points of an object as cheaply as one, and is often wrong about a single one.
 But on one thing all of them move together. So from the object that was clicked some anchors are
 kept, with their places in space; their heat maps in another picture propose similarities of space
-(rigid, for the same thing), the surfaces that depth shows in both make them exact and tell the
-right from the wrong, and they carry the click along: also to where it is hidden.
+(rigid, for the same thing), and so does a texture that is found again; the surfaces that depth
+shows in both make them exact, and they carry the click along: also to where it is hidden.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tack_perception.detectors.alignment import SCALES, Pairs, align, fit_of
-from tack_perception.detectors.relief import GRID, Relief, facing, nearest, relief_of
-from tack_perception.frame import RGBDFrame
-from tack_perception.similarity import Similarities, distinct, from_triples
+from tack_perception.detectors.relief import Relief, facing, points_of, relief_of
+from tack_perception.detectors.texture import Matches, backing, poses_of
+from tack_perception.similarity import Similarities, distinct, from_triples, joined
 from tack_perception.vectors import within
 
 if TYPE_CHECKING:  # this is geometry: it runs without torch
@@ -31,7 +31,8 @@ if TYPE_CHECKING:  # this is geometry: it runs without torch
 FloatArray = NDArray[np.float64]
 FloatMaps = NDArray[np.float32]
 Weigh = Callable[[Similarities, FloatArray], FloatArray]
-"""From H poses and their facts (H,) logarithms of how much likelier each is than none of them."""
+"""From H poses and their facts (`candidates`): (H,) logarithms of how much likelier than none each
+is."""
 ANCHORS = 64
 FEWEST = 12
 """Anchors: with fewer, chance agrees as well."""
@@ -43,11 +44,16 @@ _TRIALS = 512
 _DRAWS = 48  # places that are drawn from each heat map
 _PROPOSALS = 12
 _TURNED, _MOVED = 20.0, 0.5  # degrees, and sizes of the object: nearer proposals are the same
-_SAME_TURNED, _SAME_MOVED = 10.0, 0.15  # and nearer poses
+_SAME_TURNED, _SAME_MOVED = 10.0, 0.15  # and nearer poses, once they are exact
+# Deviation and reach of pairs of points, in sizes of the object: of the places where heat maps are
+# highest, and of spots of texture.
+_BY_HEAT, _BY_TEXTURE = (0.4, 0.5), (0.05, 0.15)
 # How likely a pose is, from how well it fits, where no network judges it: a choice between poses,
 # and none of them, was fitted (docs/methods/fused.md).
-_BY_FACTS = np.array([2.25, -2.3, 1.2, 0.0])
-_NONE = -7.4
+_BY_FACTS = np.array([1.44, -1.88, 1.13, 0.54, 0.0])
+_NONE = -5.64
+_SPOTS = 3  # which of the facts tells how many spots agree
+_CERTAIN = np.log1p(12)  # so many never agreed on a wrong pose (docs/methods/fused.md)
 _FACING = 0.05  # cosine of the flattest angle at which a surface is taken to be seen
 _LEVEL = 0.06  # sizes of the object: a point that is less far before or behind a surface is on it
 
@@ -86,7 +92,7 @@ class Proposals:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Posed:
-    """Poses that surfaces have made exact.
+    """Poses, each with what speaks for it.
 
     Attributes:
         poses: H from the anchors' camera frame to the window's; the likeliest first.
@@ -147,30 +153,6 @@ def _shown(window: Window) -> NDArray[np.uint8]:
     mask: NDArray[np.uint8] = (window.shown > 0.5).astype(np.uint8)
     inner = np.asarray(cv2.erode(mask, np.ones((3, 3), np.uint8)), np.uint8)
     return inner if inner.sum() >= 2 * ANCHORS else mask
-
-
-def points_of(frame: RGBDFrame, pixels: FloatArray) -> FloatArray:
-    """(N, 3) what pixels (N, 2) of a frame show, m, camera frame; NaN where depth is unknown."""
-    height, width = frame.depth.shape
-    inside = within(pixels, -0.5, (width - 0.5, height - 0.5))
-    at = np.rint(np.where(inside[:, None], pixels, 0)).astype(np.int64)
-    depth = np.where(inside, frame.depth[at[:, 1], at[:, 0]], np.nan)
-    return frame.intrinsics.deproject(pixels, depth)
-
-
-def surface_at(window: Window, relief: Relief, pixels: FloatArray) -> FloatArray:
-    """(L, 2, 3) points and normals (towards the camera) at pixels (L, 2) of a window; NaN: unknown.
-
-    Where a pixel has no depth, as along outlines, its cell of the relief may have one.
-    """
-    image = window.crop.to_image(pixels)
-    points = points_of(window.frame, image)
-    cell, inside = nearest((pixels + 0.5) * (GRID / window.crop.size) - 0.5)
-    known = (inside & relief.known[cell])[:, None]
-    with np.errstate(invalid="ignore"):
-        near = window.frame.intrinsics.deproject(image, relief.points[cell, 2])
-    points = np.where(np.isfinite(points), points, np.where(known, near, np.nan))
-    return np.stack([points, np.where(known, relief.normals[cell], np.nan)], axis=1)
 
 
 def propose(anchors: Anchors, window: Window, maps: FloatMaps) -> Proposals | None:
@@ -243,53 +225,75 @@ def heat_of(anchors: Anchors, window: Window, maps: FloatMaps, poses: Similariti
 
 
 def by_facts(poses: Similarities, facts: FloatArray) -> FloatArray:
-    """How likely poses are by `facts_of` alone; a `Weigh`."""
+    """How likely poses are by their facts alone; a `Weigh`."""
     score: FloatArray = facts @ _BY_FACTS - _NONE
     return score
 
 
 def pose(
-    anchors: Anchors, window: Window, relief: Relief, proposals: Proposals, weigh: Weigh = by_facts
-) -> Posed:
-    """Make poses exact by the surfaces that both windows show, and weigh them.
+    anchors: Anchors, window: Window, relief: Relief, proposals: Proposals, matches: Matches,
+    weigh: Weigh = by_facts,
+) -> Posed:  # fmt: skip
+    """Choose between the poses that an object may have in a window.
 
     Args:
         anchors: of the clicked object.
         window: in which it may lie.
         relief: of that window.
-        proposals: how.
+        proposals: how, by its anchors' heat maps.
+        matches: of its texture.
         weigh: how likely poses are.
     """
-    poses = aligned(anchors, window, relief, proposals)
-    scores = weigh(poses, facts_of(anchors, window, relief, proposals.maps, poses))
-    best = differing(poses, scores, anchors.points.mean(axis=0), anchors.size)
-    powers = np.exp(np.r_[scores[best], 0.0] - max(scores.max(), 0.0))
-    return Posed(poses[best], powers[:-1] / powers.sum())
+    poses, facts = candidates(anchors, window, relief, proposals, matches)
+    scores = weigh(poses, facts)
+    order = np.argsort(-scores, kind="stable")
+    powers = np.exp(np.r_[scores[order], 0.0] - max(scores.max(), 0.0))
+    return Posed(poses[order], powers[:-1] / powers.sum())
 
 
-def facts_of(
-    anchors: Anchors, window: Window, relief: Relief, maps: FloatMaps, poses: Similarities
-) -> FloatArray:
-    """(H, 4) of poses: met and through (`alignment.Fit`), heat, logarithm of the scale."""
-    fit = fit_of(anchors.relief, relief, poses, anchors.size)
-    heat = heat_of(anchors, window, maps, poses)
-    return np.column_stack([fit.met, fit.through, heat, np.log(poses.scale)])
+def candidates(
+    anchors: Anchors, window: Window, relief: Relief, proposals: Proposals, matches: Matches
+) -> tuple[Similarities, FloatArray]:
+    """Poses that an object may have in a window, and their facts; arguments as for `pose`.
 
-
-def differing(
-    poses: Similarities, scores: FloatArray, middle: FloatArray, size: float
-) -> NDArray[np.intp]:
-    """Numbers of poses of which none has become nearly the same as a better one; the best first.
-
-    Args:
-        poses: H of them.
-        scores: (H,) larger is better.
-        middle: (3,) of the object's anchors, m.
-        size: of the object, m.
+    Returns:
+        What texture proposes, and, unless that is beyond doubt, what heat maps do without what
+        becomes nearly the same; both made exact by the surfaces that the windows show.
+        (H, 5) met and through (`alignment.Fit`), heat, logarithm of one more than the spots of
+        texture that agree, logarithm of the scale.
     """
-    return distinct(
-        poses, scores, middle, degrees=_SAME_TURNED, metres=_SAME_MOVED * size, most=len(poses)
-    )
+    tell = functools.partial(_facts_of, anchors, window, relief, proposals.maps, matches)
+    printed = _printed(anchors, relief, matches)
+    facts = tell(printed)
+    if facts[:, _SPOTS].max(initial=0) >= _CERTAIN:
+        return printed, facts
+    exact = aligned(anchors, window, relief, proposals)
+    told = tell(exact)
+    best = distinct(
+        exact, by_facts(exact, told), anchors.points.mean(axis=0), degrees=_SAME_TURNED,
+        metres=_SAME_MOVED * anchors.size, most=len(exact),
+    )  # fmt: skip
+    return joined(printed, exact[best]), np.concatenate([facts, told[best]])
+
+
+def _printed(anchors: Anchors, relief: Relief, matches: Matches) -> Similarities:
+    """Poses by texture, made exact."""
+    poses = poses_of(matches, anchors.size)
+    if not len(poses):
+        return poses
+    pairs = Pairs(matches.source, matches.target, *_BY_TEXTURE)
+    return align(anchors.relief, relief, poses, pairs, anchors.size)
+
+
+def _facts_of(
+    anchors: Anchors, window: Window, relief: Relief, maps: FloatMaps, matches: Matches,
+    poses: Similarities,
+) -> FloatArray:  # fmt: skip
+    """(H, 5) as `candidates` returns them."""
+    fit = fit_of(anchors.relief, relief, poses, anchors.size)
+    spots = backing(matches, poses, anchors.size)
+    heat = heat_of(anchors, window, maps, poses)
+    return np.column_stack([fit.met, fit.through, heat, np.log1p(spots), np.log(poses.scale)])
 
 
 def aligned(anchors: Anchors, window: Window, relief: Relief, proposals: Proposals) -> Similarities:
@@ -300,7 +304,7 @@ def aligned(anchors: Anchors, window: Window, relief: Relief, proposals: Proposa
     known = np.isfinite(targets).all(axis=1)
     if not known.any():
         return proposals.poses
-    pairs = Pairs(anchors.points[known], targets[known])
+    pairs = Pairs(anchors.points[known], targets[known], *_BY_HEAT)
     return align(anchors.relief, relief, proposals.poses, pairs, anchors.size)
 
 

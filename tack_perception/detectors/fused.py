@@ -109,20 +109,26 @@ class FusedReader:
                 evidence |= facts
         elif self.constellation:
             clicks = _Clicks.of(shots)
-            met = self._recognised(clicks, windows)
-            evidence["met"] = torch.from_numpy(np.maximum.reduceat(met, clicks.begins, axis=1))
+            met, spots = self._recognised(clicks, windows)
+            for name, told in (("met", met), ("spots", np.log1p(spots))):
+                best = np.maximum.reduceat(told, clicks.begins, axis=1)
+                evidence[name] = torch.from_numpy(best)
             if closely:
                 prior, facts = self._predicted(clicks, windows, heat, met)
                 heat = heat + prior
                 evidence |= facts
         return Found(heat, evidence)
 
-    def _recognised(self, clicks: _Clicks, windows: Sequence[Window]) -> FloatArray:
-        """(W, ΣK) how well the object of each shot is found as a whole."""
+    def _recognised(
+        self, clicks: _Clicks, windows: Sequence[Window]
+    ) -> tuple[FloatArray, FloatArray]:
+        """(W, ΣK) how well the object of each shot is found as a whole, and its texture."""
         heats = np.full((len(windows), len(clicks.flat)), FLOOR)
+        spots = np.zeros_like(heats)
         for window, numbers in clicks.by_window.items():
             heats[:, numbers] = self._recogniser.heats(window, windows)[:, None]
-        return heats
+            spots[:, numbers] = self._recogniser.spots(window, windows)[:, None]
+        return heats, spots
 
     def _predicted(
         self, clicks: _Clicks, windows: Sequence[Window], heat: Tensor, met: FloatArray

@@ -25,17 +25,25 @@ from tack_perception.detectors.constellation import (
     pose,
     predict,
     propose,
-    surface_at,
 )
-from tack_perception.detectors.relief import Relief, relief_of
+from tack_perception.detectors.relief import Relief, relief_of, surface_at
+from tack_perception.detectors.texture import (
+    Matches,
+    Texture,
+    backing,
+    matches_of,
+    poses_of,
+    texture_of,
+)
 
 if TYPE_CHECKING:
     from tack_perception.detectors.scene import Window
 
 FloatArray = NDArray[np.float64]
-LIKELY = 4
+LIKELY = 5
 """Poses that a point is carried along with, at the most."""
 _MOST_MET = 4  # windows in which a clicked object is looked for
+_MOST_READ = 2  # of them those whose texture is compared with its own
 _UNLIKE = 0.5  # cosine by which a window's object is less like it than the likest: not looked for
 _T = TypeVar("_T")
 
@@ -64,7 +72,10 @@ class Recogniser:
         )
         self._met: _ByWindows[Proposals] = _ByWindows()
         self._posed: _ByWindows[Posed] = _ByWindows()
+        self._matched: _ByWindows[Matches] = _ByWindows()
+        self._spots: _ByWindows[float] = _ByWindows()
         self._reliefs: weakref.WeakKeyDictionary[Window, Relief] = weakref.WeakKeyDictionary()
+        self._textures: weakref.WeakKeyDictionary[Window, Texture] = weakref.WeakKeyDictionary()
 
     def anchors(self, clicked: Window) -> Anchors | None:
         """Points of a clicked object; None where it shows too few to be known by them."""
@@ -84,10 +95,23 @@ class Recogniser:
         if unmet and anchors is not None:
             for window, maps in zip(unmet, self._look_for(clicked, anchors, unmet), strict=True):
                 met[window] = propose(anchors, window, maps)
+            found = [window for window in unmet if met[window] is not None]
+            best = sorted(found, key=lambda window: -_heat(met[window]))
+            for window in best[:_MOST_READ]:
+                matches = self._match(clicked, anchors, window)
+                counts = backing(matches, poses_of(matches, anchors.size), anchors.size)
+                self._spots.of(clicked)[window] = float(counts.max(initial=0))
         for window in windows:
             met.setdefault(window, None)
-        known = [met.get(window) for window in windows]
-        return np.array([FLOOR if one is None else one.heat.max() for one in known])
+        return np.array([_heat(met.get(window)) for window in windows])
+
+    def spots(self, clicked: Window, windows: Sequence[Window]) -> FloatArray:
+        """(W,) how many spots of a clicked object's texture agree on how it lies in windows.
+
+        Of windows that were asked about in `heats`; in others than the best of them, 0.
+        """
+        known = self._spots.of(clicked)
+        return np.array([known.get(window) or 0.0 for window in windows])
 
     def predict(self, clicked: Window, window: Window, pixels: FloatArray) -> Prediction | None:
         """Where points of a clicked object are in a window that was asked about in `heats`.
@@ -106,14 +130,32 @@ class Recogniser:
         posed = self._posed.of(clicked)
         known = posed.get(window)
         if known is None:
-            if window not in self._reliefs:
-                self._reliefs[window] = relief_of(window)
-            relief = self._reliefs[window]
-            found = pose(
-                anchors, window, relief, met, self._weigh(clicked, anchors, window, relief)
-            )
+            matches, relief = self._match(clicked, anchors, window), self._relief(window)
+            weigh = self._weigh(clicked, anchors, window, relief)
+            found = pose(anchors, window, relief, met, matches, weigh)
             known = posed[window] = found.likeliest(LIKELY)
         return predict(anchors, window, known, surface_at(clicked, anchors.relief, pixels))
+
+    def _match(self, clicked: Window, anchors: Anchors, window: Window) -> Matches:
+        """Spots of texture of a clicked object in a window."""
+        matched = self._matched.of(clicked)
+        known = matched.get(window)
+        if known is None:
+            for one, its in ((clicked, anchors.relief), (window, self._relief(window))):
+                if one not in self._textures:
+                    self._textures[one] = texture_of(one, its)
+            known = matches_of(self._textures[clicked], self._textures[window])
+            matched[window] = known
+        return known
+
+    def _relief(self, window: Window) -> Relief:
+        if window not in self._reliefs:
+            self._reliefs[window] = relief_of(window)
+        return self._reliefs[window]
+
+
+def _heat(proposals: Proposals | None) -> float:
+    return FLOOR if proposals is None else float(proposals.heat.max())
 
 
 class _ByWindows(Generic[_T]):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.crops import Crop
+from tack_perception.frame import RGBDFrame
 from tack_perception.vectors import dot, length, within
 
 if TYPE_CHECKING:  # this is geometry: it runs without torch
@@ -85,6 +86,30 @@ def facing(points: FloatArray, normals: FloatArray) -> FloatArray:
     with np.errstate(invalid="ignore", divide="ignore"):
         cosine: FloatArray = -dot(normals, points) / length(points)
     return cosine
+
+
+def points_of(frame: RGBDFrame, pixels: FloatArray) -> FloatArray:
+    """(N, 3) what pixels (N, 2) of a frame show, m, camera frame; NaN where depth is unknown."""
+    height, width = frame.depth.shape
+    inside = within(pixels, -0.5, (width - 0.5, height - 0.5))
+    at = np.rint(np.where(inside[:, None], pixels, 0)).astype(np.int64)
+    depth = np.where(inside, frame.depth[at[:, 1], at[:, 0]], np.nan)
+    return frame.intrinsics.deproject(pixels, depth)
+
+
+def surface_at(window: Window, relief: Relief, pixels: FloatArray) -> FloatArray:
+    """(L, 2, 3) points and normals (towards the camera) at pixels (L, 2) of a window; NaN: unknown.
+
+    Where a pixel has no depth, as along outlines, its cell of the relief may have one.
+    """
+    image = window.crop.to_image(pixels)
+    points = points_of(window.frame, image)
+    cell, inside = nearest((pixels + 0.5) * (GRID / window.crop.size) - 0.5)
+    known = (inside & relief.known[cell])[:, None]
+    with np.errstate(invalid="ignore"):
+        near = window.frame.intrinsics.deproject(image, relief.points[cell, 2])
+    points = np.where(np.isfinite(points), points, np.where(known, near, np.nan))
+    return np.stack([points, np.where(known, relief.normals[cell], np.nan)], axis=1)
 
 
 def relief_of(window: Window) -> Relief:

@@ -30,16 +30,15 @@ from tack_perception.crops import Crop
 from tack_perception.detectors.comparison import Sight, on_grid
 from tack_perception.detectors.constellation import (
     Anchors,
-    aligned,
+    candidates,
     choose_anchors,
-    facts_of,
     propose,
-    surface_at,
 )
 from tack_perception.detectors.fused import FusedReader
-from tack_perception.detectors.relief import Relief, relief_of
+from tack_perception.detectors.relief import Relief, relief_of, surface_at
 from tack_perception.detectors.scene import Window, look, see, window_of
 from tack_perception.detectors.settings import LearnedConfig
+from tack_perception.detectors.texture import Texture, matches_of, texture_of
 from tack_perception.errors import FileFormatError, InvalidInputError
 from tack_perception.files import write_atomically
 from tack_perception.learning.calibration import frame_of, thing_in
@@ -75,12 +74,11 @@ class Case:
     Attributes:
         first, second: what the windows show.
         poses: from the first window's camera to the second's.
-        facts: (H, 4) of `detectors.constellation.facts_of`.
+        facts: (H, 5) of `detectors.constellation.candidates`.
         missed: (H,) median distance in the picture by which points of the object are carried
             wrongly, in sides of the window; inf where the window shows no such object.
         missed_px: (H,) the same of points that are seen, in px of the frame; inf where none is.
         size: of the object, m.
-        middle: (3,) of its anchors, in the first window's camera, m.
         same: whether both windows show one instance.
     """
 
@@ -91,7 +89,6 @@ class Case:
     missed: FloatArray
     missed_px: FloatArray
     size: float
-    middle: FloatArray
     same: bool
 
 
@@ -130,7 +127,7 @@ class Cases:
             ),
             facts=part["facts"][rows], missed=part["missed"][rows],
             missed_px=part["missed_px"][rows], size=float(part["size"][n]),
-            middle=part["middle"][n], same=bool(part["same"][n]),
+            same=bool(part["same"][n]),
         )  # fmt: skip
 
     def _sight(self, part: dict[str, Any], n: int) -> Sight:
@@ -231,6 +228,7 @@ class _Seeker:
         self._windows: list[Window] = []
         self._anchors: list[Anchors | None] = []
         self._reliefs: list[Relief] = []
+        self._textures: list[Texture] = []
 
     def cases(
         self, group: Sequence[int], config: CasesConfig, rng: np.random.Generator
@@ -258,7 +256,7 @@ class _Seeker:
         counts = [len(row["scale"]) for row in rows]
         content = self._content()
         content["rows"] = np.cumsum([0, *counts])
-        for name in ("first", "second", "size", "middle", "same"):
+        for name in ("first", "second", "size", "same"):
             content[name] = np.array([row[name] for row in rows])
         for name in ("scale", "rotation", "translation", "facts", "missed", "missed_px"):
             content[name] = np.concatenate([row[name] for row in rows]) if rows else np.empty(0)
@@ -287,6 +285,7 @@ class _Seeker:
                     continue
                 self._windows.append(window)
                 self._reliefs.append(relief_of(window))
+                self._textures.append(texture_of(window, self._reliefs[-1]))
                 self._anchors.append(choose_anchors(window, self._model.stride))
         return found, strange
 
@@ -302,7 +301,8 @@ class _Seeker:
         proposals = propose(anchors, window, maps)
         if proposals is None:
             return None
-        poses = aligned(anchors, window, relief, proposals)
+        matches = matches_of(self._textures[clicked], self._textures[shown])
+        poses, facts = candidates(anchors, window, relief, proposals, matches)
         missed = missed_px = np.full(len(poses), np.inf)
         if second >= 0:
             told = self._missed(clicked, anchors, first, window, second, poses)
@@ -311,10 +311,9 @@ class _Seeker:
             missed, missed_px = told
         things = self._pack.things
         return {
-            "first": clicked, "second": shown, "size": anchors.size,
-            "middle": anchors.points.mean(axis=0), "missed": missed, "missed_px": missed_px,
+            "first": clicked, "second": shown, "size": anchors.size, "facts": facts,
+            "missed": missed, "missed_px": missed_px, **vars(poses),
             "same": second >= 0 and things["instance"][first] == things["instance"][second],
-            "facts": facts_of(anchors, window, relief, maps, poses), **vars(poses),
         }  # fmt: skip
 
     def _missed(

@@ -19,7 +19,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from tack_perception.configuration import Configuration, setting
 from tack_perception.detectors.comparison import Sight, compare
-from tack_perception.detectors.constellation import differing
 from tack_perception.learning.pose_cases import Case, Cases
 from tack_perception.networks.poses import PoseHead
 
@@ -37,7 +36,7 @@ class PoseLossConfig(Configuration):
     far: float = setting(
         0.12, "distance from which a pose is wrong, in sides of the window", low=1e-3, high=1
     )
-    most: int = setting(8, "poses of a case, at the most", low=2, high=64)
+    most: int = setting(12, "poses of a case, at the most", low=2, high=64)
     tint: float = setting(
         0.1, "deviation of the change of a window's colours, in units of a large difference", low=0
     )
@@ -49,7 +48,7 @@ class PoseBatch:
 
     Attributes:
         maps: (ΣH, 2, C, S, S) of `detectors.comparison.compare`.
-        facts: (ΣH, 4) of `detectors.constellation.facts_of`.
+        facts: (ΣH, 5) of `detectors.constellation.candidates`.
         wanted: (B, M + 1) shares of the poses, the rest 0, and last of none of them.
         counts: (B,) poses of each case.
     """
@@ -93,9 +92,7 @@ class PoseSampler:
         maps, facts, wanted = [], [], []
         for n in rng.integers(len(self._cases), size=self._batch):
             case = self._cases[int(n)]
-            # No two are nearly the same: at run time, too, one of such is kept.
-            order = rng.random(len(case.poses))
-            some = differing(case.poses, order, case.middle, case.size)[: config.most]
+            some = rng.permutation(len(case.poses))[: config.most]
             first, second = (_tinted(one, config.tint, rng) for one in (case.first, case.second))
             maps.append(torch.from_numpy(compare(first, second, case.poses[some], case.size)))
             facts.append(torch.from_numpy(case.facts[some].astype(np.float32)))

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from tack_perception.detectors.comparison import CHANNELS
 
-FACTS = 4
-_SCALES = (1.0, 1.0, 0.3, 5.0)  # that bring the facts to about one
+FACTS = 5
+_SCALES = (1.0, 1.0, 0.3, 1.0, 5.0)  # that bring the facts to about one
 _WIDTHS = (32, 48, 64, 96)
 _HIDDEN = 64
 _DROPPED = 0.1
@@ -50,8 +50,7 @@ class PoseHead(nn.Module):
 
         Args:
             maps: (H, 2, C, S, S) of `detectors.comparison.compare`.
-            facts: (H, 4): met and through (`detectors.alignment.Fit`), heat, logarithm of the
-                scale.
+            facts: (H, 5) of `detectors.constellation.candidates`.
 
         Returns:
             (H,) logarithms of how much likelier each pose is than that none of them is right.

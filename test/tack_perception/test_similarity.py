@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tack_perception.similarity import Similarities, distinct, from_triples
+from tack_perception.similarity import Similarities, distinct, from_pairs, from_triples, joined
 
 
 def known(seed: int, count: int = 3, scale: float = 1.2) -> Similarities:
@@ -89,3 +89,27 @@ def test_of_several_alike_the_best_is_kept() -> None:
     # Turned about a far point they lie far apart.
     kept = distinct(several, scores, [10.0, 0, 0], degrees=20, metres=0.1, most=9)
     assert kept.tolist() == [2, 3, 4, 1, 0]
+
+
+def test_pairs_tell_the_motion_by_their_weights() -> None:
+    truth, source = known(4, 2, scale=1.0), cloud(4, 9)
+    target = truth.apply(source)[0]
+    target[6:] = truth.apply(source)[1, 6:]  # some move otherwise
+    weights = np.array([[2.0] * 6 + [0] * 3, [0.0] * 6 + [1, 2, 3]])
+    found = from_pairs(source, target, weights)
+    np.testing.assert_allclose(found.rotation, truth.rotation, atol=1e-9)
+    np.testing.assert_allclose(found.translation, truth.translation, atol=1e-9)
+    assert found.scale.tolist() == [1, 1]
+
+
+def test_a_plane_is_never_mirrored() -> None:
+    flat = cloud(5, 8) * (1, 1, 0)
+    mirrored = from_pairs(flat, cloud(5, 8) * (-1, 1, 1), np.ones((1, 8)))
+    assert np.linalg.det(mirrored.rotation[0]) == pytest.approx(1)
+
+
+def test_joined_ones_stay_in_their_order() -> None:
+    several = known(6, 4)
+    again = joined(several[:1], several[1:3], several[3:])
+    for name, part in vars(several).items():
+        np.testing.assert_array_equal(getattr(again, name), part)

@@ -40,12 +40,21 @@ def stripes(x: FloatArray, y: FloatArray) -> FloatArray:
     return np.stack([red, np.full_like(red, 0.3), blue], -1)
 
 
+def blocks(x: FloatArray, y: FloatArray, seed: int = 0) -> FloatArray:
+    """(..., 3) colours of a print: blocks of 5 mm that lie like no others."""
+    colors = np.random.default_rng(seed).uniform(0.1, 0.9, (64, 64, 3))
+    at = np.floor(np.stack([x, y], -1) / 0.005).astype(int) % 64
+    painted: FloatArray = colors[at[..., 1], at[..., 0]]
+    return painted
+
+
 def view(
     shape: Callable[[FloatArray, FloatArray], FloatArray] = hill,
     *,
     turn: FloatArray | None = None,
     shift: FloatArray | None = None,
     scale: float = 1.0,
+    paint: Callable[[FloatArray, FloatArray], FloatArray] = stripes,
 ) -> RGBDFrame:
     """What the camera sees of a hill that was scaled, turned (3, 3) about its foot and shifted."""
     turn = np.eye(3) if turn is None else turn
@@ -57,7 +66,7 @@ def view(
         local = ((rays * depth[..., None] - shift - FOOT) @ turn) / scale + FOOT
         missed = shape(local[..., 0], local[..., 1]) - local[..., 2]
         depth = depth + 0.5 * missed * scale
-    colors = stripes(local[..., 0], local[..., 1])
+    colors = paint(local[..., 0], local[..., 1])
     return RGBDFrame((255 * colors).astype(np.uint8), depth.astype(np.float32), CAMERA, 1, "cam")
 
 

@@ -19,7 +19,9 @@ from tack_perception.similarity import Similarities
 
 SIZE = 0.04
 FOOT = np.array([0, 0, 0.6])
-NO_PAIRS = Pairs(np.zeros((1, 3)), np.full((1, 3), 9.0))  # so far apart that it counts nothing
+NO_PAIRS = Pairs(
+    np.zeros((1, 3)), np.full((1, 3), 9.0), 0.4, 0.5
+)  # so far apart that it counts nothing
 
 
 def truth_of(turn, shift, scale=1.0):
@@ -85,7 +87,7 @@ def test_colours_and_pairs_tell_how_a_round_thing_is_turned():
     blind = align(*plain, start, NO_PAIRS, SIZE)
     by_color = align(*colored, started(truth, 8, 0.002), NO_PAIRS, SIZE)
     points = colored[0].points[colored[0].seen(20)]
-    pairs = Pairs(points, truth.apply(points)[0])
+    pairs = Pairs(points, truth.apply(points)[0], 0.4, 0.5)
     held = align(*plain, start, pairs, SIZE)
 
     def missed(found):
@@ -103,7 +105,7 @@ def test_wrong_pairs_do_not_draw_a_pose_away():
     points = one.points[one.seen(40)]
     targets = truth.apply(points)[0]
     targets[::2] += (0.03, 0, 0)
-    found = align(one, two, started(truth, 8, 0.004), Pairs(points, targets), SIZE)
+    found = align(one, two, started(truth, 8, 0.004), Pairs(points, targets, 0.4, 0.5), SIZE)
     assert error(found, truth)[0] < 0.003
 
 

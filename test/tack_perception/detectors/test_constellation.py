@@ -11,27 +11,27 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from hills import CAMERA, dome, view, window
+from hills import CAMERA, FOOT, about_the_foot, blocks, dome, view, window
 
 from tack_perception.detectors.constellation import (
     ANCHORS,
     FACTS,
     FLOOR,
     Posed,
+    candidates,
     choose_anchors,
-    points_of,
     pose,
     predict,
     propose,
-    surface_at,
 )
-from tack_perception.detectors.relief import relief_of
+from tack_perception.detectors.relief import points_of, relief_of, surface_at
+from tack_perception.detectors.texture import Texture, matches_of, texture_of
 from tack_perception.similarity import Similarities
 
 TURN = Rotation.from_euler("zyx", [40, 12, -8], degrees=True).as_matrix()
 SHIFT = np.array([0.02, -0.01, 0.04])
-FOOT = np.array([0, 0, 0.6])
 TRUTH = Similarities(np.ones(1), TURN[None], (SHIFT + FOOT - TURN @ FOOT)[None])
+NO_TEXTURE = Texture(np.zeros((0, 3)), np.zeros((0, 3, 3)), np.zeros((0, 128), np.float32))
 CLICKS = np.array([[31.5, 31.5], [22.0, 30.0], [38.0, 36.0], [25.0, 40.0]])
 
 
@@ -62,6 +62,12 @@ def maps(anchors, other, truth=TRUTH, wrong=0, sigma=1.0):
     return np.log(heat / heat.sum((1, 2), keepdims=True)).astype(np.float32)
 
 
+@pytest.fixture(scope="module")
+def matches(first, second):
+    """The stripes of both."""
+    return matches_of(*(texture_of(one, relief_of(one)) for one in (first, second)))
+
+
 def truth_of(first, anchors, truth=TRUTH):
     return CAMERA.project(truth.apply(surface_at(first, anchors.relief, CLICKS)[:, 0])[0])
 
@@ -85,9 +91,9 @@ def test_without_depth_or_object_there_are_none(first):
 
 
 @pytest.mark.parametrize("wrong", [0, 30])
-def test_clicks_are_carried_though_some_anchors_are_wrong(first, second, anchors, wrong):
+def test_clicks_are_carried_though_some_anchors_are_wrong(first, second, anchors, matches, wrong):
     proposals = propose(anchors, second, maps(anchors, second, wrong=wrong))
-    posed = pose(anchors, second, relief_of(second), proposals)
+    posed = pose(anchors, second, relief_of(second), proposals, matches)
     said = predict(anchors, second, posed, surface_at(first, anchors.relief, CLICKS))
     expected = truth_of(first, anchors)
     found = second.crop.to_image(said.pixels[0])
@@ -101,12 +107,12 @@ def test_clicks_are_carried_though_some_anchors_are_wrong(first, second, anchors
     assert np.linalg.norm(found - expected, axis=1).mean() < off.mean()
 
 
-def test_the_better_the_anchors_are_found_the_surer_is_the_pose(first, second, anchors):
+def test_the_better_the_anchors_are_found_the_surer_is_the_pose(second, anchors, matches):
     heats, sure = [], []
     for wrong in (0, 30, ANCHORS):
         proposals = propose(anchors, second, maps(anchors, second, wrong=wrong))
         heats.append(proposals.heat.max())
-        sure.append(pose(anchors, second, relief_of(second), proposals).weights.sum())
+        sure.append(pose(anchors, second, relief_of(second), proposals, matches).weights.sum())
         assert (np.diff(proposals.heat) <= 0).all()
         assert 1 - 1e-9 >= sure[-1] >= 0
     assert heats[0] > heats[1] > heats[2] >= FLOOR
@@ -132,6 +138,25 @@ def test_nothing_is_proposed_where_depth_is_missing(second, anchors):
     blind = dataclasses.replace(frame, depth=np.full_like(frame.depth, np.nan))
     other = dataclasses.replace(second, frame=blind)
     assert propose(anchors, other, maps(anchors, second)) is None
+
+
+def test_a_print_proposes_what_heat_maps_do_not():
+    """Of a dome that is turned, which its surface cannot tell."""
+    way = about_the_foot([110])
+    views = view(dome, paint=blocks), view(dome, turn=way.rotation[0], paint=blocks)
+    here, there = (window(one) for one in views)
+    known = choose_anchors(here, 2)
+    proposals = propose(known, there, maps(known, there, about_the_foot([0])))
+    printed = matches_of(*(texture_of(one, relief_of(one)) for one in (here, there)))
+    nothing = matches_of(texture_of(here, relief_of(here)), NO_TEXTURE)
+    for matches, right in ((printed, True), (nothing, False)):
+        poses, facts = candidates(known, there, relief_of(there), proposals, matches)
+        off = Rotation.from_matrix(way.rotation[0].T @ poses.rotation).magnitude()
+        assert (np.degrees(off) < 3).any() == right
+        if right:
+            assert np.degrees(off[facts[:, 3].argmax()]) < 3
+    assert facts.shape == (len(poses), 5)
+    assert not facts[:, 3].any()
 
 
 def posed(share=0.8):

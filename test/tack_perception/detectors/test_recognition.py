@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gc
 import weakref
 
@@ -12,10 +13,11 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 import torch
-from hills import CAMERA, view, window
+from hills import CAMERA, blocks, view, window
 
 from tack_perception.detectors.constellation import FLOOR
 from tack_perception.detectors.recognition import Recogniser
+from tack_perception.detectors.texture import FEWEST
 
 
 class Network:
@@ -77,6 +79,24 @@ def test_windows_much_less_like_it_than_the_likest_are_not_looked_at(network):
     assert network.asked == [2]
     assert heats[0] == FLOOR
     assert (heats[1:] > FLOOR).all()
+
+
+def test_a_print_is_compared_in_the_two_best_windows_and_what_was_told_stays(network):
+    recogniser = Recogniser(network.look_for, 2)
+    clicked = window(view(paint=blocks))
+    same, other, third = (
+        window(view(paint=functools.partial(blocks, seed=seed))) for seed in (0, 1, 0)
+    )
+    windows = [same, other, third]  # all of them are met as well
+    recogniser.heats(clicked, windows)
+    counts = recogniser.spots(clicked, windows)
+    assert counts[0] > 10
+    assert counts[1] < FEWEST
+    assert counts[2] == 0
+    for one in windows:
+        recogniser.predict(clicked, one, np.zeros((1, 2)))
+    assert recogniser.spots(clicked, windows).tolist() == counts.tolist()
+    assert recogniser.spots(clicked, [window(view())]).tolist() == [0]
 
 
 def test_where_no_object_was_found_there_is_nothing_to_pose(network):
