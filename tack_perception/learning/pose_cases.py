@@ -49,6 +49,7 @@ from tack_perception.networks.model import KeypointModel
 from tack_perception.similarity import Similarities
 
 FloatArray = NDArray[np.float64]
+_FORMAT = 2  # of the files, and how poses are proposed: others are not taken for these
 _FEWEST_PIXELS = 300  # of a thing that is compared
 _TOGETHER = 4  # instances of a class whose views are compared with each other
 _POINTS = 96  # by which a pose is judged
@@ -172,7 +173,7 @@ def collect(
     """
     pack = make_pack(folder, classes=classes or None, progress=progress)
     groups = _groups(pack)
-    told = repr((digest(folder), tuple(classes), config))
+    told = repr((_FORMAT, digest(folder), tuple(classes), config))
     name = hashlib.sha256(told.encode()).hexdigest()
     files = [cache / f"{name[:12]}_{n:04d}.npz" for n in range(len(groups))]
     cache.mkdir(parents=True, exist_ok=True)
