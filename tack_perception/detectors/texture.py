@@ -91,18 +91,14 @@ def texture_of(window: Window, relief: Relief) -> Texture:
     spots, said = sift.detectAndCompute(grey, mask)
     if not len(spots):
         return Texture(np.zeros((0, 3)), np.zeros((0, 3, 3)), np.zeros((0, 128), np.float32))
-    image = crop.to_image([spot.pt for spot in spots])
+    pixels = np.array([spot.pt for spot in spots])
     angles = np.radians([spot.angle for spot in spots])
-    ahead = crop.to_image([spot.pt for spot in spots] + _directions(angles))
-    surface = surface_at(window, relief, window.crop.to_crop(image))
-    axes = _axes(window.frame.intrinsics.deproject(ahead, np.ones(len(ahead))), surface)
+    ahead = crop.to_image(pixels + np.stack([np.cos(angles), np.sin(angles)], axis=-1))
+    surface = surface_at(window, relief, window.crop.to_crop(crop.to_image(pixels)))
+    axes = _axes(window.frame.intrinsics.rays(ahead), surface)
     known = np.isfinite(axes).all(axis=(1, 2))
     descriptors = np.sqrt(said / np.maximum(said.sum(axis=1, keepdims=True), 1e-9))
     return Texture(surface[known, 0], axes[known], descriptors[known].astype(np.float32))
-
-
-def _directions(angles: FloatArray) -> FloatArray:
-    return np.stack([np.cos(angles), np.sin(angles)], axis=-1)
 
 
 def _axes(rays: FloatArray, surface: FloatArray) -> FloatArray:

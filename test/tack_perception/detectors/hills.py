@@ -70,6 +70,12 @@ def view(
     return RGBDFrame((255 * colors).astype(np.uint8), depth.astype(np.float32), CAMERA, 1, "cam")
 
 
+def motion_of(turn: FloatArray, shift: FloatArray, scale: float = 1.0) -> Similarities:
+    """The similarity by which `view` has moved a hill."""
+    arm = scale * turn @ FOOT
+    return Similarities(np.array([scale]), turn[None], (shift + FOOT - arm)[None])
+
+
 def about_the_foot(degrees: Sequence[float]) -> Similarities:
     """Turns about the hill's foot, along the way to the camera."""
     turn = Rotation.from_rotvec([(0, 0, one) for one in degrees], degrees=True).as_matrix()

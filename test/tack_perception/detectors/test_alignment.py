@@ -11,23 +11,16 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from hills import dome, hill, view, window
+from hills import FOOT, dome, hill, motion_of, view, window
 
 from tack_perception.detectors.alignment import Pairs, align, fit_of
 from tack_perception.detectors.relief import relief_of
 from tack_perception.similarity import Similarities
 
 SIZE = 0.04
-FOOT = np.array([0, 0, 0.6])
 NO_PAIRS = Pairs(
     np.zeros((1, 3)), np.full((1, 3), 9.0), 0.4, 0.5
 )  # so far apart that it counts nothing
-
-
-def truth_of(turn, shift, scale=1.0):
-    """The similarity by which `view` has moved a hill."""
-    arm = scale * turn @ FOOT
-    return Similarities(np.array([scale]), turn[None], (shift + FOOT - arm)[None])
 
 
 def started(truth, degrees, metres, seed=0, scale=1.0):
@@ -53,7 +46,7 @@ SHIFT = np.array([0.01, -0.015, 0.03])
 def test_a_hill_is_laid_onto_itself(seed, scale):
     one = relief_of(window(view()))
     two = relief_of(window(view(turn=TURN, shift=SHIFT, scale=scale)))
-    truth = truth_of(TURN, SHIFT, scale)
+    truth = motion_of(TURN, SHIFT, scale)
     start = started(truth, 12, 0.008, seed, 1 / scale)
     found = align(one, two, start, NO_PAIRS, SIZE)
     assert error(start, truth)[0] > 0.006
@@ -63,7 +56,7 @@ def test_a_hill_is_laid_onto_itself(seed, scale):
 
 def test_many_are_laid_as_one_is():
     one, two = relief_of(window(view())), relief_of(window(view(turn=TURN, shift=SHIFT)))
-    truth = truth_of(TURN, SHIFT)
+    truth = motion_of(TURN, SHIFT)
     starts = [started(truth, 10, 0.005, seed) for seed in range(3)]
     together = Similarities(
         *(np.concatenate([getattr(s, f.name) for s in starts]) for f in dataclasses.fields(truth))
@@ -81,7 +74,7 @@ def grey(frame):
 def test_colours_and_pairs_tell_how_a_round_thing_is_turned():
     turn = Rotation.from_euler("z", 20, degrees=True).as_matrix()
     frames = view(dome), view(dome, turn=turn)
-    truth, start = truth_of(turn, np.zeros(3)), truth_of(np.eye(3), np.zeros(3))
+    truth, start = motion_of(turn, np.zeros(3)), motion_of(np.eye(3), np.zeros(3))
     colored = [relief_of(window(frame)) for frame in frames]
     plain = [relief_of(window(grey(frame))) for frame in frames]
     blind = align(*plain, start, NO_PAIRS, SIZE)
@@ -101,7 +94,7 @@ def test_colours_and_pairs_tell_how_a_round_thing_is_turned():
 
 def test_wrong_pairs_do_not_draw_a_pose_away():
     one, two = relief_of(window(view())), relief_of(window(view(turn=TURN, shift=SHIFT)))
-    truth = truth_of(TURN, SHIFT)
+    truth = motion_of(TURN, SHIFT)
     points = one.points[one.seen(40)]
     targets = truth.apply(points)[0]
     targets[::2] += (0.03, 0, 0)
@@ -111,7 +104,7 @@ def test_wrong_pairs_do_not_draw_a_pose_away():
 
 def test_the_right_pose_fits_best():
     one, two = relief_of(window(view())), relief_of(window(view(turn=TURN, shift=SHIFT)))
-    truth = truth_of(TURN, SHIFT)
+    truth = motion_of(TURN, SHIFT)
     right, off = fit_of(one, two, truth, SIZE), fit_of(one, two, started(truth, 60, 0), SIZE)
     assert right.met[0] > 0.7
     assert off.met[0] < 0.6 * right.met[0]
@@ -124,7 +117,7 @@ def test_without_depth_nothing_is_moved():
     frame = view()
     blind = dataclasses.replace(frame, depth=np.full_like(frame.depth, np.nan))
     one, two = relief_of(window(frame)), relief_of(window(blind))
-    start = truth_of(TURN, SHIFT)
+    start = motion_of(TURN, SHIFT)
     found = align(one, two, start, NO_PAIRS, SIZE)
     np.testing.assert_array_equal(found.translation, start.translation)
     assert fit_of(one, two, start, SIZE).met.tolist() == [0]

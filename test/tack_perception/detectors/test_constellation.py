@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from hills import CAMERA, FOOT, about_the_foot, blocks, dome, view, window
+from hills import CAMERA, FOOT, about_the_foot, blocks, dome, motion_of, view, window
 
 from tack_perception.detectors.constellation import (
     ANCHORS,
@@ -26,11 +26,10 @@ from tack_perception.detectors.constellation import (
 )
 from tack_perception.detectors.relief import points_of, relief_of, surface_at
 from tack_perception.detectors.texture import Texture, matches_of, texture_of
-from tack_perception.similarity import Similarities
 
 TURN = Rotation.from_euler("zyx", [40, 12, -8], degrees=True).as_matrix()
 SHIFT = np.array([0.02, -0.01, 0.04])
-TRUTH = Similarities(np.ones(1), TURN[None], (SHIFT + FOOT - TURN @ FOOT)[None])
+TRUTH = motion_of(TURN, SHIFT)
 NO_TEXTURE = Texture(np.zeros((0, 3)), np.zeros((0, 3, 3)), np.zeros((0, 128), np.float32))
 CLICKS = np.array([[31.5, 31.5], [22.0, 30.0], [38.0, 36.0], [25.0, 40.0]])
 
@@ -123,7 +122,7 @@ def test_a_map_with_two_peaks_speaks_for_both(first, anchors):
     """A thing that looks the same from behind: both ways are proposed."""
     other = window(view(dome))
     ways = [
-        Similarities(np.ones(1), turn[None], (FOOT - turn @ FOOT)[None])
+        motion_of(turn, np.zeros(3))
         for turn in Rotation.from_rotvec([[0, 0, 0.2], [0, 0, 0.2 + np.pi]]).as_matrix()
     ]
     both = np.logaddexp(*(maps(anchors, other, way) for way in ways)) - np.float32(np.log(2))

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from hills import CAMERA, FOOT, about_the_foot, blocks, dome, view, window
+from hills import CAMERA, FOOT, about_the_foot, blocks, dome, motion_of, view, window
 
 from tack_perception.detectors.relief import relief_of
 from tack_perception.detectors.texture import (
@@ -23,11 +23,11 @@ from tack_perception.detectors.texture import (
     poses_of,
     texture_of,
 )
-from tack_perception.similarity import Similarities
+from tack_perception.similarity import joined
 
 TURN = Rotation.from_euler("zyx", [70, 20, -10], degrees=True).as_matrix()
 SHIFT = np.array([0.02, -0.01, 0.04])
-TRUTH = Similarities(np.ones(1), TURN[None], (SHIFT + FOOT - TURN @ FOOT)[None])
+TRUTH = motion_of(TURN, SHIFT)
 SIZE = 0.05
 
 
@@ -72,9 +72,7 @@ def test_a_print_that_is_found_again_tells_the_pose(first, second):
     counts = backing(matches, poses, SIZE)
     assert counts[0] == counts.max() >= 3 * FEWEST
     wrong = about_the_foot([0, 90])
-    right, *others = backing(matches, Similarities(*map(np.concatenate, zip(
-        vars(TRUTH).values(), vars(wrong).values(), strict=True
-    ))), SIZE)  # fmt: skip
+    right, *others = backing(matches, joined(TRUTH, wrong), SIZE)
     assert right >= counts[0] - 3
     assert max(others) < FEWEST
 
