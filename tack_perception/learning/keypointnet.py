@@ -8,6 +8,7 @@ the other. What is known is each camera's pose and where the object is. docs/met
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import torch
@@ -24,10 +25,11 @@ from tack_perception.learning.kabsch import motions
 from tack_perception.learning.losses import masked_mean
 from tack_perception.learning.twins import Twins, ViewConfig, draw_twins, lift
 from tack_perception.networks.don import DonHead
-from tack_perception.networks.keypointnet import Expectations, KeypointNetHead, expect
+from tack_perception.networks.keypointnet import Expectations, KeypointNetHead
 
 _FEWEST_CELLS = 8  # of the object, that both views must show for a sample to count
 _TINY = 1e-6
+_ASKED = 16  # keypoints that fit the two scales of a head in a step: all would take more memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,10 +106,7 @@ def keypointnet_losses(
     stride = size // int(grid[-1])
     cells = don(features[0]), don(features[1])
     with torch.autocast(cells[0].device.type, enabled=False):
-        sides = []
-        for side in (0, 1):
-            logits, depths = head(cells[side])
-            sides.append(expect(logits, depths, twins.masks[side], stride))
+        sides = [head.expect(cells[side], twins.masks[side], stride) for side in (0, 1)]
         shown = (twins.masks.flatten(2).sum(2) >= _FEWEST_CELLS).all(0)
         camera = [
             lift(one.pixels, one.depth, matrix)
@@ -133,9 +132,11 @@ def keypointnet_losses(
             if head.training:
                 head.left_out += torch.stack([shown.sum(), (shown & ~told).sum()])
         if config.calibration:
-            agree = shown[:, None] & (apart.detach().norm(dim=2) <= 2 * stride)
+            some = slice(None, None, math.ceil(head.keypoints / _ASKED))
+            agree = shown[:, None] & (apart.detach()[:, some].norm(dim=2) <= 2 * stride)
             still = cells[0].detach(), cells[1].detach()
-            pairs = _agreed(don, still, sides, agree, stride, size)
+            points = torch.stack([one.pixels.detach()[:, some] for one in sides])
+            pairs = _agreed(don, still, points.clamp(0, size - 1), agree, stride)
             fitted = calibration(don, pairs, _SCALES_ONLY)
             losses["mined_calibration"] = config.calibration * fitted
     return losses
@@ -184,11 +185,9 @@ _SCALES_ONLY = DonLossConfig(dense=0.0, taught=0.0, calibration=1.0)
 
 
 def _agreed(
-    don: DonHead, cells: tuple[Tensor, Tensor], sides: list[Expectations], agree: Tensor,
-    stride: int, size: int,
-) -> Pairs:  # fmt: skip
+    don: DonHead, cells: tuple[Tensor, Tensor], points: Tensor, agree: Tensor, stride: int
+) -> Pairs:
     """Keypoints on which both views agree, in the place of matches; they came from no label."""
-    points = torch.stack([one.pixels.detach().clamp(0, size - 1) for one in sides])
     codes = torch.stack([don.sample(cells[side], points[side], stride) for side in (0, 1)])
     never = torch.zeros_like(agree)
     both = torch.stack([agree, agree])

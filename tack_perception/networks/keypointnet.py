@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from tack_perception.errors import InvalidInputError
 from tack_perception.networks.don import UNIT_TEMPERATURE
@@ -17,6 +18,7 @@ from tack_perception.networks.sampling import to_pixels
 
 NEAREST = 1e-12
 """Added to depths, in the world's unit: a keypoint is never in the camera itself."""
+_TOGETHER = 16  # keypoints whose maps are in memory at once
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,10 +74,41 @@ class KeypointNetHead(nn.Module):
 
     def forward(self, descriptors: Tensor) -> tuple[Tensor, Tensor]:
         """(B, D, h, w) descriptors → (B, N, h, w) logits and depths > 0, at least float32."""
+        return self._maps(descriptors, slice(None))
+
+    def expect(self, descriptors: Tensor, mask: Tensor, stride: int) -> Expectations:
+        """`expect` of this head's maps, which are made some at a time and not kept.
+
+        The way back makes them anew (Chen et al. 2016): in all, N maps of logits, chances and
+        depths are many times what the descriptors are.
+
+        Args:
+            descriptors: (B, D, h, w).
+            mask, stride: as for `expect`.
+        """
+
+        def some(cells: Tensor, mask: Tensor, begin: int) -> tuple[Tensor, ...]:
+            return _parts(expect(*self._maps(cells, slice(begin, begin + _TOGETHER)), mask, stride))
+
+        parts = [
+            checkpoint(
+                some, descriptors, mask, begin, use_reentrant=False, preserve_rng_state=False
+            )
+            for begin in range(0, self.keypoints, _TOGETHER)
+        ]
+        return Expectations(*(torch.cat(several, 1) for several in zip(*parts, strict=True)))
+
+    def _maps(self, descriptors: Tensor, which: slice) -> tuple[Tensor, Tensor]:
         with torch.autocast(descriptors.device.type, enabled=False):
             cells = full(descriptors)
-            logits = self.where(cells) * self.log_sharpness.exp()
-            return logits, functional.relu(self.depth(cells)) + NEAREST
+            where, depth = (self._convolved(one, cells, which) for one in (self.where, self.depth))
+            return where * self.log_sharpness.exp(), functional.relu(depth) + NEAREST
+
+    @staticmethod
+    def _convolved(convolution: nn.Conv2d, cells: Tensor, which: slice) -> Tensor:
+        """Some of its channels."""
+        assert convolution.bias is not None
+        return functional.conv2d(cells, convolution.weight[which], convolution.bias[which])
 
 
 def expect(logits: Tensor, depths: Tensor, mask: Tensor, stride: int) -> Expectations:
@@ -112,3 +145,7 @@ def expect(logits: Tensor, depths: Tensor, mask: Tensor, stride: int) -> Expecta
         mask=torch.bmm(chance, mask.to(chance.dtype).flatten(1)[..., None])[..., 0],
         variance=(squares - means.square().sum(2)).clamp_min(0),
     )
+
+
+def _parts(one: Expectations) -> tuple[Tensor, ...]:
+    return one.pixels, one.depth, one.mask, one.variance

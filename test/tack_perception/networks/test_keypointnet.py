@@ -68,6 +68,44 @@ def test_the_head_gives_positive_depths_and_full_precision() -> None:
     assert depths.mean().item() == pytest.approx(1, abs=0.2)
 
 
+def test_the_same_is_expected_some_keypoints_at_a_time() -> None:
+    """Also the gradients, of maps that are made anew. 35 keypoints are no whole number of lots."""
+    head = KeypointNetHead(4, 35).double()
+    descriptors = torch.randn(2, 4, 6, 7, dtype=torch.double, requires_grad=True)
+    mask = (torch.rand(2, 6, 7) < 0.5).double()
+    logits, depths = head(descriptors)
+    at_once = expect(logits, depths, mask, 2)
+    numbers, gradients = [], []
+    for found in (at_once, head.expect(descriptors, mask, 2)):
+        parts = [getattr(found, one.name).reshape(2, 35, -1) for one in dataclasses.fields(found)]
+        numbers.append(torch.cat(parts, 2))
+        total = (numbers[-1] * torch.arange(35)[:, None]).sum()
+        gradients.append(torch.autograd.grad(total, (descriptors, *head.parameters())))
+    torch.testing.assert_close(*numbers)
+    torch.testing.assert_close(*gradients)
+
+
+def kept_for_the_way_back(keypoints: int) -> int:
+    """Bytes, each piece of memory once."""
+    sizes: dict[int, int] = {}
+    alive = []  # or an address would serve twice
+
+    def count(one: torch.Tensor) -> torch.Tensor:
+        alive.append(one)
+        sizes[one.untyped_storage().data_ptr()] = one.untyped_storage().nbytes()
+        return one
+
+    descriptors = torch.randn(1, 3, 32, 32, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda one: one):
+        KeypointNetHead(3, keypoints).expect(descriptors, torch.ones(1, 32, 32), 2)
+    return sum(sizes.values())
+
+
+def test_what_is_kept_does_not_grow_with_the_keypoints() -> None:
+    one_map = 32 * 32 * 4
+    assert kept_for_the_way_back(128) - kept_for_the_way_back(16) < 8 * one_map
+
+
 def test_wrong_sizes_are_refused() -> None:
     with pytest.raises(InvalidInputError, match="three keypoints or more"):
         KeypointNetHead(4, 2)
