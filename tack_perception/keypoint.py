@@ -22,6 +22,8 @@ class Keypoint:
         u, v: pixel (column, row), sub-pixel.
         confidence: estimate of the probability that the pixel is right, 0 to 1.
         visible: whether the detector believes that the point itself is seen (not hidden or absent).
+        seen: estimate of the probability of that, 0 to 1, which `visible` is decided by; None where
+            the detector has only its confidence for it.
         pixel_covariance: (2, 2) px², or None where the detector gives none.
         xyz: (3,) in the camera's optical frame, m, or None before lifting or where it was refused.
         xyz_covariance: (3, 3) m², present exactly when `xyz` is.
@@ -45,6 +47,7 @@ class Keypoint:
     normal: NDArray[np.float64] | None = None
     refusal: str = ""
     instance: int = 0
+    seen: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", check_label(self.label))
@@ -53,8 +56,10 @@ class Keypoint:
             if not math.isfinite(value):
                 raise InvalidInputError(f"{self.label}: {name} = {value} is not finite")
             object.__setattr__(self, name, value)
-        if not 0 <= self.confidence <= 1:
-            raise InvalidInputError(f"{self.label}: confidence {self.confidence} is not in 0 to 1")
+        for name in ("confidence", "seen"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise InvalidInputError(f"{self.label}: {name} {value} is not in 0 to 1")
         for name, shape in (
             ("pixel_covariance", (2, 2)),
             ("xyz", (3,)),

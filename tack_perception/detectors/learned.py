@@ -37,6 +37,7 @@ from tack_perception.networks.model import KeypointModel
 from tack_perception.networks.sampling import peaks, to_pixels
 
 FloatArray = NDArray[np.float64]
+_STRANGEST = 1e-4  # least probability that two things are of one class
 _SAME = 0.15  # of a window: points that are closer are on one thing
 _WORTH = 0.5  # presence from which further windows are looked at closely
 _PROBES = 16  # points of an object that are looked for on all objects of a frame
@@ -252,7 +253,7 @@ class LearnedDetector:
             pixels = to_pixels(places, self.model.stride)
         facts = {"share": shares.cpu().numpy()}
         if not self.model.config.focal_px:  # which object it is, is no question in a whole frame
-            facts["alike"] = _alike(windows, shots)
+            facts |= _alike(self.model, windows, shots)
         facts |= {name: value.float().cpu().numpy() for name, value in found.evidence.items()}
         return Evidence(
             pixels.cpu().numpy().astype(np.float64),
@@ -306,11 +307,14 @@ class LearnedDetector:
         covariances = linear @ judged.covariances @ linear.T
         covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
         several = zip(
-            numbers, places.tolist(), judged.confidence, judged.visible, covariances, strict=True
-        )
+            numbers, places.tolist(), judged.confidence, judged.visible, covariances, judged.seen,
+            strict=True,
+        )  # fmt: skip
         return {
-            n: Keypoint(labels[n], u, v, float(confidence), bool(visible), covariance)
-            for n, (u, v), confidence, visible, covariance in several
+            n: Keypoint(
+                labels[n], u, v, float(confidence), bool(visible), covariance, seen=float(seen)
+            )
+            for n, (u, v), confidence, visible, covariance, seen in several
         }
 
 
@@ -320,16 +324,33 @@ def _close(some: dict[int, Keypoint], others: dict[int, Keypoint], reach: float)
     return sum(apart) < reach * len(apart)
 
 
-def _alike(windows: Sequence[Window], shots: Sequence[Sequence[Shot]]) -> FloatArray:
-    """(W, L) how much a window's object is like that of a label's likest shot."""
-    here = torch.stack([window.embedding for window in windows])
+@torch.inference_mode()
+def _alike(
+    model: KeypointModel, windows: Sequence[Window], shots: Sequence[Sequence[Shot]]
+) -> dict[str, FloatArray]:
+    """(W, L) how much a window's object is like that of a label's likest shot.
+
+    By the cosine of their embeddings (`alike`), and by the logarithm of the probability that both
+    are of one class (`kind`): one class may lie wide apart, and two side by side.
+    """
     # Points of one object share its window: each window is compared once.
     clicked = {id(shot.window): shot.window for several in shots for shot in several}
     number = {key: n for n, key in enumerate(clicked)}
-    there = torch.stack([window.embedding for window in clicked.values()])
-    products: FloatArray = (here @ there.T).numpy().astype(np.float64)
+    both = [torch.stack([one.embedding for one in some]) for some in (windows, clicked.values())]
+    told = {"alike": both[0] @ both[1].T}
+    if model.objects is not None:
+        here, there = (
+            model.objects.classes(one.to(model.objects.prototypes)).softmax(-1).cpu()
+            for one in both
+        )
+        told["kind"] = (here @ there.T).clamp_min(_STRANGEST).log()
     columns = [[number[id(shot.window)] for shot in several] for several in shots]
-    return np.stack([products[:, several].max(axis=1) for several in columns], axis=1)
+    return {
+        name: np.stack(
+            [one.numpy().astype(np.float64)[:, several].max(axis=1) for several in columns], axis=1
+        )
+        for name, one in told.items()
+    }
 
 
 def _places(length: int, side: float) -> NDArray[np.float64]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wrong-accept against recall: does confidence tell seen points from hidden and absent ones?"""
+"""Wrong-accept against recall: does a detector tell seen points from hidden and absent ones?"""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Acceptance:
 
     Attributes:
         seen, others: number of trials.
-        auc: probability that a seen point's confidence is above another's.
+        auc: probability that a seen point is believed more than another (`PointTrial.believed`).
         recall: share of the seen points that the detector itself calls visible.
         wrong_accept: share of the others that it calls visible.
         astray: share of the others that it calls visible more than 20 px from where they are;
             for absent objects the same as `wrong_accept`. An answer near a point that is labelled
             hidden is often no mistake: labels of visibility are strict.
-        wrong_at_recall: share of the others accepted at the threshold of confidence that accepts
-            90 % of the seen.
+        wrong_at_recall: share of the others accepted at the threshold of belief that accepts 90 %
+            of the seen.
         recall_at_wrong: share of the seen accepted at the lowest threshold that accepts at most 1 %
             of the others.
         right_at_wrong: share of the seen accepted there and answered within 10 px.
@@ -87,7 +87,7 @@ def acceptance(seen: Sequence[PointTrial], others: Sequence[PointTrial]) -> Acce
         seen: trials whose point is seen.
         others: trials whose point is hidden, covered or absent.
     """
-    yes, no = _confidences(seen), _confidences(others)
+    yes, no = _beliefs(seen), _beliefs(others)
     at_recall = threshold_of_recall(yes, RECALL)
     at_wrong = threshold_of_wrong_accept(no, WRONG_ACCEPT)
     right = errors(seen) <= RIGHT_PX
@@ -109,7 +109,7 @@ def acceptance(seen: Sequence[PointTrial], others: Sequence[PointTrial]) -> Acce
 
 
 def threshold_of_recall(seen: ArrayLike, recall: float) -> float:
-    """The highest threshold that accepts (confidence ≥ threshold) a share of the seen."""
+    """The highest threshold that accepts (belief ≥ threshold) a share of the seen."""
     ordered = np.sort(np.asarray(seen, dtype=np.float64))[::-1]
     if not len(ordered):
         return math.nan
@@ -140,5 +140,5 @@ def roc(seen: ArrayLike, others: ArrayLike) -> tuple[tuple[float, float], ...]:
     return ((0.0, 0.0), *((float(x), float(y)) for x, y in points))
 
 
-def _confidences(trials: Sequence[PointTrial]) -> FloatArray:
-    return np.array([t.confidence for t in trials], dtype=np.float64)
+def _beliefs(trials: Sequence[PointTrial]) -> FloatArray:
+    return np.array([t.believed for t in trials], dtype=np.float64)

@@ -218,6 +218,7 @@ class _Runner:
             answer=answer,
             confidence=0.0 if found is None else found.confidence,
             accepted=found is not None and found.visible,
+            believed=_believed(found),
             covariance=None
             if covariance is None
             else (float(covariance[0, 0]), float(covariance[0, 1]), float(covariance[1, 1])),
@@ -242,3 +243,10 @@ class _Runner:
         if lifted.xyz is None:
             return math.nan, lifted.refusal
         return float(np.linalg.norm(lifted.xyz - target.xyz)), ""
+
+
+def _believed(found: Keypoint | None) -> float:
+    """How probable it is to the detector that the point is seen."""
+    if found is None:
+        return 0.0
+    return found.confidence if found.seen is None else found.seen

@@ -37,6 +37,7 @@ class PointTrial:
         truth: (u, v), NaN if absent.
         answer: (u, v), NaN where the detector refused the click.
         confidence, accepted: as stated (`accepted`: the detector believes the point visible).
+        believed: `Keypoint.seen`; where the detector does not tell it, its confidence.
         covariance: (uu, uv, vv), px²; None where the detector gives none.
         error_px: distance to the truth; infinite where the click was refused, NaN if absent.
         equivalent_px: the same to the nearest of the truth and its seen symmetric equivalents.
@@ -64,6 +65,7 @@ class PointTrial:
     answer: tuple[float, float]
     confidence: float
     accepted: bool
+    believed: float
     covariance: tuple[float, float, float] | None
     error_px: float
     equivalent_px: float

@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from tack_perception.annotation import Annotation
 from tack_perception.camera import CameraIntrinsics
-from tack_perception.configuration import Configuration, setting
 from tack_perception.detectors.confidence_model import Evidence, Judges, Logistic
 from tack_perception.detectors.fused import FusedReader
 from tack_perception.detectors.learned import LearnedDetector
@@ -28,36 +27,14 @@ from tack_perception.detectors.settings import LearnedConfig
 from tack_perception.detectors.shipped import CALIBRATION, FUSION, make_reader
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
+from tack_perception.learning.calibration_pairs import CalibrationConfig, choose, named_as_in
 from tack_perception.learning.carry import carry
 from tack_perception.learning.pack import Pack
 from tack_perception.networks.model import KeypointModel
 
 FloatArray = NDArray[np.float64]
-_FEWEST_PIXELS = 600  # of a thing that is clicked on, or looked for, where there are such
 FUSION_WEIGHTS = (0.25, 0.5, 1.0, 2.0)
 _RIDGE = 1e-3  # weight of the squared, standardised weights: correlated facts stay tame
-
-
-@dataclasses.dataclass(frozen=True)
-class CalibrationConfig(Configuration):
-    """How the answers are weighed."""
-
-    pairs: int = setting(400, "pairs of pictures that are looked at", low=20)
-    points: int = setting(12, "clicks on each", low=1, high=256)
-    same_share: float = setting(
-        0.5, "share of pairs with one instance; in the others it is two of a class", low=0, high=1
-    )
-    right_share: float = setting(
-        0.05, "an answer this near to the truth, in sides of the window, is right", low=0.005,
-        high=0.5,
-    )  # fmt: skip
-    wrong_accept: float = setting(
-        0.01, "share of hidden or absent points that may be believed seen", low=0, high=0.5
-    )
-    least_recall: float = setting(
-        0.7, "share of the seen points that is believed in any case", low=0, high=1
-    )
-    seed: int = setting(0, "of the pairs and clicks", low=0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,6 +48,7 @@ class Answers:
         present: (M,) whether it is the object, or one of its class.
         seen: (M,) whether the point is seen there.
         same: (M,) whether the click was on the same instance.
+        absent: (M,) whether nothing of its class is in the whole picture.
         scale: (M,) px of the frame in a px of the window.
     """
 
@@ -81,6 +59,7 @@ class Answers:
     present: NDArray[np.bool_]
     seen: NDArray[np.bool_]
     same: NDArray[np.bool_]
+    absent: NDArray[np.bool_]
     scale: FloatArray
 
 
@@ -135,7 +114,7 @@ def _fusion(
     progress: bool,
 ) -> float:
     """The weight of the descriptors in the fused detector that finds most points."""
-    few = dataclasses.replace(config, pairs=max(config.pairs // 4, 20))
+    few = dataclasses.replace(config, pairs=max(config.pairs // 4, 20), absent_share=0.0)
     limit = config.right_share * model.config.crop_px
     found: dict[float, float] = {}
     for weight in FUSION_WEIGHTS:
@@ -173,9 +152,9 @@ def ask(
     sizes = np.array([len(source.things) for source in sources])
     for _ in tqdm(range(config.pairs), "calibrating", disable=not progress, unit="pair"):
         source = sources[rng.choice(len(sources), p=sizes / sizes.sum())] if clicked else pack
-        pair = choose_pair(source, pack, config, rng)
-        if pair is not None:
-            rows += _answers(detector, source, pair[0], pack, pair[1], config, rng)
+        asked = choose(source, pack, config, rng)
+        if asked is not None:
+            rows += _answers(detector, source, asked[0], pack, asked[1], config, rng)
     detector.forget()
     if not rows:
         raise InvalidInputError("no two pictures in the data share a point: nothing to weigh")
@@ -199,13 +178,15 @@ def fit(
         closer: facts that a first look does not tell: whether an object is there is judged without.
     """
     right = answers.seen & (answers.error_px <= config.right_share * size)
+    # Pictures without the object tell whether it is there, and nothing of where its points are.
+    there = ~answers.absent
     judged = Judges(
         logistic(
             {name: fact for name, fact in answers.facts.items() if name not in closer},
             answers.present,
         ),
         logistic(answers.facts, answers.seen),
-        logistic(answers.facts, right),
+        logistic({name: fact[there] for name, fact in answers.facts.items()}, right[there]),
     )
     assert judged.seen is not None
     scores = judged.seen(answers.facts)
@@ -260,61 +241,27 @@ def _covariance(answers: Answers, right: NDArray[np.bool_]) -> tuple[float, floa
     return float(np.exp(found[0])), float(np.exp(found[1]))
 
 
-def choose_pair(
-    clicked: Pack, searched: Pack, config: CalibrationConfig, rng: np.random.Generator
-) -> tuple[int, int] | None:
-    """Two things of a class, in two views of one pack or of two."""
-    first = int(rng.choice(_large(clicked)))
-    large = _large(searched)
-    category, instance = _named_as_in(searched, clicked, first)
-    others = searched.things[large]
-    fits = others["category"] == category
-    if clicked is searched:
-        fits &= others["view"] != clicked.things[first]["view"]
-    same = others["instance"] == instance
-    fits &= same if rng.random() < config.same_share else ~same
-    return (first, int(rng.choice(large[fits]))) if fits.any() else None
-
-
-def _large(pack: Pack) -> NDArray[np.intp]:
-    """Numbers of the things that are large in their picture; of all, where none is."""
-    large = np.flatnonzero(pack.things["pixels"] >= _FEWEST_PIXELS)
-    return large if len(large) else np.arange(len(pack.things))
-
-
-def _named_as_in(pack: Pack, other: Pack, thing: int) -> tuple[int, int]:
-    """Numbers in a pack of the class and instance of another one's thing; -1 if not in it."""
-    names = (
-        other.classes[other.things[thing]["category"]],
-        other.instances[other.things[thing]["instance"]],
-    )
-    known = pack.classes, pack.instances
-    category, instance = (
-        every.index(name) if name in every else -1 for every, name in zip(known, names, strict=True)
-    )
-    return category, instance
-
-
 def _answers(
     detector: LearnedDetector,
     clicked: Pack,
     first: int,
     pack: Pack,
-    second: int,
+    view: int,
     config: CalibrationConfig,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
-    thing, other = clicked.things[first], pack.things[second]
-    category, instance = _named_as_in(pack, clicked, first)
+    thing = clicked.things[first]
+    category, instance = named_as_in(pack, clicked, first)
     count = int(thing["count"])
     clicks = rng.permutation(count)[: config.points]
-    shot, query = frame_of(clicked, int(thing["view"])), frame_of(pack, int(other["view"]))
+    shot, query = frame_of(clicked, int(thing["view"])), frame_of(pack, view)
     detector.forget()
     pixels = thing["point_pixel"][clicks].astype(float).tolist()
     detector.enroll([Annotation(f"p{n}", u, v, shot) for n, (u, v) in enumerate(pixels)])
     windows, evidence = detector.evidence(query)
     rows = []
-    in_view = np.flatnonzero(pack.things["view"] == other["view"])
+    in_view = np.flatnonzero(pack.things["view"] == view)
+    absent = not (pack.things["category"][in_view] == category).any()
     for w, window in enumerate(windows):
         shown = thing_in(pack, in_view, window)
         present = shown is not None and pack.things[shown]["category"] == category
@@ -322,6 +269,7 @@ def _answers(
         for n, click in enumerate(clicks):
             rows.append(_row(evidence, w, n, window, truth, int(click), bool(present)))
             rows[-1]["same"] = bool(present and pack.things[shown]["instance"] == instance)
+            rows[-1]["absent"] = absent
     return rows
 
 

@@ -82,8 +82,7 @@ def prototype_loss(embedded: Tensor, labels: Tensor, head: ObjectHead) -> Tensor
     Returns:
         Scalar; 0 with a gradient path where no class is known.
     """
-    prototypes = functional.normalize(head.prototypes, dim=-1)
-    logits = embedded @ prototypes.T * head.log_scale.clamp(max=4.0).exp()
-    known = labels < len(prototypes)
+    logits = head.classes(embedded)
+    known = labels < len(head.prototypes)
     safe = torch.where(known, labels, torch.zeros_like(labels))
     return masked_mean(functional.cross_entropy(logits.float(), safe, reduction="none"), known)

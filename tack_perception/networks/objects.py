@@ -71,3 +71,8 @@ class ObjectHead(nn.Module):
         total = torch.bmm(features.flatten(2), weight[..., None]).squeeze(-1)
         pooled = total / weight.sum(1, keepdim=True).clamp_min(1e-3)
         return functional.normalize(self.like(pooled).float(), dim=-1)
+
+    def classes(self, embedded: Tensor) -> Tensor:
+        """(..., K) logits of the classes of what is like (..., embedding)."""
+        prototypes = functional.normalize(self.prototypes, dim=-1)
+        return embedded @ prototypes.T * self.log_scale.clamp(max=4.0).exp()

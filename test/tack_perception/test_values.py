@@ -91,6 +91,8 @@ COVARIANCE = np.diag([1.0, 2, 3]) * 1e-6
         ({"u": np.nan}, "u = nan"),
         ({"confidence": 1.01}, "confidence"),
         ({"confidence": np.nan}, "confidence"),
+        ({"seen": -0.1}, "seen"),
+        ({"seen": np.nan}, "seen"),
         ({"pixel_covariance": np.eye(3)}, "pixel_covariance"),
         ({"pixel_covariance": [[1, 2], [0, 1]]}, "symmetric"),
         ({"pixel_covariance": [[1, 2], [2, 1]]}, "negative eigenvalue"),

@@ -69,6 +69,27 @@ def test_damage_is_refused_by_name(change):
         Judges.from_dict(None, "models/x")
 
 
+def test_where_a_point_is_is_not_learned_from_pictures_without_its_object():
+    pytest.importorskip("torch")
+    from tack_perception.learning.calibration import Answers, fit
+    from tack_perception.learning.calibration_pairs import CalibrationConfig
+
+    rng = np.random.default_rng(0)
+    there, sharp = np.arange(1200) < 800, rng.normal(0, 1, 1200)
+    sharp[800:] += 5  # what is found on another thing is as sharp as can be
+    error = np.where(there, np.where(sharp + rng.normal(0, 0.3, 1200) > 0, 1.0, 40.0), np.nan)
+    flat = np.broadcast_to(np.eye(2), (1200, 2, 2))
+    offset = rng.normal(0, 1, (1200, 2))
+    answers = Answers(
+        {"sharp": sharp}, error, flat, offset, there, there, there, ~there, np.ones(1200)
+    )
+    judges = fit(answers, CalibrationConfig(), 96)
+    facts = {"sharp": np.array([-2.0, 2.0])}
+    assert judges.right(facts)[0] < 0.1 < 0.9 < judges.right(facts)[1]
+    assert judges.presence(facts)[0] > judges.presence(facts)[1]
+    assert judges.seen(facts)[0] > judges.seen(facts)[1]
+
+
 def test_a_regression_finds_the_weights_behind_the_data():
     pytest.importorskip("torch")
     from tack_perception.learning.calibration import logistic

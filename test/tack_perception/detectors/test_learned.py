@@ -95,6 +95,7 @@ def test_it_keeps_the_port(detector):
     assert [one.label for one in found] == ["b", "a"]
     for one in found:
         assert frame().intrinsics.contains(one.u, one.v)
+        assert one.visible == (one.seen >= detector.judges.threshold)
         assert one.pixel_covariance is not None
         assert np.linalg.eigvalsh(one.pixel_covariance).min() > 0
     detector.forget("b")

@@ -28,6 +28,7 @@ def trial(**changes) -> PointTrial:
         "accepted": True, "covariance": (4.0, 0.0, 4.0), "error_m": 0.002, "refusal": "",
     }  # fmt: skip
     values |= changes
+    values.setdefault("believed", values["confidence"])
     distance = float(np.hypot(*np.subtract(values["answer"], values["truth"])))
     values.setdefault("error_px", distance)
     values.setdefault("equivalent_px", values["error_px"])
@@ -173,6 +174,12 @@ def test_equal_confidences_are_accepted_together():
     assert found.recall_at_wrong.hits == 0
     assert found.wrong_at_recall.hits == 2
     assert found.auc == 0.5
+
+
+def test_what_is_accepted_goes_by_belief_not_by_confidence_in_the_pixel():
+    seen = [trial(confidence=0.1, believed=0.9), trial(confidence=0.9, believed=0.8)]
+    others = [trial(confidence=0.5, believed=0.2, state="hidden")] * 2
+    assert acceptance(seen, others).auc == 1
 
 
 def test_reliability_by_bins():

@@ -23,7 +23,8 @@ from tack_perception.detectors.scene import Window, whole
 from tack_perception.detectors.shipped import CALIBRATION
 from tack_perception.errors import ConfigurationError, InvalidInputError
 from tack_perception.keypoint import Keypoint
-from tack_perception.learning.calibration import CalibrationConfig, ask, choose_pair
+from tack_perception.learning.calibration import ask
+from tack_perception.learning.calibration_pairs import CalibrationConfig, choose, choose_pair
 from tack_perception.learning.job import adopt
 from tack_perception.learning.pack import make_pack
 from tack_perception.learning.recordings import (
@@ -246,6 +247,22 @@ def test_pairs_of_two_packs_are_of_things_of_one_name(packs):
     unlike = dataclasses.replace(renamed, classes=("another",))
     assert choose_pair(unlike, kept_back, CalibrationConfig(same_share=0.0), rng) is None
     assert choose_pair(renamed, kept_back, CalibrationConfig(same_share=0.0), rng) is not None
+
+
+def test_things_are_looked_for_where_nothing_of_their_class_is_too(packs):
+    learned, kept_back = packs
+    rng, often = np.random.default_rng(0), CalibrationConfig(absent_share=0.5)
+    views = np.unique(kept_back.things["view"])
+    without = dataclasses.replace(
+        kept_back, things=kept_back.things[kept_back.things["view"] != views[0]]
+    )
+    asked = [choose(learned, without, often, rng) for _ in range(80)]
+    there = [one[1] in without.things["view"] for one in asked if one is not None]
+    assert 5 < sum(there) < len(there) - 5
+    answers = ask(Listening(), without, CalibrationConfig(pairs=40, points=2), clicked=[learned])
+    assert answers.absent.any()
+    assert not (answers.absent & (answers.present | answers.seen)).any()
+    assert not ask(Listening(), kept_back, CalibrationConfig(pairs=20)).absent.any()
 
 
 def test_which_trials_are_no_worse():
