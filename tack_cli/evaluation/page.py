@@ -37,8 +37,8 @@ _GROUPS = {
     ),
     "acceptance": (
         "Hidden and absent",
-        "Confidence as a threshold: share of hidden or absent points that are accepted, against the"
-        " share of seen points that are. Grey: chance.",
+        "A threshold on how probable it is that the point is seen: share of hidden or absent points"
+        " that are accepted, against the share of seen points that are. Grey: chance.",
     ),
     "calibration": (
         "Do confidence and covariance mean what they say?",

@@ -18,7 +18,8 @@ from tack_perception.configuration import Configuration
 from tack_perception.correspondence import CorrespondenceSet, Manifest
 from tack_perception.detectors.shipped import CALIBRATION, FUSION
 from tack_perception.files import write_atomically
-from tack_perception.learning.calibration import CalibrationConfig, calibrate
+from tack_perception.learning.calibration import calibrate
+from tack_perception.learning.calibration_pairs import CalibrationConfig
 from tack_perception.learning.card import CARD, CardFacts, DataFacts, card_text
 from tack_perception.learning.hardware import precision
 from tack_perception.learning.log import LOSS, NOT_LOSSES, VALIDATION
