@@ -87,16 +87,18 @@ class KeypointNetHead(nn.Module):
             mask, stride: as for `expect`.
         """
 
-        def some(cells: Tensor, mask: Tensor, begin: int) -> tuple[Tensor, ...]:
-            return _parts(expect(*self._maps(cells, slice(begin, begin + _TOGETHER)), mask, stride))
+        def some(cells: Tensor, begin: int) -> Expectations:
+            logits, depths = self._maps(cells, slice(begin, begin + _TOGETHER))
+            return expect(logits, depths, mask, stride)
 
-        parts = [
-            checkpoint(
-                some, descriptors, mask, begin, use_reentrant=False, preserve_rng_state=False
-            )
+        lots = [
+            checkpoint(some, descriptors, begin, use_reentrant=False, preserve_rng_state=False)
             for begin in range(0, self.keypoints, _TOGETHER)
         ]
-        return Expectations(*(torch.cat(several, 1) for several in zip(*parts, strict=True)))
+        names = [field.name for field in dataclasses.fields(Expectations)]
+        return Expectations(
+            **{name: torch.cat([getattr(lot, name) for lot in lots], 1) for name in names}
+        )
 
     def _maps(self, descriptors: Tensor, which: slice) -> tuple[Tensor, Tensor]:
         with torch.autocast(descriptors.device.type, enabled=False):
@@ -145,7 +147,3 @@ def expect(logits: Tensor, depths: Tensor, mask: Tensor, stride: int) -> Expecta
         mask=torch.bmm(chance, mask.to(chance.dtype).flatten(1)[..., None])[..., 0],
         variance=(squares - means.square().sum(2)).clamp_min(0),
     )
-
-
-def _parts(one: Expectations) -> tuple[Tensor, ...]:
-    return one.pixels, one.depth, one.mask, one.variance
