@@ -70,7 +70,7 @@ LEARNED_ROOMS = (
     "tack_perception.networks.", "tack_perception.learning.", "tack_perception.inspection.",
     "tack_cli.inspection.",
     *(f"tack_perception.detectors.{name}" for name in
-      ("don", "fused", "learned", "scene", "shipped", "surrounded", "tack")),
+      ("classes", "don", "fused", "learned", "scene", "shipped", "surrounded", "tack")),
 )  # fmt: skip
 
 

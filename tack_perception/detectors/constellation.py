@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import cv2
@@ -43,6 +43,7 @@ FLOOR = -8.0
 _TRIALS = 512
 _DRAWS = 48  # places that are drawn from each heat map
 _PROPOSALS = 12
+_OF_EACH = 8  # of them, where both the anchors and the named points propose
 _TURNED, _MOVED = 20.0, 0.5  # degrees, and sizes of the object: nearer proposals are the same
 _SAME_TURNED, _SAME_MOVED = 10.0, 0.15  # and nearer poses, once they are exact
 # Deviation and reach of pairs of points, in sizes of the object: of the places where heat maps are
@@ -50,8 +51,9 @@ _SAME_TURNED, _SAME_MOVED = 10.0, 0.15  # and nearer poses, once they are exact
 _BY_HEAT, _BY_TEXTURE = (0.4, 0.5), (0.05, 0.15)
 # How likely a pose is, from how well it fits, where no network judges it: a choice between poses,
 # and none of them, was fitted (docs/methods/fused.md).
-_BY_FACTS = np.array([1.44, -1.88, 1.13, 0.54, 0.0])
+_BY_FACTS = np.array([1.44, -1.88, 1.13, 0.54, 0.0, 0.0])
 _NONE = -5.64
+_UNNAMED = -6.0  # heat of named points where none are known: the median of wrong and right poses
 _SPOTS = 3  # which of the facts tells how many spots agree
 _CERTAIN = np.log1p(12)  # so many never agreed on a wrong pose (docs/methods/fused.md)
 _FACING = 0.05  # cosine of the flattest angle at which a surface is taken to be seen
@@ -80,14 +82,20 @@ class Proposals:
     """Poses that the heat maps of an object's anchors speak for; the best first.
 
     Attributes:
+        anchors: the points.
         poses: H from the anchors' camera frame to the window's.
         heat: (H,) mean logarithm of the probability of the anchors' places, `FLOOR` to 0.
         maps: (M, h, w) the anchors' logarithms of probability.
     """
 
+    anchors: Anchors
     poses: Similarities
     heat: FloatArray
     maps: FloatMaps
+
+    def heat_in(self, window: Window, poses: Similarities) -> FloatArray:
+        """(G,) the same of other poses."""
+        return heat_of(self.anchors, window, self.maps, poses)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -181,7 +189,7 @@ def propose(anchors: Anchors, window: Window, maps: FloatMaps) -> Proposals | No
         poses, heat, anchors.points.mean(axis=0), degrees=_TURNED, metres=_MOVED * anchors.size,
         most=_PROPOSALS,
     )  # fmt: skip
-    return Proposals(poses[best], heat[best], maps)
+    return Proposals(anchors, poses[best], heat[best], maps)
 
 
 @functools.lru_cache(maxsize=ANCHORS)
@@ -231,20 +239,19 @@ def by_facts(poses: Similarities, facts: FloatArray) -> FloatArray:
 
 
 def pose(
-    anchors: Anchors, window: Window, relief: Relief, proposals: Proposals, matches: Matches,
+    window: Window, relief: Relief, proposals: Sequence[Proposals], matches: Matches,
     weigh: Weigh = by_facts,
 ) -> Posed:  # fmt: skip
     """Choose between the poses that an object may have in a window.
 
     Args:
-        anchors: of the clicked object.
         window: in which it may lie.
         relief: of that window.
-        proposals: how, by its anchors' heat maps.
+        proposals: how, by the heat maps of its anchors, and of its named points if it has any.
         matches: of its texture.
         weigh: how likely poses are.
     """
-    poses, facts = candidates(anchors, window, relief, proposals, matches)
+    poses, facts = candidates(window, relief, proposals, matches)
     scores = weigh(poses, facts)
     order = np.argsort(-scores, kind="stable")
     powers = np.exp(np.r_[scores[order], 0.0] - max(scores.max(), 0.0))
@@ -252,22 +259,23 @@ def pose(
 
 
 def candidates(
-    anchors: Anchors, window: Window, relief: Relief, proposals: Proposals, matches: Matches
+    window: Window, relief: Relief, proposals: Sequence[Proposals], matches: Matches
 ) -> tuple[Similarities, FloatArray]:
     """Poses that an object may have in a window, and their facts; arguments as for `pose`.
 
     Returns:
         What texture proposes, and, unless that is beyond doubt, what heat maps do without what
         becomes nearly the same; both made exact by the surfaces that the windows show.
-        (H, 5) met and through (`alignment.Fit`), heat, logarithm of one more than the spots of
-        texture that agree, logarithm of the scale.
+        (H, 6) met and through (`alignment.Fit`), heat of the anchors, logarithm of one more than
+        the spots of texture that agree, logarithm of the scale, heat of the named points.
     """
-    tell = functools.partial(_facts_of, anchors, window, relief, proposals.maps, matches)
+    anchors = proposals[0].anchors
+    tell = functools.partial(_facts_of, window, relief, proposals, matches)
     printed = _printed(anchors, relief, matches)
     facts = tell(printed)
     if facts[:, _SPOTS].max(initial=0) >= _CERTAIN:
         return printed, facts
-    exact = aligned(anchors, window, relief, proposals)
+    exact = aligned(window, relief, proposals)
     told = tell(exact)
     best = distinct(
         exact, by_facts(exact, told), anchors.points.mean(axis=0), degrees=_SAME_TURNED,
@@ -286,26 +294,37 @@ def _printed(anchors: Anchors, relief: Relief, matches: Matches) -> Similarities
 
 
 def _facts_of(
-    anchors: Anchors, window: Window, relief: Relief, maps: FloatMaps, matches: Matches,
+    window: Window, relief: Relief, proposals: Sequence[Proposals], matches: Matches,
     poses: Similarities,
 ) -> FloatArray:  # fmt: skip
-    """(H, 5) as `candidates` returns them."""
+    """(H, 6) as `candidates` returns them."""
+    anchors = proposals[0].anchors
     fit = fit_of(anchors.relief, relief, poses, anchors.size)
     spots = backing(matches, poses, anchors.size)
-    heat = heat_of(anchors, window, maps, poses)
-    return np.column_stack([fit.met, fit.through, heat, np.log1p(spots), np.log(poses.scale)])
+    heat, *further = (one.heat_in(window, poses) for one in proposals)
+    named = further[0] if further else np.full(len(poses), _UNNAMED)
+    return np.column_stack(
+        [fit.met, fit.through, heat, np.log1p(spots), np.log(poses.scale), named]
+    )
 
 
-def aligned(anchors: Anchors, window: Window, relief: Relief, proposals: Proposals) -> Similarities:
-    """Poses brought to where the surfaces of both windows meet; `relief` is the window's."""
-    width = proposals.maps.shape[2]
-    top = proposals.maps.reshape(len(proposals.maps), -1).argmax(axis=1)
-    targets = _lifted(window, top, width)
+def aligned(window: Window, relief: Relief, proposals: Sequence[Proposals]) -> Similarities:
+    """All proposed poses, brought to where the surfaces of both windows meet."""
+    anchors = proposals[0].anchors
+    most = _PROPOSALS if len(proposals) == 1 else _OF_EACH
+    poses = joined(*(one.poses[:most] for one in proposals))
+    sources = np.concatenate([one.anchors.points for one in proposals])
+    targets = np.concatenate([_tops(window, one.maps) for one in proposals])
     known = np.isfinite(targets).all(axis=1)
     if not known.any():
-        return proposals.poses
-    pairs = Pairs(anchors.points[known], targets[known], *_BY_HEAT)
-    return align(anchors.relief, relief, proposals.poses, pairs, anchors.size)
+        return poses
+    pairs = Pairs(sources[known], targets[known], *_BY_HEAT)
+    return align(anchors.relief, relief, poses, pairs, anchors.size)
+
+
+def _tops(window: Window, maps: FloatMaps) -> FloatArray:
+    """(M, 3) where heat maps are highest, m; NaN: unknown."""
+    return _lifted(window, maps.reshape(len(maps), -1).argmax(axis=1), maps.shape[2])
 
 
 def predict(anchors: Anchors, window: Window, posed: Posed, surfaces: FloatArray) -> Prediction:

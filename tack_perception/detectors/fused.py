@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from tack_perception.detectors.classes import Classes
 from tack_perception.detectors.comparison import Sight, compare, on_grid
-from tack_perception.detectors.constellation import FACTS, FLOOR, Anchors, Weigh
+from tack_perception.detectors.constellation import FACTS, FLOOR, Anchors, Proposals, Weigh
 from tack_perception.detectors.don import DonReader
 from tack_perception.detectors.learned import Found, Shot
 from tack_perception.detectors.recognition import LIKELY, Recogniser
@@ -64,9 +65,11 @@ class FusedReader:
         posed = frozenset({"share", "backing", *FACTS})
         self.closer = posed if self._around is None else SURROUNDED
         self._poses = model.poses
-        self._recogniser = Recogniser(
-            self.look_for, model.stride, None if model.poses is None else self._weigh
-        )
+        self._classes = None if model.objects is None else Classes(model)
+        self._placed = model.poses is None or model.config.pose_form > 1
+        # Only the judge of poses knows how far named points are to be trusted.
+        judging = (None, None) if model.poses is None else (self._weigh, self.named)
+        self._recogniser = Recogniser(self.look_for, model.stride, *judging)
         self._sights: weakref.WeakKeyDictionary[Window, Sight] = weakref.WeakKeyDictionary()
         self._asked: weakref.WeakKeyDictionary[Window, _Asked] = weakref.WeakKeyDictionary()
 
@@ -182,6 +185,10 @@ class FusedReader:
         maps: NDArray[np.float32] = log_probabilities(heat).cpu().numpy()
         return maps
 
+    def named(self, clicked: Window, anchors: Anchors, window: Window) -> Proposals | None:
+        """Poses by points of the object's class that have names; None where that tells nothing."""
+        return None if self._classes is None else self._classes.propose(clicked, anchors, window)
+
     def _points_of(self, window: Window, anchors: Anchors) -> _Asked:
         if window in self._asked:
             return self._asked[window]
@@ -203,8 +210,11 @@ class FusedReader:
         return self._sights[window]
 
     def described(self, window: Window) -> list[NDArray[np.float32]]:
-        """(D, h, w) of a window, for each set of dense descriptors."""
-        return [one.described([window])[0].cpu().numpy() for one in self._descriptors()]
+        """(D, h, w) of a window, for each set of dense descriptors, and of places on the object."""
+        several = [one.described([window])[0].cpu().numpy() for one in self._descriptors()]
+        if self._classes is not None and self._placed:
+            several.append(self._classes.places(window))
+        return several
 
     def _weigh(self, clicked: Window, anchors: Anchors, window: Window, relief: Relief) -> Weigh:
         """How likely poses are by the model's head for them."""

@@ -57,6 +57,7 @@ class Recogniser:
         stride: of the heat maps, px.
         weigh: how likely poses are under which the object of the first window, with its anchors,
             lies in the second, with its relief.
+        further: poses that are proposed otherwise, for a closer look.
     """
 
     def __init__(
@@ -64,9 +65,10 @@ class Recogniser:
         look_for: Callable[[Window, Anchors, Sequence[Window]], NDArray[np.float32]],
         stride: int,
         weigh: Callable[[Window, Anchors, Window, Relief], Weigh] | None = None,
+        further: Callable[[Window, Anchors, Window], Proposals | None] | None = None,
     ) -> None:
         self._look_for, self._stride = look_for, stride
-        self._weigh = weigh or (lambda *_: by_facts)
+        self._weigh, self._further = weigh or (lambda *_: by_facts), further or (lambda *_: None)
         self._anchors: weakref.WeakKeyDictionary[Window, Anchors | None] = (
             weakref.WeakKeyDictionary()
         )
@@ -132,7 +134,9 @@ class Recogniser:
         if known is None:
             matches, relief = self._match(clicked, anchors, window), self._relief(window)
             weigh = self._weigh(clicked, anchors, window, relief)
-            found = pose(anchors, window, relief, met, matches, weigh)
+            further = self._further(clicked, anchors, window)
+            proposals = [met] if further is None else [met, further]
+            found = pose(window, relief, proposals, matches, weigh)
             known = posed[window] = found.likeliest(LIKELY)
         return predict(anchors, window, known, surface_at(clicked, anchors.relief, pixels))
 

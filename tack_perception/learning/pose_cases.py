@@ -49,7 +49,8 @@ from tack_perception.networks.model import KeypointModel
 from tack_perception.similarity import Similarities
 
 FloatArray = NDArray[np.float64]
-_FORMAT = 2  # of the files, and how poses are proposed: others are not taken for these
+_FORMAT = 3  # of the files, and how poses are proposed: others are not taken for these
+_DESCRIBED = "described_"  # begin the names of sets of descriptors in a file
 _FEWEST_PIXELS = 300  # of a thing that is compared
 _TOGETHER = 4  # instances of a class whose views are compared with each other
 _POINTS = 96  # by which a pose is judged
@@ -75,7 +76,7 @@ class Case:
     Attributes:
         first, second: what the windows show.
         poses: from the first window's camera to the second's.
-        facts: (H, 5) of `detectors.constellation.candidates`.
+        facts: (H, 6) of `detectors.constellation.candidates`.
         missed: (H,) median distance in the picture by which points of the object are carried
             wrongly, in sides of the window; inf where the window shows no such object.
         missed_px: (H,) the same of points that are seen, in px of the frame; inf where none is.
@@ -144,8 +145,8 @@ class Cases:
             part["relief_known"][n], part["relief_object"][n], color.astype(np.float32),
             np.zeros((len(color), 3, 2), np.float32),  # is needed to align, and that is done
         )  # fmt: skip
-        described = part["described"][n].astype(np.float32)
-        return Sight(relief, tuple(on_grid(one) for one in described))
+        described = [part[name][n] for name in sorted(part) if name.startswith(_DESCRIBED)]
+        return Sight(relief, tuple(on_grid(one.astype(np.float32)) for one in described))
 
 
 def collect(
@@ -226,10 +227,7 @@ class _Seeker:
 
     def __init__(self, reader: FusedReader, model: KeypointModel, pack: Pack) -> None:
         self._reader, self._model, self._pack = reader, model, pack
-        self._windows: list[Window] = []
-        self._anchors: list[Anchors | None] = []
-        self._reliefs: list[Relief] = []
-        self._textures: list[Texture] = []
+        self._shown: list[_Shown] = []
 
     def cases(
         self, group: Sequence[int], config: CasesConfig, rng: np.random.Generator
@@ -255,9 +253,12 @@ class _Seeker:
                 if (row := self._case(found[first], first, window, second)) is not None
             ]
         counts = [len(row["scale"]) for row in rows]
-        content = self._content()
+        asked = np.array([(row["first"], row["second"]) for row in rows], np.intp).reshape(-1, 2)
+        used, numbers = np.unique(asked, return_inverse=True)
+        content = self._content(used.tolist())
         content["rows"] = np.cumsum([0, *counts])
-        for name in ("first", "second", "size", "same"):
+        content["first"], content["second"] = numbers.reshape(-1, 2).T
+        for name in ("size", "same"):
             content[name] = np.array([row[name] for row in rows])
         for name in ("scale", "rotation", "translation", "facts", "missed", "missed_px"):
             content[name] = np.concatenate([row[name] for row in rows]) if rows else np.empty(0)
@@ -279,31 +280,29 @@ class _Seeker:
             for window in look(self._model, frame, crops, [True] * len(crops)):
                 thing = thing_in(self._pack, here, window)
                 if thing is not None and thing in group:
-                    found[thing] = len(self._windows)
+                    found[thing] = len(self._shown)
                 elif thing is None or things["category"][thing] != things["category"][group[0]]:
-                    strange.append(len(self._windows))
+                    strange.append(len(self._shown))
                 else:
                     continue
-                self._windows.append(window)
-                self._reliefs.append(relief_of(window))
-                self._textures.append(texture_of(window, self._reliefs[-1]))
-                self._anchors.append(choose_anchors(window, self._model.stride))
+                self._shown.append(_Shown(window, self._model.stride))
         return found, strange
 
     def _case(self, clicked: int, first: int, shown: int, second: int) -> dict[str, Any] | None:
         """Poses of a thing (its window, its number) in another window; -1: no such thing there."""
-        anchors, window, relief = (
-            self._anchors[clicked], self._windows[shown], self._reliefs[shown]
-        )  # fmt: skip
+        known, there = self._shown[clicked], self._shown[shown]
+        anchors, window = known.anchors, there.window
         if anchors is None:
             return None
         with torch.inference_mode():
-            maps = self._reader.look_for(self._windows[clicked], anchors, [window])[0]
-        proposals = propose(anchors, window, maps)
-        if proposals is None:
+            maps = self._reader.look_for(known.window, anchors, [window])[0]
+            named = self._reader.named(known.window, anchors, window)
+        met = propose(anchors, window, maps)
+        if met is None:
             return None
-        matches = matches_of(self._textures[clicked], self._textures[shown])
-        poses, facts = candidates(anchors, window, relief, proposals, matches)
+        proposals = [met] if named is None else [met, named]
+        matches = matches_of(known.texture, there.texture)
+        poses, facts = candidates(window, there.relief, proposals, matches)
         missed = missed_px = np.full(len(poses), np.inf)
         if second >= 0:
             told = self._missed(clicked, anchors, first, window, second, poses)
@@ -322,7 +321,7 @@ class _Seeker:
         poses: Similarities,
     ) -> tuple[FloatArray, FloatArray] | None:  # fmt: skip
         """`Case.missed` and `Case.missed_px`; None where too little is known."""
-        truth, source = carry(self._pack, first, self._pack, second), self._windows[clicked]
+        truth, source = carry(self._pack, first, self._pack, second), self._shown[clicked].window
         some = np.flatnonzero(truth.known)[::2][:_POINTS]
         pixels = source.crop.to_crop(truth.source[some])
         surfaces = surface_at(source, anchors.relief, pixels)[:, 0]
@@ -336,26 +335,47 @@ class _Seeker:
         missed_px = np.median(apart[:, seen], axis=1) if seen.any() else np.full(len(poses), np.inf)
         return np.median(apart, axis=1) / window.crop.side, missed_px
 
-    def _content(self) -> dict[str, NDArray[Any]]:
-        """The windows, in half precision where that is exact enough."""
+    def _content(self, numbers: Sequence[int]) -> dict[str, NDArray[Any]]:
+        """Some windows, in half precision where that is exact enough."""
+        several = [self._shown[number] for number in numbers]
         content: dict[str, NDArray[Any]] = {}
         for name, kind in (
             ("points", np.float32), ("normals", np.float16), ("color", np.float16),
             ("known", np.bool_), ("object", np.bool_),
         ):  # fmt: skip
             content[f"relief_{name}"] = np.array(
-                [getattr(relief, name) for relief in self._reliefs], kind
+                [getattr(one.relief, name) for one in several], kind
             )
         with torch.inference_mode():
-            described = [self._reader.described(window) for window in self._windows]
-        content["described"] = np.array(described, np.float16)
-        crops = [(one.crop.u, one.crop.v, one.crop.side) for one in self._windows]
-        content["crop"] = np.array(crops)
-        cameras = [one.frame.intrinsics for one in self._windows]
+            described = [self._reader.described(one.window) for one in several]
+        for number, of_each in enumerate(zip(*described, strict=True)):
+            content[f"{_DESCRIBED}{number}"] = np.array(of_each, np.float16)
+        crops = [one.window.crop for one in several]
+        content["crop"] = np.array([(crop.u, crop.v, crop.side) for crop in crops])
+        cameras = [one.window.frame.intrinsics for one in several]
         content["camera"] = np.array(
             [(one.height, one.width, one.fx, one.fy, one.cx, one.cy) for one in cameras]
         )
         return content
+
+
+class _Shown:
+    """A window, and what is told of it once it is asked for."""
+
+    def __init__(self, window: Window, stride: int) -> None:
+        self.window, self._stride = window, stride
+
+    @functools.cached_property
+    def anchors(self) -> Anchors | None:
+        return choose_anchors(self.window, self._stride)
+
+    @functools.cached_property
+    def relief(self) -> Relief:
+        return relief_of(self.window) if self.anchors is None else self.anchors.relief
+
+    @functools.cached_property
+    def texture(self) -> Texture:
+        return texture_of(self.window, self.relief)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from tack_perception.learning.release import (
 )
 from tack_perception.networks.fusing import fuse_normalisation
 from tack_perception.networks.model import HEADS, KeypointModel, load_model
+from tack_perception.networks.poses import FORM
 
 _NEEDED = ("objects", "tack", "don")
 _CASES = "cases"
@@ -61,7 +62,9 @@ def train_poses(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | 
     model, notes = _whole(job)
     weight = float(notes.get(FUSION, 1.0))
     fabric = launch(job.train)
-    finder = copy.deepcopy(model)
+    torch.manual_seed(job.train.seed)
+    learning = _with_head(model)
+    finder = copy.deepcopy(learning).eval()
     fuse_normalisation(finder)
     drawn = [
         PoseSampler(
@@ -71,8 +74,6 @@ def train_poses(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | 
         for folders in (job.data, (job.validation,) if job.validation else ())
         if folders
     ]  # fmt: skip
-    torch.manual_seed(job.train.seed)
-    learning = _with_head(model)
     assert learning.poses is not None
     settings = {_CASES: dataclasses.asdict(cases), POSES: dataclasses.asdict(losses)}
     recipe: dict[str, Any] = {
@@ -120,7 +121,8 @@ def _whole(job: Job) -> tuple[KeypointModel, dict[str, Any]]:
 def _with_head(model: KeypointModel) -> KeypointModel:
     """The same model, with a head for poses that has learned nothing."""
     heads = tuple(name for name in HEADS if name in (*model.config.heads, POSES))
-    grown = KeypointModel(dataclasses.replace(model.config, heads=heads))
+    config = dataclasses.replace(model.config, heads=heads, pose_form=FORM)
+    grown = KeypointModel(config)
     mine = {k: v for k, v in model.state_dict().items() if not k.startswith(f"{POSES}.")}
     grown.load_state_dict({**grown.state_dict(), **mine})
     return grown

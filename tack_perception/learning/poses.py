@@ -36,7 +36,7 @@ class PoseLossConfig(Configuration):
     far: float = setting(
         0.12, "distance from which a pose is wrong, in sides of the window", low=1e-3, high=1
     )
-    most: int = setting(12, "poses of a case, at the most", low=2, high=64)
+    most: int = setting(16, "poses of a case, at the most", low=2, high=64)
     tint: float = setting(
         0.1, "deviation of the change of a window's colours, in units of a large difference", low=0
     )
@@ -48,7 +48,7 @@ class PoseBatch:
 
     Attributes:
         maps: (ΣH, 2, C, S, S) of `detectors.comparison.compare`.
-        facts: (ΣH, 5) of `detectors.constellation.candidates`.
+        facts: (ΣH, 6) of `detectors.constellation.candidates`.
         wanted: (B, M + 1) shares of the poses, the rest 0, and last of none of them.
         counts: (B,) poses of each case.
     """

@@ -63,6 +63,10 @@ class ModelConfig(Configuration):
         0.0, "focal length of the pictures of a model that looks at frames as a whole; 0: it looks"
         " for objects, and at windows around them", unit="px", low=0, high=4000,
     )  # fmt: skip
+    pose_form: int = setting(
+        1, "form of the head for poses: 2 knows named points and places on the object, too", low=1,
+        high=2,
+    )  # fmt: skip
     classes: tuple[str, ...] = setting((), "classes that it has learned from")
     points: tuple[str, ...] = setting((), "named points of the sparse head, class/point")
 
@@ -107,7 +111,7 @@ class KeypointModel(nn.Module):
             self.keypointnet = KeypointNetHead(config.descriptor, config.keypoints)
         self.poses = None
         if "poses" in heads:
-            self.poses = PoseHead(("don" in heads) + ("instance" in heads))
+            self.poses = PoseHead(("don" in heads) + ("instance" in heads), config.pose_form)
 
     @property
     def stride(self) -> int:

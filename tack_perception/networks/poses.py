@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from tack_perception.detectors.comparison import CHANNELS
 
-FACTS = 5
-_SCALES = (1.0, 1.0, 0.3, 1.0, 5.0)  # that bring the facts to about one
+FORM = 2
+"""Of the head: the first one, without named points and places on the object, is read, too."""
+FACTS = 6
+_SCALES = (1.0, 1.0, 0.3, 1.0, 5.0, 0.3)  # that bring the facts to about one
 _WIDTHS = (32, 48, 64, 96)
 _HIDDEN = 64
 _DROPPED = 0.1
@@ -26,11 +28,14 @@ class PoseHead(nn.Module):
 
     Args:
         descriptors: sets of dense descriptors that are compared, too.
+        form: 1 reads five facts; 2 also that of named points, and places on the object.
     """
 
-    def __init__(self, descriptors: int) -> None:
+    def __init__(self, descriptors: int, form: int = FORM) -> None:
         super().__init__()
-        widths = (CHANNELS + descriptors, *_WIDTHS)
+        placed = form > 1
+        self._facts = facts = FACTS if placed else FACTS - 1
+        widths = (CHANNELS + descriptors + placed, *_WIDTHS)
         layers: list[nn.Module] = []
         for n, (before, after) in enumerate(itertools.pairwise(widths)):
             stride = 1 if n % 2 else 2
@@ -41,7 +46,7 @@ class PoseHead(nn.Module):
             ]
         self.body = nn.Sequential(*layers)
         self.judge = nn.Sequential(
-            nn.Linear(2 * _WIDTHS[-1] + FACTS, _HIDDEN), nn.ReLU(), nn.Dropout(_DROPPED),
+            nn.Linear(2 * _WIDTHS[-1] + facts, _HIDDEN), nn.ReLU(), nn.Dropout(_DROPPED),
             nn.Linear(_HIDDEN, 1),
         )  # fmt: skip
 
@@ -50,7 +55,7 @@ class PoseHead(nn.Module):
 
         Args:
             maps: (H, 2, C, S, S) of `detectors.comparison.compare`.
-            facts: (H, 5) of `detectors.constellation.candidates`.
+            facts: (H, 6) of `detectors.constellation.candidates`.
 
         Returns:
             (H,) logarithms of how much likelier each pose is than that none of them is right.
@@ -59,6 +64,6 @@ class PoseHead(nn.Module):
         seen = self.body(maps.flatten(0, 1).contiguous(memory_format=torch.channels_last))
         pooled = torch.cat([seen.mean((2, 3)), seen.amax((2, 3))], dim=1)
         both = pooled.reshape(count, 2, pooled.shape[1]).mean(1)
-        scaled = facts * facts.new_tensor(_SCALES)
+        scaled = (facts * facts.new_tensor(_SCALES))[:, : self._facts]
         judged: Tensor = self.judge(torch.cat([both, scaled.to(both.dtype)], dim=1))
         return judged[:, 0].float()

@@ -92,7 +92,7 @@ def test_without_depth_or_object_there_are_none(first):
 @pytest.mark.parametrize("wrong", [0, 30])
 def test_clicks_are_carried_though_some_anchors_are_wrong(first, second, anchors, matches, wrong):
     proposals = propose(anchors, second, maps(anchors, second, wrong=wrong))
-    posed = pose(anchors, second, relief_of(second), proposals, matches)
+    posed = pose(second, relief_of(second), [proposals], matches)
     said = predict(anchors, second, posed, surface_at(first, anchors.relief, CLICKS))
     expected = truth_of(first, anchors)
     found = second.crop.to_image(said.pixels[0])
@@ -111,7 +111,7 @@ def test_the_better_the_anchors_are_found_the_surer_is_the_pose(second, anchors,
     for wrong in (0, 30, ANCHORS):
         proposals = propose(anchors, second, maps(anchors, second, wrong=wrong))
         heats.append(proposals.heat.max())
-        sure.append(pose(anchors, second, relief_of(second), proposals, matches).weights.sum())
+        sure.append(pose(second, relief_of(second), [proposals], matches).weights.sum())
         assert (np.diff(proposals.heat) <= 0).all()
         assert 1 - 1e-9 >= sure[-1] >= 0
     assert heats[0] > heats[1] > heats[2] >= FLOOR
@@ -149,12 +149,12 @@ def test_a_print_proposes_what_heat_maps_do_not():
     printed = matches_of(*(texture_of(one, relief_of(one)) for one in (here, there)))
     nothing = matches_of(texture_of(here, relief_of(here)), NO_TEXTURE)
     for matches, right in ((printed, True), (nothing, False)):
-        poses, facts = candidates(known, there, relief_of(there), proposals, matches)
+        poses, facts = candidates(there, relief_of(there), [proposals], matches)
         off = Rotation.from_matrix(way.rotation[0].T @ poses.rotation).magnitude()
         assert (np.degrees(off) < 3).any() == right
         if right:
             assert np.degrees(off[facts[:, 3].argmax()]) < 3
-    assert facts.shape == (len(poses), 5)
+    assert facts.shape == (len(poses), 6)
     assert not facts[:, 3].any()
 
 

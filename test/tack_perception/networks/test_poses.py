@@ -7,13 +7,13 @@ import torch
 from tack_perception.detectors.comparison import CHANNELS, SIDE
 from tack_perception.networks.fusing import fuse_normalisation
 from tack_perception.networks.model import KeypointModel, ModelConfig, load_model, save_model
-from tack_perception.networks.poses import FACTS, PoseHead
+from tack_perception.networks.poses import FACTS, FORM, PoseHead
 
 
 @pytest.fixture
 def head() -> PoseHead:
     torch.manual_seed(0)
-    head = PoseHead(2)
+    head = PoseHead(1)
     for _ in range(3):  # what normalisation layers have counted
         head(torch.rand(8, 2, CHANNELS + 2, SIDE, SIDE), torch.rand(8, FACTS))
     return head.eval().requires_grad_(False)
@@ -36,7 +36,7 @@ def test_it_does_not_matter_which_window_is_the_first(head: PoseHead) -> None:
 
 def test_what_is_seen_and_what_is_told_both_count() -> None:
     head = PoseHead(0)
-    maps = torch.rand(4, 2, CHANNELS, SIDE, SIDE, requires_grad=True)
+    maps = torch.rand(4, 2, CHANNELS + 1, SIDE, SIDE, requires_grad=True)
     facts = torch.rand(4, FACTS, requires_grad=True)
     head(maps, facts).sum().backward()
     for given in (maps, facts):
@@ -53,7 +53,8 @@ def test_folded_normalisation_says_the_same(head: PoseHead) -> None:
 
 
 def test_a_model_keeps_it(tmp_path, head: PoseHead) -> None:
-    model = KeypointModel(ModelConfig(width=8, heads=("objects", "don", "instance", "poses")))
+    heads = ("objects", "don", "poses")
+    model = KeypointModel(ModelConfig(width=8, heads=heads, pose_form=FORM))
     assert model.poses is not None
     model.poses.load_state_dict(head.state_dict())
     save_model(tmp_path, model.eval(), {})
@@ -61,3 +62,14 @@ def test_a_model_keeps_it(tmp_path, head: PoseHead) -> None:
     assert found.poses is not None
     maps, facts = torch.rand(2, 2, CHANNELS + 2, SIDE, SIDE), torch.rand(2, FACTS)
     torch.testing.assert_close(found.poses(maps, facts), head(maps, facts))
+
+
+def test_the_first_form_reads_fewer_facts() -> None:
+    model = KeypointModel(ModelConfig(width=8, heads=("don", "poses"))).eval()
+    assert model.poses is not None
+    maps, facts = torch.rand(2, 2, CHANNELS + 1, SIDE, SIDE), torch.rand(2, FACTS)
+    judged = model.poses(maps, facts)
+    facts[:, 5] += 1
+    torch.testing.assert_close(model.poses(maps, facts), judged)
+    facts[:, 4] += 1
+    assert (model.poses(maps, facts) != judged).all()
