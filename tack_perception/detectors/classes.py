@@ -15,14 +15,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from tack_perception.detectors.constellation import Anchors, Proposals, propose
 from tack_perception.detectors.relief import points_of
 from tack_perception.detectors.scene import Window
 from tack_perception.errors import InvalidInputError
 from tack_perception.networks.model import KeypointModel
-from tack_perception.networks.sampling import peaks, to_pixels
+from tack_perception.networks.sampling import log_probabilities, peaks, to_pixels
 
 _SEEN = 0.5  # probability from which a named point is taken to be seen
 _FEWEST = 3  # points that fix how a thing lies
@@ -73,8 +72,7 @@ class Classes:
         known = self._known[clicked]
         if known is None:
             return None
-        heat = self._heat(window, known.numbers)
-        maps = functional.log_softmax(heat.flatten(1), 1).reshape(heat.shape).cpu().numpy()
+        maps = log_probabilities(self._heat(window, known.numbers)).cpu().numpy()
         return propose(known.anchors, window, maps)
 
     def _kind(self, window: Window) -> int:
@@ -102,7 +100,7 @@ class Classes:
     def _heat(self, window: Window, numbers: Tensor) -> Tensor:
         """(M, h, w) logits of named points in a window."""
         assert self._sparse is not None
-        return self._sparse.heat(window.features[None], numbers[None])[0].float()
+        return self._sparse.heat(window.features[None], numbers[None])[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ from tack_perception.detectors.surrounded import Surrounded
 from tack_perception.detectors.tack import TackReader
 from tack_perception.networks.model import KeypointModel
 from tack_perception.networks.poses import PoseHead
-from tack_perception.networks.sampling import peaks, to_cells
+from tack_perception.networks.sampling import log_probabilities, peaks, to_cells
 from tack_perception.similarity import Similarities
 
 FloatArray = NDArray[np.float64]
@@ -185,9 +185,12 @@ class FusedReader:
         maps: NDArray[np.float32] = log_probabilities(heat).cpu().numpy()
         return maps
 
-    def named(self, clicked: Window, anchors: Anchors, window: Window) -> Proposals | None:
-        """Poses by points of the object's class that have names; None where that tells nothing."""
-        return None if self._classes is None else self._classes.propose(clicked, anchors, window)
+    def named(self, clicked: Window, anchors: Anchors, window: Window) -> list[Proposals]:
+        """Poses by points of the object's class that have names; empty where that tells nothing."""
+        if self._classes is None:
+            return []
+        proposed = self._classes.propose(clicked, anchors, window)
+        return [] if proposed is None else [proposed]
 
     def _points_of(self, window: Window, anchors: Anchors) -> _Asked:
         if window in self._asked:
@@ -342,11 +345,6 @@ def _backing(heat: Tensor, pixels: Tensor, share: Tensor, stride: int) -> Tensor
     there = flat.gather(2, (row * width + column)[..., None])[..., 0]
     below = (there - flat.amax(2)).clamp(-10, 0)
     return torch.where(share > 0, below, torch.full_like(below, -10))
-
-
-def log_probabilities(heat: Tensor) -> Tensor:
-    """(..., h, w) logits → logarithms of the soft-max over the map."""
-    return functional.log_softmax(heat.flatten(-2).float(), -1).reshape(heat.shape)
 
 
 def _agreement(first: Tensor, second: Tensor) -> Tensor:

@@ -65,10 +65,10 @@ class Recogniser:
         look_for: Callable[[Window, Anchors, Sequence[Window]], NDArray[np.float32]],
         stride: int,
         weigh: Callable[[Window, Anchors, Window, Relief], Weigh] | None = None,
-        further: Callable[[Window, Anchors, Window], Proposals | None] | None = None,
+        further: Callable[[Window, Anchors, Window], Sequence[Proposals]] | None = None,
     ) -> None:
         self._look_for, self._stride = look_for, stride
-        self._weigh, self._further = weigh or (lambda *_: by_facts), further or (lambda *_: None)
+        self._weigh, self._further = weigh or (lambda *_: by_facts), further or (lambda *_: ())
         self._anchors: weakref.WeakKeyDictionary[Window, Anchors | None] = (
             weakref.WeakKeyDictionary()
         )
@@ -134,8 +134,7 @@ class Recogniser:
         if known is None:
             matches, relief = self._match(clicked, anchors, window), self._relief(window)
             weigh = self._weigh(clicked, anchors, window, relief)
-            further = self._further(clicked, anchors, window)
-            proposals = [met] if further is None else [met, further]
+            proposals = [met, *self._further(clicked, anchors, window)]
             found = pose(window, relief, proposals, matches, weigh)
             known = posed[window] = found.likeliest(LIKELY)
         return predict(anchors, window, known, surface_at(clicked, anchors.relief, pixels))

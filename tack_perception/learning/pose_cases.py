@@ -300,7 +300,7 @@ class _Seeker:
         met = propose(anchors, window, maps)
         if met is None:
             return None
-        proposals = [met] if named is None else [met, named]
+        proposals = [met, *named]
         matches = matches_of(known.texture, there.texture)
         poses, facts = candidates(window, there.relief, proposals, matches)
         missed = missed_px = np.full(len(poses), np.inf)

@@ -64,6 +64,11 @@ def pool_gaussian(features: Tensor, cells: Tensor, sigma: float) -> Tensor:
     return torch.einsum("bnkc,k->bnc", around, weights.to(around.dtype))
 
 
+def log_probabilities(heat: Tensor) -> Tensor:
+    """(..., h, w) logits → logarithms of the soft-max over the map."""
+    return functional.log_softmax(heat.flatten(-2).float(), -1).reshape(heat.shape)
+
+
 def peaks(heat: Tensor, sigma: float = 2.0) -> tuple[Tensor, Tensor, Tensor]:
     """Where heat maps are highest, between cells.
 
