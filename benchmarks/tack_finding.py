@@ -55,6 +55,7 @@ class Run:
     code: int = 4
     adaptation: float = 1.0
     autoencoder: float = 1.0
+    both_ways: bool = False
     taught: bool = False
 
     @property
@@ -66,6 +67,7 @@ class Run:
 RUNS = (
     Run("TACK, both losses", "tack"),
     Run("TACK, adaptation only", "tack", autoencoder=0.0),
+    Run("TACK, adaptation both ways", "tack", autoencoder=0.0, both_ways=True),
     Run("TACK, auto-encoder only", "tack", adaptation=0.0),
     Run("TACK, code of 1", "tack", 1),
     Run("TACK, code of 2", "tack", 2),
@@ -107,7 +109,7 @@ def main() -> None:
 
 def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[np.float64]]:
     """Train one row and measure its errors, in pixels of the picture, by column."""
-    kind = f"{run.head}-taught" if run.taught else run.head
+    kind = run.head + "-taught" * run.taught + "-both-ways" * run.both_ways
     folder = args.output / f"{kind}-{run.code}-{run.adaptation:g}-{run.autoencoder:g}-{seed}"
     result = folder / "errors.json"
     if result.is_file():
@@ -131,7 +133,8 @@ def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[
     method = Heads(
         run.name, run.heads, don=DonLossConfig(),
         tack=TackLossConfig(
-            adaptation=run.adaptation, autoencoder=run.autoencoder, depth=0.0, judge=0.0
+            adaptation=run.adaptation, both_ways=run.both_ways, autoencoder=run.autoencoder,
+            depth=0.0, judge=0.0,
         ),
     )  # fmt: skip
     print(f"{run.name}, seed {seed}")

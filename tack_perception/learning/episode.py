@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 
-import torch
 from torch import Tensor
+
+from tack_perception.learning.batch import Batch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Episodes:
+class Episodes(Batch):
     """B pairs of pictures with N points each, as tensors.
 
     Pictures are square crops around one object each. Points are pixels (u, v) of the crop, integers
@@ -66,12 +67,3 @@ class Episodes:
 
     def __len__(self) -> int:
         return int(self.support.shape[0])
-
-    def to(self, device: torch.device | str) -> Episodes:
-        """The same on another device."""
-        return Episodes(
-            **{
-                field.name: getattr(self, field.name).to(device, non_blocking=True)
-                for field in dataclasses.fields(self)
-            }
-        )

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from tack_perception.configuration import Configuration, setting
 from tack_perception.detectors.comparison import Sight, compare
+from tack_perception.learning.batch import Batch
 from tack_perception.learning.pose_cases import Case, Cases
 from tack_perception.networks.poses import PoseHead
 
@@ -43,7 +44,7 @@ class PoseLossConfig(Configuration):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class PoseBatch:
+class PoseBatch(Batch):
     """B cases; their poses one after another.
 
     Attributes:
@@ -60,15 +61,6 @@ class PoseBatch:
 
     def __len__(self) -> int:
         return len(self.counts)
-
-    def to(self, device: torch.device | str) -> PoseBatch:
-        """The same on another device."""
-        return PoseBatch(
-            **{
-                field.name: getattr(self, field.name).to(device, non_blocking=True)
-                for field in dataclasses.fields(self)
-            }
-        )
 
 
 class PoseSampler:

@@ -28,6 +28,9 @@ class TackLossConfig(Configuration):
     """Weights of the losses. A weight of 0 leaves a loss out, and what it costs."""
 
     adaptation: float = setting(1.0, "weight of task adaptation", low=0, high=100)
+    both_ways: bool = setting(
+        False, "task adaptation clicks in the query, too, and looks for the point in the support"
+    )
     autoencoder: float = setting(1.0, "weight of the auto-encoder", low=0, high=100)
     hidden: float = setting(
         0.5, "weight of a hidden point beside a visible one, in task adaptation", low=0, high=1
@@ -71,34 +74,44 @@ def tack_losses(
     """
     config = config or TackLossConfig()
     codes = head.codes(support, episodes.support_points)
-    count = codes.shape[1]
     prescribed = taught if config.taught else None
-    # One pass of the decoder for both kinds of codes: most of its cost does not depend on them.
-    asked = codes if prescribed is None else torch.cat([codes, prescribed.codes.to(codes)], 1)
+    shared = episodes.known & episodes.visible
+    back: Tensor | None = None
+    if config.both_ways and config.adaptation:
+        anywhere = torch.zeros_like(episodes.query_points)
+        back = head.codes(query, torch.where(shared[..., None], episodes.query_points, anywhere))
     losses: dict[str, Tensor] = {}
     if taught is not None and config.imitation:
-        away = (codes.float() - taught.codes.detach()).square().sum(-1)
-        losses["imitation"] = config.imitation * masked_mean(away, taught.known)
-    here = there = codes.new_zeros(())
-    if config.autoencoder or prescribed is not None:
-        own = _missed(head, head.heat(support, asked), episodes.support_points, config)
-        if config.autoencoder:
-            losses["ae"] = config.autoencoder * own[:, :count].mean()
-        if prescribed is not None:
-            here = masked_mean(own[:, count:], prescribed.known)
-    if not (config.adaptation or prescribed is not None or config.judge or config.depth):
+        away = _away(codes, taught, taught.known)
+        if back is not None:
+            away = 0.5 * (away + _away(back, taught, taught.known & shared))
+        losses["imitation"] = config.imitation * away
+    given = {} if prescribed is None else {"taught": prescribed.codes.to(codes)}
+    # One pass of the decoder for all kinds of codes: most of its cost does not depend on them.
+    asked = dict(given)
+    if config.autoencoder:
+        asked["own"] = codes
+    if back is not None:
+        asked["back"] = back
+    own = _missed(_heats(head, support, asked), episodes.support_points, head, config)
+    if config.autoencoder:
+        losses["ae"] = config.autoencoder * own["own"].mean()
+    if not (config.adaptation or given or config.judge or config.depth):
         return losses
-    heat = head.heat(query, asked)
-    if config.adaptation or prescribed is not None:
-        missed = _missed(head, heat, episodes.query_points, config)
-        weight = episodes.visible.float() + config.hidden * (~episodes.visible).float()
-        weight = weight * episodes.known.float()
-        if config.adaptation:
-            losses["ta"] = config.adaptation * _weighted(missed[:, :count], weight)
-        if prescribed is not None:
-            there = _weighted(missed[:, count:], weight * prescribed.known)
-            losses["tack_taught"] = config.taught * 0.5 * (here + there)
-        heat = heat[:, :count]
+    heats = _heats(head, query, {"there": codes, **given})
+    missed = _missed(heats, episodes.query_points, head, config)
+    weight = episodes.visible.float() + config.hidden * (~episodes.visible).float()
+    weight = weight * episodes.known.float()
+    if config.adaptation:
+        found = _weighted(missed["there"], weight)
+        if back is not None:
+            found = 0.5 * (found + masked_mean(own["back"], shared))
+        losses["ta"] = config.adaptation * found
+    if prescribed is not None:
+        here = masked_mean(own["taught"], prescribed.known)
+        there = _weighted(missed["taught"], weight * prescribed.known)
+        losses["tack_taught"] = config.taught * 0.5 * (here + there)
+    heat = heats["there"]
     if config.judge or config.depth:
         seen, depth = head.evidence(query, codes, heat)
         if config.judge:
@@ -117,10 +130,27 @@ def tack_losses(
     return losses
 
 
-def _missed(head: TackHead, heat: Tensor, points: Tensor, config: TackLossConfig) -> Tensor:
-    """(B, M) cross-entropy of heat maps with the N true points, which M - N maps ask for again."""
-    again = points.repeat(1, heat.shape[1] // points.shape[1], 1)
-    return heat_cross_entropy(heat, again, head.stride, config.sigma_cells)
+def _away(codes: Tensor, taught: Taught, known: Tensor) -> Tensor:
+    """Mean squared distance of codes from those that are prescribed, where these are known."""
+    return masked_mean((codes.float() - taught.codes.detach()).square().sum(-1), known)
+
+
+def _heats(head: TackHead, features: Tensor, codes: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Heat maps, (B, N, h, w), of several kinds of codes, (B, N, code)."""
+    if not codes:
+        return {}
+    heats = head.heat(features, torch.cat([*codes.values()], 1))
+    return dict(zip(codes, heats.chunk(len(codes), 1), strict=True))
+
+
+def _missed(
+    heats: dict[str, Tensor], points: Tensor, head: TackHead, config: TackLossConfig
+) -> dict[str, Tensor]:
+    """(B, N) cross-entropy of each kind of heat maps with the true points."""
+    return {
+        kind: heat_cross_entropy(heat, points, head.stride, config.sigma_cells)
+        for kind, heat in heats.items()
+    }
 
 
 def _weighted(values: Tensor, weight: Tensor) -> Tensor:

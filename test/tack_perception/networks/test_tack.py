@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
+import dataclasses
+
 import torch
 from torch.nn import functional
 
@@ -82,11 +84,42 @@ def test_losses_left_out_are_not_there(head, make_episodes):
     assert set(tack_losses(head, *features, episodes, only)) == {"ae"}
 
 
-def test_nothing_known_is_no_division_by_zero(head, make_episodes):
+def test_adaptation_both_ways_is_the_mean_of_both_directions(head, make_episodes):
+    config = TackLossConfig(autoencoder=0.0, judge=0.0, depth=0.0)
+    there = make_episodes(batch=3, points=4, size=32)
+    back = dataclasses.replace(
+        there, support_points=there.query_points, query_points=there.support_points
+    )
+    a, b = torch.randn(3, 24, 16, 16), torch.randn(3, 24, 16, 16)
+    one, other = (
+        float(tack_losses(head, *features, episodes, config)["ta"])
+        for features, episodes in (((a, b), there), ((b, a), back))
+    )
+    both = tack_losses(head, a, b, there, dataclasses.replace(config, both_ways=True))["ta"]
+    assert one != pytest.approx(other, rel=1e-3)
+    assert float(both) == pytest.approx((one + other) / 2, rel=1e-5)
+
+
+def test_the_way_back_asks_for_no_point_that_the_query_does_not_show(head, make_episodes):
+    config = TackLossConfig(autoencoder=0.0, judge=0.0, depth=0.0, both_ways=True)
+    seen = torch.tensor([[True, False, True, True]] * 3)
+    features = torch.randn(3, 24, 16, 16), torch.randn(3, 24, 16, 16)
+    episodes = make_episodes(batch=3, points=4, size=32, visible=seen)
+    elsewhere = episodes.query_points.clone()
+    elsewhere[:, 1] = -1e3
+    gone = dataclasses.replace(episodes, query_points=elsewhere, known=seen & episodes.known)
+    clean = dataclasses.replace(gone, query_points=episodes.query_points)
+    losses = [tack_losses(head, *features, one, config)["ta"] for one in (gone, clean)]
+    assert bool(torch.isfinite(losses[0]))
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_nothing_known_is_no_division_by_zero(head, make_episodes, both_ways):
     nothing = torch.zeros(3, 4, dtype=torch.bool)
     episodes = make_episodes(batch=3, points=4, size=32, known=nothing, visible=nothing)
     support = torch.randn(3, 24, 16, 16, requires_grad=True)
-    losses = tack_losses(head, support, support, episodes)
+    losses = tack_losses(head, support, support, episodes, TackLossConfig(both_ways=both_ways))
     assert losses["ta"].item() == 0
     sum(losses.values()).backward()
     assert bool(torch.isfinite(support.grad).all())
