@@ -16,7 +16,8 @@ Methods:
 OUTPUT then holds log.csv, loss.png (the course of the losses), samples.png (what the network sees
 and says), checkpoint.safetensors, and in the end the model with its card in OUTPUT/model. Stopped
 by Ctrl-C, a kill or a power cut, the same command goes on where it was; on a CPU the weights come
-out the same, bit for bit. Another command for the same OUTPUT is refused.
+out the same, bit for bit. With --finish it goes no further, and makes a model of what was learned
+until then. Another command for the same OUTPUT is refused.
 
 Examples:
   on a CPU: one class, a small network, an hour or so
@@ -42,6 +43,7 @@ import argparse
 import json
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--licence", metavar="TEXT", default="",
         help="of the weights, for the card (default: Apache-2.0 for tack's own renders)",
     )  # fmt: skip
+    parser.add_argument(
+        "--finish", action="store_true",
+        help="make no more steps: write the model of a run that was stopped, as far as it came",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar, no summary")
 
 
@@ -127,13 +133,14 @@ def run(args: argparse.Namespace) -> int:
             classes=tuple(dict.fromkeys(filter(None, args.classes.split(",")))),
             start=args.start, validation=args.validation, command=command(args),
             made_by=render_command, settings=given, licence=args.licence, recorded=kind,
+            finish=args.finish,
         ),
         progress=not args.quiet,
     )  # fmt: skip
     if outcome is not None and not args.quiet:
         folder = args.output / MODEL
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-        print(f"{outcome.step} steps in {outcome.seconds:.0f} s; {_losses(outcome.rows[-1])}")
+        print(f"{outcome.step} steps in {outcome.seconds:.0f} s{_losses(outcome.rows)}")
         print(f"  the model, {size:.1f} MB: {folder}")
         print(f"  look at {args.output / 'loss.png'} and {args.output / 'samples.png'}")
         if kind is not None:
@@ -233,8 +240,12 @@ def _name(folder: Path) -> str:
     return str(folder)
 
 
-def _losses(row: dict[str, float]) -> str:
-    told = f"loss {row['loss']:.4g}"
+def _losses(rows: Sequence[Mapping[str, float]]) -> str:
+    """What the last row of the log says; nothing before there is one."""
+    if not rows:
+        return ""
+    row = rows[-1]
+    told = f"; loss {row['loss']:.4g}"
     if "validation_loss" in row:
         told += f", on validation data {row['validation_loss']:.4g}"
     return told

@@ -99,7 +99,7 @@ def run_job(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | None
     outcome = train(
         model, method, sampler, job.train, job.output,
         recipe=_recipe(job, method, model.config, episodes), validation=validation,
-        pictures=draw_samples, fabric=fabric, progress=progress,
+        pictures=draw_samples, fabric=fabric, finish=job.finish, progress=progress,
     )  # fmt: skip
     if not fabric.is_global_zero:
         return None

@@ -27,7 +27,13 @@ from tqdm import tqdm
 from tack_perception.errors import InvalidInputError, TackError
 from tack_perception.files import write_atomically
 from tack_perception.learning.average import MovingAverage
-from tack_perception.learning.checkpoint import Checkpoint, check_recipe, pack, unpack
+from tack_perception.learning.checkpoint import (
+    CHECKPOINT,
+    Checkpoint,
+    check_recipe,
+    pack,
+    unpack,
+)
 from tack_perception.learning.hardware import exact, launch, seed_all, worker_count
 from tack_perception.learning.interruption import Interruption
 from tack_perception.learning.log import LOSS, RATE, STEP, VALIDATION, Row, TrainingLog
@@ -99,6 +105,7 @@ def train(
     validation: Sampler[B] | None = None,
     pictures: Callable[[M, B], NDArray[np.uint8] | None] | None = None,
     fabric: Fabric | None = None,
+    finish: bool = False,
     progress: bool = True,
 ) -> Outcome[M]:
     """Train a network, or go on where the folder's checkpoint is.
@@ -115,19 +122,23 @@ def train(
         validation: draws batches to look at now and then, and not to learn from.
         pictures: draws some examples of a batch and what the network says, (H, W, 3) uint8 RGB.
         fabric: the processes, from `launch`; None launches them.
+        finish: make no more steps: what has come out is what the folder's checkpoint holds.
         progress: show a progress bar.
 
     Raises:
         ConfigurationError: the folder holds another run, or the hardware is not there.
+        InvalidInputError: there is no run to finish.
         TackError: a loss or a gradient is not finite (names step and terms), or a file cannot be
             written. The last good checkpoint stays.
         KeyboardInterrupt: after Ctrl-C or SIGTERM, once the step is done and saved.
     """
     fabric = fabric or launch(config)
+    if finish and not (folder / CHECKPOINT).is_file():
+        raise InvalidInputError(f"{folder}: no run was begun there that could be finished")
     with exact(fabric.device):
         run = _Run(model, objective, config, folder, recipe or {}, fabric)
         run.validation, run.pictures = validation, pictures
-        return run.go(sampler, progress=progress)
+        return run.go(sampler, finish=finish, progress=progress)
 
 
 class _Run(Generic[M, B]):
@@ -159,10 +170,10 @@ class _Run(Generic[M, B]):
         self._meter, self._interruption = Meter(), Interruption()
         self._began = self._saved = self._reported = time.monotonic()
 
-    def go(self, sampler: Sampler[B], *, progress: bool) -> Outcome[M]:
-        """Make the steps that are left."""
+    def go(self, sampler: Sampler[B], *, finish: bool, progress: bool) -> Outcome[M]:
+        """Make the steps that are left, if they are wanted."""
         fabric, config = self._fabric, self._config
-        if self._step < config.steps:
+        if self._step < config.steps and not finish:
             rank, count = fabric.global_rank, fabric.world_size
             numbers = range(self._step * count + rank, config.steps * count, count)
             bar = tqdm(

@@ -83,7 +83,7 @@ def train_poses(job: Job, *, progress: bool = True) -> Outcome[KeypointModel] | 
     outcome = train(
         learning.poses, PoseObjective(), drawn[0], job.train, job.output, recipe=recipe,
         validation=drawn[1] if drawn[1:] else None, pictures=draw_poses, fabric=fabric,
-        progress=progress,
+        finish=job.finish, progress=progress,
     )  # fmt: skip
     if not fabric.is_global_zero:
         return None

@@ -57,6 +57,7 @@ class Job:
         settings: the file that the command names.
         licence: of the weights; empty: the card says that nobody has said it.
         recorded: what the data have in common if they are recordings.
+        finish: whether a run that was begun is to go no further.
     """
 
     method: str
@@ -72,6 +73,7 @@ class Job:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     licence: str = ""
     recorded: Recorded | None = None
+    finish: bool = False
 
 
 def release(
@@ -105,6 +107,8 @@ def release(
         "computed on": f"{fabric.device.type}, {fabric.world_size} × {torch.get_num_threads()}"
         f" threads, torch {torch.__version__}",
     }
+    if outcome.step < job.train.steps:
+        recipe["steps made"] = outcome.step
     for section, values in settings.items():
         recipe |= {f"{section}.{name}": value for name, value in values.items()}
     notes: dict[str, Any] = {"method": job.method, "training": json.loads(json.dumps(recipe))}
@@ -163,7 +167,7 @@ def _trunk(config: ModelConfig) -> str:
 
 def _last(outcome: Outcome[KeypointModel]) -> dict[str, tuple[float, float | None]]:
     """Losses of the last row of the log, in training and on validation data."""
-    row = outcome.rows[-1]
+    row = outcome.rows[-1] if outcome.rows else {}
     names = [name for name in row if name == LOSS or name not in NOT_LOSSES]
     own = [name for name in names if not name.startswith(VALIDATION)]
     return {name: (row[name], row.get(VALIDATION + name)) for name in own}

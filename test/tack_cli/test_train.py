@@ -2,7 +2,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import shlex
+import signal
+import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -16,6 +20,7 @@ from tack_cli.train import add_arguments
 from tack_perception.correspondence import CorrespondenceSet, Manifest
 from tack_perception.errors import FileFormatError
 from tack_perception.learning.card import METRICS_BEGIN, fill_metrics
+from tack_perception.learning.checkpoint import Checkpoint
 from tack_perception.learning.methods import METHODS
 from tack_perception.networks.model import load_model
 
@@ -109,6 +114,33 @@ def test_the_same_command_again_changes_nothing(
     assert train(data, settings, trained, "--method", "tack", "--validation", str(data)) == 0
     assert {path: path.read_bytes() for path in (trained / "model").iterdir()} == before
     assert "4 steps in" in capsys.readouterr().out
+
+
+def test_a_stopped_run_becomes_a_model_as_far_as_it_came(
+    data: Path, settings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--method", "tack", "--steps", "100000"]
+    assert train(data, settings, tmp_path / "none", *more, "--finish") == 2
+    assert "no run was begun there" in capsys.readouterr().err
+    output = tmp_path / "run"
+
+    def stop() -> None:
+        while not (output / "log.csv").is_file():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop, daemon=True).start()
+    assert train(data, settings, output, *more, "--quiet") == 130
+    assert not (output / "model").exists()
+    assert train(data, settings, output, *more, "--finish") == 0
+    found = Checkpoint.read(output)
+    assert found is not None
+    assert f"{found.step} steps in" in capsys.readouterr().out
+    model, notes = load_model(output / "model")
+    assert notes["training"]["steps made"] == found.step
+    average = found.tensors["average/tack.keys.weight"]
+    assert model.tack is not None
+    assert torch.equal(model.tack.keys.weight, average.half().float())
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
