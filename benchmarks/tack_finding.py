@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,7 @@ RUNS = (
     Run("TACK, code of 8", "tack", 8),
     Run("TACK, code of 16", "tack", 16),
     Run("TACK, taught", "tack", autoencoder=0.5, taught=True),
+    Run("TACK, both ways, taught", "tack", autoencoder=0.0, both_ways=True, taught=True),
     Run("DON, 16 numbers", "don"),
     Run("DON, taught", "don", taught=True),
     Run("fixed set", "sparse"),
@@ -139,7 +140,9 @@ def measure(run: Run, seed: int, args: argparse.Namespace) -> dict[str, NDArray[
     )  # fmt: skip
     print(f"{run.name}, seed {seed}")
     outcome = train(model, method, sampler, config, folder, fabric=fabric)
-    errors = errors_of(answers(outcome.model, run), args, fabric.device)
+    errors = errors_of(
+        answers(outcome.model, run), args, fabric.device, outcome.model.config.points
+    )
     write_atomically(result, json.dumps({name: e.tolist() for name, e in errors.items()}))
     return errors
 
@@ -177,11 +180,15 @@ def answers(model: KeypointModel, run: Run) -> Callable[[Episodes], tuple[Tensor
 
 
 def errors_of(
-    ask: Callable[[Episodes], tuple[Tensor, Tensor]], args: argparse.Namespace, device: torch.device
+    ask: Callable[[Episodes], tuple[Tensor, Tensor]],
+    args: argparse.Namespace,
+    device: torch.device,
+    points: Sequence[str] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """Errors on held-out instances, px of the picture, by column."""
+    """Errors on held-out instances, px of the picture, by column; `points` as the model counts."""
     data = make_pack(args.test, classes=args.classes)
     sampler = make_sampler([data], sampling(args), TrainConfig(seed=12345), device, batch=32)
+    sampler.number_as(sampler.classes, sampler.named if points is None else points)
     found: dict[str, list[Tensor]] = {name: [] for name in COLUMNS}
     with torch.inference_mode():
         for step in tqdm(range(args.batches), "measuring", leave=False):
