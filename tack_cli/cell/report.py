@@ -83,8 +83,8 @@ def write_failure_report(failure: JobFailedError, output: Path) -> list[str]:
         ("the last image", seen, "the last image", looked),
     )
     advice = (
-        "The detector without learned weights needs texture around the point; a point with more of"
-        " it (--grasp), or another --seed, will do better."
+        "Another point (--grasp), or one more click from the side from which it was not found"
+        " (--clicks), will do better."
         if searching
         else "Another point (--grasp) or another --seed may leave the fingers more room."
     )

@@ -101,6 +101,7 @@ class Judges:
         threshold: of `seen`, from which a point counts as visible.
         factor: by which the heat map's covariance is multiplied.
         floor_px: standard deviation that is added to it, px of the picture.
+        familiar: likeness of a thing to the nearest class from which it is one that was learned.
     """
 
     presence: Logistic | None = None
@@ -109,6 +110,7 @@ class Judges:
     threshold: float = 0.5
     factor: float = 1.0
     floor_px: float = 0.5
+    familiar: float = -1.0
 
     def recognise(self, evidence: Evidence) -> FloatArray:
         """(W, L) probability that this is the object: a first look is enough to tell.
@@ -148,6 +150,7 @@ class Judges:
             "threshold": float(self.threshold),
             "factor": float(self.factor),
             "floor_px": float(self.floor_px),
+            "familiar": float(self.familiar),
         }
 
     @classmethod
@@ -167,6 +170,7 @@ class Judges:
 
         try:
             numbers = [float(content[name]) for name in ("threshold", "factor", "floor_px")]
+            numbers.append(float(content.get("familiar", cls.familiar)))  # older ones lack it
             _finite(numbers)
             if numbers[1] < 0 or numbers[2] < 0:
                 raise ValueError("factor and floor_px cannot be negative")

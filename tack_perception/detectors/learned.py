@@ -135,6 +135,19 @@ class LearnedDetector:
             for label in dict.fromkeys(shot.label for shot in shots):
                 self.reader.prepare(self._shots[label])
 
+    @torch.inference_mode()
+    def familiarity(self, shot: Annotation) -> float:
+        """How like a class that was learned the clicked thing is: a cosine; 1 without classes."""
+        objects = self.model.objects
+        if objects is None or self.model.config.focal_px:
+            return 1.0
+        embedding = self._window_of(shot).embedding.to(objects.prototypes)
+        return float(objects.likeness(embedding).max())
+
+    def knows(self, shot: Annotation) -> bool:
+        """Whether the clicked thing is of a kind that the model has learned."""
+        return self.familiarity(shot) >= self.judges.familiar
+
     def detect(self, frame: RGBDFrame) -> list[Keypoint]:
         """Find every enrolled label in one frame: on the objects where it is most likely.
 
@@ -198,23 +211,26 @@ class LearnedDetector:
             raise InvalidInputError(f"label {label!r} is not enrolled; enrolled are: {known}")
 
     def _read(self, shot: Annotation) -> Shot:
-        scene, windows = self._seen(shot.frame)
-        size = self.model.config.crop_px
-        number = instance_at(scene, shot.u, shot.v, 6 * scene.scale)
-        if self.model.config.focal_px:
-            window = windows[0]
-        elif number is None:
-            crop = window_around(shot.frame, shot.u, shot.v, size, self.config.reach_m)
-            window = self._look(shot.frame, [crop], [False])[0]
-        elif number < len(windows):
-            window = windows[number]
-        else:
-            crop = window_of(scene.instances[number], scene.scale, size)
-            window = self._look(shot.frame, [crop], [True])[0]
+        window = self._window_of(shot)
         pixel = window.crop.to_crop(shot.pixel)
         with torch.inference_mode():
             what = self.reader.read(window, pixel)
         return Shot(shot, window, pixel, what)
+
+    def _window_of(self, shot: Annotation) -> Window:
+        """Around the clicked object, or around the click where no object is known."""
+        scene, windows = self._seen(shot.frame)
+        size = self.model.config.crop_px
+        number = instance_at(scene, shot.u, shot.v, 6 * scene.scale)
+        if self.model.config.focal_px:
+            return windows[0]
+        if number is None:
+            crop = window_around(shot.frame, shot.u, shot.v, size, self.config.reach_m)
+            return self._look(shot.frame, [crop], [False])[0]
+        if number < len(windows):
+            return windows[number]
+        crop = window_of(scene.instances[number], scene.scale, size)
+        return self._look(shot.frame, [crop], [True])[0]
 
     def _seen(self, frame: RGBDFrame) -> tuple[Scene, list[Window]]:
         """The frame's objects; those of the last frame are kept for further clicks on it."""

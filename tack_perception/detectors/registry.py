@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tack_perception.detectors.base import KeypointDetector
 from tack_perception.detectors.combined import CombinedDetector
@@ -13,12 +14,15 @@ from tack_perception.detectors.dense import DenseDescriptorDetector
 from tack_perception.detectors.settings import DenseDescriptorConfig
 from tack_perception.errors import ConfigurationError, DependencyError
 
+if TYPE_CHECKING:
+    from tack_perception.detectors.learned import LearnedDetector
+
 
 def _dense(settings: Mapping[str, Any]) -> KeypointDetector:
     return DenseDescriptorDetector(DenseDescriptorConfig.from_mapping(settings, "detector dense"))
 
 
-def _learned(kind: str, settings: Mapping[str, Any]) -> KeypointDetector:
+def _learned(kind: str, settings: Mapping[str, Any]) -> LearnedDetector:
     # Here and not above: the hand-crafted detector needs no torch.
     try:
         from tack_perception.detectors.shipped import make_learned
@@ -31,21 +35,29 @@ def _learned(kind: str, settings: Mapping[str, Any]) -> KeypointDetector:
 
 
 def _combined(settings: Mapping[str, Any]) -> KeypointDetector:
-    return CombinedDetector(_learned("fused", settings), _dense({}))
+    """Settings are those of `fused`, and below `dense` those of `dense`."""
+    own = dict(settings)
+    dense = _dense(own.pop("dense", {}))
+    try:
+        return CombinedDetector(_learned("fused", own), dense)
+    except DependencyError as error:
+        # What is taken where nobody asks for anything has to work on a small installation, too.
+        logging.getLogger(__name__).warning("%s; until then all is left to that one", error)
+        return dense
 
 
 _MAKERS: dict[str, Callable[[Mapping[str, Any]], KeypointDetector]] = {
+    "combined": _combined,
     "dense": _dense,
     **{kind: functools.partial(_learned, kind) for kind in ("fused", "tack", "don")},
-    "combined": _combined,
 }
 
 DETECTORS: tuple[str, ...] = tuple(_MAKERS)
-"""The names that `make_detector` knows."""
+"""The names that `make_detector` knows; the first is taken where nobody names one."""
 
 
 def make_detector(
-    name: str = "dense", settings: Mapping[str, Any] | None = None
+    name: str = DETECTORS[0], settings: Mapping[str, Any] | None = None
 ) -> KeypointDetector:
     """A new detector without any shots.
 

@@ -50,6 +50,7 @@ class Answers:
         same: (M,) whether the click was on the same instance.
         absent: (M,) whether nothing of its class is in the whole picture.
         scale: (M,) px of the frame in a px of the window.
+        familiarity: (M,) of the click (`LearnedDetector.familiarity`).
     """
 
     facts: Mapping[str, NDArray[Any]]
@@ -61,6 +62,7 @@ class Answers:
     same: NDArray[np.bool_]
     absent: NDArray[np.bool_]
     scale: FloatArray
+    familiarity: FloatArray
 
 
 def calibrate(
@@ -192,7 +194,10 @@ def fit(
     scores = judged.seen(answers.facts)
     threshold = _threshold(scores[answers.seen], scores[~answers.seen], config)
     factor, floor = _covariance(answers, right)
-    return dataclasses.replace(judged, threshold=threshold, factor=factor, floor_px=floor)
+    familiar = float(np.quantile(answers.familiarity, 1 - config.familiar_share))
+    return dataclasses.replace(
+        judged, threshold=threshold, factor=factor, floor_px=floor, familiar=familiar
+    )
 
 
 def logistic(facts: Mapping[str, NDArray[Any]], truth: NDArray[np.bool_]) -> Logistic:
@@ -257,7 +262,9 @@ def _answers(
     shot, query = frame_of(clicked, int(thing["view"])), frame_of(pack, view)
     detector.forget()
     pixels = thing["point_pixel"][clicks].astype(float).tolist()
-    detector.enroll([Annotation(f"p{n}", u, v, shot) for n, (u, v) in enumerate(pixels)])
+    shots = [Annotation(f"p{n}", u, v, shot) for n, (u, v) in enumerate(pixels)]
+    detector.enroll(shots)
+    familiarity = [detector.familiarity(one) for one in shots]
     windows, evidence = detector.evidence(query)
     rows = []
     in_view = np.flatnonzero(pack.things["view"] == view)
@@ -270,6 +277,7 @@ def _answers(
             rows.append(_row(evidence, w, n, window, truth, int(click), bool(present)))
             rows[-1]["same"] = bool(present and pack.things[shown]["instance"] == instance)
             rows[-1]["absent"] = absent
+            rows[-1]["familiarity"] = familiarity[n]
     return rows
 
 

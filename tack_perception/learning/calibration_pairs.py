@@ -36,6 +36,10 @@ class CalibrationConfig(Configuration):
     least_recall: float = setting(
         0.7, "share of the seen points that is believed in any case", low=0, high=1
     )
+    familiar_share: float = setting(
+        0.88, "share of clicked things that is taken to be of a kind that was learned; others are"
+        " left to the hand-crafted detector by `combined`", low=0, high=1,
+    )  # fmt: skip
     seed: int = setting(0, "of the pairs and clicks", low=0)
 
 

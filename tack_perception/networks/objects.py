@@ -74,5 +74,8 @@ class ObjectHead(nn.Module):
 
     def classes(self, embedded: Tensor) -> Tensor:
         """(..., K) logits of the classes of what is like (..., embedding)."""
-        prototypes = functional.normalize(self.prototypes, dim=-1)
-        return embedded @ prototypes.T * self.log_scale.clamp(max=4.0).exp()
+        return self.likeness(embedded) * self.log_scale.clamp(max=4.0).exp()
+
+    def likeness(self, embedded: Tensor) -> Tensor:
+        """(..., K) cosines of (..., embedding) with the prototypes of the classes."""
+        return embedded @ functional.normalize(self.prototypes, dim=-1).T

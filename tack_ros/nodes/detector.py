@@ -67,11 +67,14 @@ class DetectorNode(TackNode):
         self._announced: deque[str] = deque(maxlen=1)
         self._problem = NOTHING_ENROLLED
         self._refusals: dict[str, str] = {}
-        settings = self._dense if self._config.value.method == "dense" else self._learned
+        method = self._config.value.method
+        dense, settings = (dataclasses.asdict(one.value) for one in (self._dense, self._learned))
+        if method == "dense":
+            settings = dense
+        elif method == "combined":
+            settings["dense"] = dense
         # In a process of its own: a detector on a thread would delay the images that come in.
-        self._pipeline = PipelineProcess(
-            self._config.value.method, dataclasses.asdict(settings.value), self._lifting.value
-        )
+        self._pipeline = PipelineProcess(method, settings, self._lifting.value)
         self.at_end(self._pipeline.close)
         if self._config.value.annotations:
             folder = self._config.value.annotations

@@ -38,7 +38,7 @@ def pictures(page: str) -> list[np.ndarray]:
 @pytest.mark.parametrize(
     ("stage", "title", "advice"),
     [
-        ("find again", "&#x27;rim&#x27; was not found again", "needs texture"),
+        ("find again", "&#x27;rim&#x27; was not found again", "one more click"),
         ("plan", "There is no grasp of &#x27;rim&#x27;", "leave the fingers more room"),
         ("look", "&#x27;rim&#x27; was not picked", "leave the fingers more room"),
     ],

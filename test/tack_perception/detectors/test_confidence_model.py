@@ -81,9 +81,11 @@ def test_where_a_point_is_is_not_learned_from_pictures_without_its_object():
     flat = np.broadcast_to(np.eye(2), (1200, 2, 2))
     offset = rng.normal(0, 1, (1200, 2))
     answers = Answers(
-        {"sharp": sharp}, error, flat, offset, there, there, there, ~there, np.ones(1200)
-    )
-    judges = fit(answers, CalibrationConfig(), 96)
+        {"sharp": sharp}, error, flat, offset, there, there, there, ~there, np.ones(1200),
+        np.linspace(0, 1, 1200),
+    )  # fmt: skip
+    judges = fit(answers, CalibrationConfig(familiar_share=0.9), 96)
+    assert judges.familiar == pytest.approx(0.1, abs=0.01)
     facts = {"sharp": np.array([-2.0, 2.0])}
     assert judges.right(facts)[0] < 0.1 < 0.9 < judges.right(facts)[1]
     assert judges.presence(facts)[0] > judges.presence(facts)[1]

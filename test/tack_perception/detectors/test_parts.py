@@ -158,10 +158,10 @@ def test_an_affine_map_is_followed_past_outliers_and_a_hidden_click():
 
 
 def test_detectors_are_made_by_name():
-    assert DETECTORS == ("dense", "fused", "tack", "don", "combined")
+    assert DETECTORS == ("combined", "dense", "fused", "tack", "don")
     detector = make_detector("dense", {"step_px": 8})
     assert detector.labels == ()
-    with pytest.raises(ConfigurationError, match="'densest': known are dense"):
+    with pytest.raises(ConfigurationError, match="'densest': known are combined, dense"):
         make_detector("densest")
     with pytest.raises(ConfigurationError, match="detector dense: unknown setting stride"):
         make_detector("dense", {"stride": 8})
