@@ -21,6 +21,7 @@ from tack_perception.correspondence import CorrespondenceSet, Manifest
 from tack_perception.errors import FileFormatError
 from tack_perception.learning.card import METRICS_BEGIN, fill_metrics
 from tack_perception.learning.checkpoint import Checkpoint
+from tack_perception.learning.log import read_log
 from tack_perception.learning.methods import METHODS
 from tack_perception.networks.model import load_model
 
@@ -125,7 +126,7 @@ def test_a_stopped_run_becomes_a_model_as_far_as_it_came(
     output = tmp_path / "run"
 
     def stop() -> None:
-        while not (output / "log.csv").is_file():
+        while not (output / "log.csv").is_file() or not read_log(output / "log.csv"):
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -204,6 +204,9 @@ class Listening:
         self.labels = len(shots)
         self.clicked.add(shots[0].frame.color.tobytes())
 
+    def familiarity(self, shot):
+        return 0.25
+
     def forget(self):
         self.labels = 0
 
@@ -226,6 +229,7 @@ def test_answers_are_weighed_by_clicks_on_all_views(packs):
     assert listening.clicked & views[1]
     assert listening.clicked <= views[0] | views[1]
     assert answers.same.any()
+    assert set(answers.familiarity) == {0.25}
     alone = Listening()
     ask(alone, kept_back, config)
     assert alone.clicked <= views[1]

@@ -183,10 +183,12 @@ def test_batches_come_in_order_and_ahead() -> None:
 
 
 def test_drawing_stops_when_it_is_closed() -> None:
+    before = threading.enumerate()
     batches = Prefetcher(lambda number: number, range(10**9))
     assert next(batches) == 0
+    assert any(thread.name == "prefetch" for thread in {*threading.enumerate()} - {*before})
     batches.close()
-    assert not any(thread.name == "prefetch" for thread in threading.enumerate())
+    assert {*threading.enumerate()} <= {*before}
 
 
 def test_the_first_failure_comes_in_its_turn() -> None:
