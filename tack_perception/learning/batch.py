@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import torch
 
-B = TypeVar("B", bound="Batch")
+B = TypeVar("B", bound="TensorBatch")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Batch:
+class TensorBatch:
     """Fields of a class that is derived from this one are tensors."""
 
     def to(self: B, device: torch.device | str) -> B:

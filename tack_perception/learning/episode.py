@@ -7,11 +7,11 @@ import dataclasses
 
 from torch import Tensor
 
-from tack_perception.learning.batch import Batch
+from tack_perception.learning.batch import TensorBatch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Episodes(Batch):
+class Episodes(TensorBatch):
     """B pairs of pictures with N points each, as tensors.
 
     Pictures are square crops around one object each. Points are pixels (u, v) of the crop, integers

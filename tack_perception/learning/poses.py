@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from tack_perception.configuration import Configuration, setting
 from tack_perception.detectors.comparison import Sight, compare
-from tack_perception.learning.batch import Batch
+from tack_perception.learning.batch import TensorBatch
 from tack_perception.learning.pose_cases import Case, Cases
 from tack_perception.networks.poses import PoseHead
 
@@ -44,7 +44,7 @@ class PoseLossConfig(Configuration):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class PoseBatch(Batch):
+class PoseBatch(TensorBatch):
     """B cases; their poses one after another.
 
     Attributes:
