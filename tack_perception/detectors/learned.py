@@ -136,13 +136,17 @@ class LearnedDetector:
                 self.reader.prepare(self._shots[label])
 
     @torch.inference_mode()
-    def familiarity(self, shot: Annotation) -> float:
-        """How like a class that was learned the clicked thing is: a cosine; 1 without classes."""
-        objects = self.model.objects
-        if objects is None or self.model.config.focal_px:
-            return 1.0
+    def likeness(self, shot: Annotation) -> dict[str, float]:
+        """How like each class the clicked thing is, a cosine; empty where classes do not matter."""
+        objects, config = self.model.objects, self.model.config
+        if objects is None or config.focal_px or not config.classes:
+            return {}
         embedding = self._window_of(shot).embedding.to(objects.prototypes)
-        return float(objects.likeness(embedding).max())
+        return dict(zip(config.classes, objects.likeness(embedding).tolist(), strict=True))
+
+    def familiarity(self, shot: Annotation) -> float:
+        """How like the nearest class the clicked thing is; 1 where classes do not matter."""
+        return max(self.likeness(shot).values(), default=1.0)
 
     def knows(self, shot: Annotation) -> bool:
         """Whether the clicked thing is of a kind that the model has learned."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
 from tack_perception.camera import CameraIntrinsics
 from tack_perception.crops import Crop
@@ -28,6 +29,8 @@ _LEAP = 0.03  # share of the depth by which neighbours differ that are not of on
 _FEWEST = 10  # neighbours that a plane needs
 _FLATTEST = 0.15  # cosine to the camera below which a surface is too slanted to be compared
 _BLUR = 1.0  # cells
+_BEHIND = 0.03  # m beyond the object's surface that a pixel of the object does not lie
+_BESIDE = 4.0  # cells from which the object's surface may be taken
 LAB = np.array([30.0, 25.0, 25.0], np.float32)
 """What counts as a large difference of colour."""
 
@@ -100,16 +103,31 @@ def points_of(frame: RGBDFrame, pixels: FloatArray) -> FloatArray:
 def surface_at(window: Window, relief: Relief, pixels: FloatArray) -> FloatArray:
     """(L, 2, 3) points and normals (towards the camera) at pixels (L, 2) of a window; NaN: unknown.
 
-    Where a pixel has no depth, as along outlines, its cell of the relief may have one.
+    Along outlines a pixel has no depth, or that of what lies behind: there the surface of the
+    object is meant that is nearest in the picture.
     """
     image = window.crop.to_image(pixels)
     points = points_of(window.frame, image)
     cell, inside = nearest((pixels + 0.5) * (GRID / window.crop.size) - 0.5)
+    beside = _object_beside(relief)[cell]
+    behind = np.nan_to_num(points[:, 2], nan=np.inf) > relief.points[beside, 2] + _BEHIND
+    cell = np.where(behind, beside, cell)
     known = (inside & relief.known[cell])[:, None]
     with np.errstate(invalid="ignore"):
         near = window.frame.intrinsics.deproject(image, relief.points[cell, 2])
-    points = np.where(np.isfinite(points), points, np.where(known, near, np.nan))
+    told = (np.isfinite(points[:, 2]) & ~behind)[:, None]
+    points = np.where(told, points, np.where(known, near, np.nan))
     return np.stack([points, np.where(known, relief.normals[cell], np.nan)], axis=1)
+
+
+def _object_beside(relief: Relief) -> NDArray[np.intp]:
+    """(G²,) of each cell the nearest one that shows the object; itself if that is too far away."""
+    shown = (relief.known & relief.object).reshape(GRID, GRID)
+    own = np.arange(GRID * GRID)
+    if not shown.any():
+        return own
+    away, (row, column) = distance_transform_edt(~shown, return_indices=True)
+    return np.where(away.reshape(-1) <= _BESIDE, (row * GRID + column).reshape(-1), own)
 
 
 def relief_of(window: Window) -> Relief:
@@ -127,8 +145,23 @@ def relief_of(window: Window) -> Relief:
     points, normals, known = _planes(rays, inverse.reshape(GRID, GRID))
     shown = cv2.resize(window.shown, (GRID, GRID), interpolation=cv2.INTER_LINEAR)
     thing = np.asarray(shown > 0.5, np.bool_)
+    thing &= ~_far_behind(thing, np.where(known, points[:, 2], np.nan).reshape(GRID, GRID), rays)
     color, slope = _colors(window, thing)
     return Relief(crop, frame.intrinsics, points, normals, known, thing.reshape(-1), color, slope)
+
+
+def _far_behind(thing: Mask, depth: FloatArray, rays: FloatArray) -> Mask:
+    """(G, G) cells that lie farther behind the middle of a thing than it is wide: not part of it.
+
+    Along outlines, and through handles, what is taken for the thing shows the background.
+    """
+    seen = thing & np.isfinite(depth)
+    if not seen.any():
+        return np.zeros_like(seen)
+    middle = np.median(depth[seen])
+    width = np.ptp(rays.reshape(GRID, GRID, 3)[thing, :2], axis=0).max() * middle
+    with np.errstate(invalid="ignore"):
+        return np.asarray(depth > middle + width, np.bool_)
 
 
 def _planes(rays: FloatArray, inverse: FloatArray) -> tuple[FloatArray, FloatArray, Mask]:

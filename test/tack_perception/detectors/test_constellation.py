@@ -210,3 +210,19 @@ def test_depth_and_normal_of_clicks(first, anchors):
     depth[row, column] = np.nan
     holed = dataclasses.replace(first, frame=dataclasses.replace(first.frame, depth=depth))
     assert surface_at(holed, anchors.relief, CLICKS[:1])[0, 0] == pytest.approx(point, abs=0.005)
+
+
+def test_the_background_along_an_outline_is_not_the_object(first, anchors):
+    """A depth image that is out of line with the picture shows what lies behind at the edge."""
+    true = surface_at(first, anchors.relief, CLICKS)
+    depth = first.frame.depth.copy()
+    column, row = np.rint(first.crop.to_image(CLICKS[0])).astype(int)
+    depth[row - 4 : row + 5, column - 4 : column + 5] = 0.9
+    shifted = dataclasses.replace(first, frame=dataclasses.replace(first.frame, depth=depth))
+    relief = relief_of(shifted)
+    lost = anchors.relief.object & ~relief.object
+    assert 0 < lost.sum() < 0.1 * anchors.relief.object.sum()
+    assert relief.points[relief.object & relief.known, 2].max() < 0.8
+    found = surface_at(shifted, relief, CLICKS)
+    assert found[:, 0] == pytest.approx(true[:, 0], abs=0.02)
+    assert points_of(shifted.frame, first.crop.to_image(CLICKS[:1]))[0, 2] == pytest.approx(0.9)
