@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, runtime_checkable
 
 from tack_perception.annotation import Annotation
+from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 
@@ -49,3 +50,9 @@ class KeypointDetector(Protocol):
             InvalidInputError: the label is not enrolled; the message lists the enrolled ones.
         """
         ...
+
+
+def not_enrolled(label: str, labels: Iterable[str]) -> InvalidInputError:
+    """What `forget` raises for a label that is not among those enrolled."""
+    known = ", ".join(labels) or "none"
+    return InvalidInputError(f"label {label!r} is not enrolled; enrolled are: {known}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tack_perception.annotation import Annotation
-from tack_perception.detectors.base import KeypointDetector
+from tack_perception.detectors.base import KeypointDetector, not_enrolled
 from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
@@ -78,8 +78,7 @@ class CombinedDetector:
             InvalidInputError: the label is not enrolled; the message lists the enrolled ones.
         """
         if label is not None and label not in self._labels:
-            known = ", ".join(self._labels) or "none"
-            raise InvalidInputError(f"label {label!r} is not enrolled; enrolled are: {known}")
+            raise not_enrolled(label, self._labels)
         for one in (self.first, self.second):
             if label is None or label in one.labels:
                 one.forget(label)

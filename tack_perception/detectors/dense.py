@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from tack_perception.annotation import Annotation
+from tack_perception.detectors.base import not_enrolled
 from tack_perception.detectors.confidence import confidence_of
 from tack_perception.detectors.features import DenseFeatures
 from tack_perception.detectors.matching import Found, find
 from tack_perception.detectors.settings import DenseDescriptorConfig
 from tack_perception.detectors.template import Template, make_template
-from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 
@@ -79,8 +79,7 @@ class DenseDescriptorDetector:
         elif label in self._templates:
             del self._templates[label]
         else:
-            known = ", ".join(self._templates) or "none"
-            raise InvalidInputError(f"label {label!r} is not enrolled; enrolled are: {known}")
+            raise not_enrolled(label, self._templates)
 
     def _features(self, frame: RGBDFrame) -> DenseFeatures:
         """The frame, described; the last one is kept for further clicks on it."""

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tack_perception.annotation import Annotation
 from tack_perception.crops import Crop
+from tack_perception.detectors.base import not_enrolled
 from tack_perception.detectors.confidence_model import Evidence, Judgements, Judges
 from tack_perception.detectors.scene import (
     Scene,
@@ -30,7 +31,6 @@ from tack_perception.detectors.scene import (
     window_of,
 )
 from tack_perception.detectors.settings import LearnedConfig
-from tack_perception.errors import InvalidInputError
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 from tack_perception.networks.model import KeypointModel
@@ -211,8 +211,7 @@ class LearnedDetector:
         elif label in self._shots:
             self._shots = {name: shots for name, shots in self._shots.items() if name != label}
         else:
-            known = ", ".join(self._shots) or "none"
-            raise InvalidInputError(f"label {label!r} is not enrolled; enrolled are: {known}")
+            raise not_enrolled(label, self._shots)
 
     def _read(self, shot: Annotation) -> Shot:
         window = self._window_of(shot)

@@ -49,7 +49,7 @@ from tack_perception.networks.model import KeypointModel
 from tack_perception.similarity import Similarities
 
 FloatArray = NDArray[np.float64]
-_FORMAT = 3  # of the files, and how poses are proposed: others are not taken for these
+_FORMAT = 4  # of the files, and how poses are proposed: others are not taken for these
 _DESCRIBED = "described_"  # begin the names of sets of descriptors in a file
 _FEWEST_PIXELS = 300  # of a thing that is compared
 _TOGETHER = 4  # instances of a class whose views are compared with each other
