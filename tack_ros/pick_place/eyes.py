@@ -141,24 +141,38 @@ class RosEyes:
                 self._news.wait(_WAIT_S)
             else:
                 return found
-            newest = self._frames[-1].stamp_ns if self._frames else None
-            behind = self._detections_after(after_ns) is not None
-        if newest is None:
-            why = "no image has come at all: does the camera run, and with aligned depth?"
-            code = MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA
-        elif newest <= after_ns:
-            why = f"the newest image is {(after_ns - newest) / 1e9:.1f} s too old"
-            code = MoveItErrorCode.SENSOR_INFO_STALE
-        elif behind:
-            why = (
-                "detections come, but not with an image that is still there: the detector is"
-                f" {IMAGES_KEPT} images behind"
-            )
-            code = MoveItErrorCode.SENSOR_INFO_STALE
-        else:
-            why = "images come, but the detector has found nothing in them: is anything annotated?"
-            code = MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA
+            code, why = self._excuse(after_ns)
         raise SightError(code, f"no new {what} within {patience_s:g} s: {why}")
+
+    def _excuse(self, after_ns: int) -> tuple[MoveItErrorCode, str]:
+        """Why nothing new is there, by what has come instead."""
+        newest = self._frames[-1].stamp_ns if self._frames else None
+        answered = None if self._detections is None else to_ns(self._detections.header.stamp)
+        if newest is None:
+            return (
+                MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA,
+                "no image has come at all: does the camera run, and with aligned depth?",
+            )
+        if newest <= after_ns:
+            late_s = (after_ns - newest) / 1e9
+            return MoveItErrorCode.SENSOR_INFO_STALE, f"the newest image is {late_s:.1f} s too old"
+        if answered is None:
+            return (
+                MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA,
+                "images come, but the detector has answered none: is anything annotated?",
+            )
+        if answered > after_ns:
+            return (
+                MoveItErrorCode.SENSOR_INFO_STALE,
+                "detections come, but not with an image that is still there: the detector is"
+                f" {IMAGES_KEPT} images behind",
+            )
+        return (
+            MoveItErrorCode.SENSOR_INFO_STALE,
+            "images come, but the detector's last answer was to one that is"
+            f" {(newest - answered) / 1e9:.1f} s older than the newest: it is too slow here"
+            " ('patience' makes a job wait longer), or has stopped",
+        )
 
 
 def detected_things(message: Detection3DArray, view: View) -> tuple[Thing, ...]:

@@ -49,8 +49,9 @@ def described(tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str])
     nodes = read(share_folder() / "launch" / "cell.launch.yaml", arguments, environ)
     quick = {
         "cell": {"shadows": False, "camera_rate": 8.0},
-        # On a busy machine move_group takes 10 s from the end of one to the next that answers.
-        "pick_place": {"motion.server_patience": 40.0},
+        # On a busy machine move_group takes 10 s from the end of one to the next that answers, and
+        # so may the detector, which is the least important of all that runs.
+        "pick_place": {"motion.server_patience": 40.0, "patience": 40.0},
     }
     strict = {"ROS_PYTHON_CHECK_FIELDS": "1"}  # a wrong type in a message ends in an error
     return folder, [
