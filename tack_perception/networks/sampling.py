@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_SOFT_MAXIMUM = 4.0  # power: the likeliest place counts sixteen times one that is half as likely
+_EXPECTED = 0.02  # probability from which something is expected there
+
 
 def to_cells(pixels: Tensor, stride: int) -> Tensor:
     """(..., 2) pixels (u, v) → cells."""
@@ -108,3 +111,25 @@ def peaks(heat: Tensor, sigma: float = 2.0) -> tuple[Tensor, Tensor, Tensor]:
     share = (probability * (du**2 + dv**2 <= (2 * sigma) ** 2)).sum(-1)
     places = torch.stack([u + mean_u, v + mean_v], -1)
     return places, covariance.reshape(batch, count, 2, 2), share
+
+
+def snapped(pixels: Tensor, expected: Tensor, reach: float) -> Tensor:
+    """Peaks of heat maps, put where points are expected exactly, if that is near.
+
+    A heat map has cells and a smooth top; what is expected has not. Of several places the one that
+    is most likely, and nearest, counts most (a soft maximum, so that nothing jumps).
+
+    Args:
+        pixels: (..., 2) px.
+        expected: (..., H, 3) px and probability of H > 0 places.
+        reach: deviation of how far a peak may be from its place, px.
+
+    Returns:
+        (..., 2) px; as they were where nothing is expected nearby.
+    """
+    places, weights = expected[..., :2], expected[..., 2]
+    apart = (places - pixels[..., None, :]).square().sum(-1)
+    near = weights * torch.exp(-apart / (2 * reach**2))
+    shares = (near / near.amax(-1, keepdim=True).clamp_min(1e-12)) ** _SOFT_MAXIMUM
+    mean = (shares[..., None] * places).sum(-2) / shares.sum(-1, keepdim=True).clamp_min(1e-12)
+    return torch.where((near.sum(-1) > _EXPECTED)[..., None], mean, pixels)
