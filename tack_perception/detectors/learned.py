@@ -272,10 +272,11 @@ class LearnedDetector:
         shots = [every[number] for number in numbers]
         with torch.inference_mode():
             found = self.reader.find(shots, windows, closely=closely)
-            places, covariances, shares = peaks(found.heat)
+            expected = found.expected  # it makes narrow spikes
+            places, covariances, shares = peaks(found.heat, heaviest=expected is not None)
             pixels = to_pixels(places, self.model.stride)
-            if found.expected is not None:
-                pixels = snapped(pixels, found.expected, _SNAPPED * self.model.stride)
+            if expected is not None:
+                pixels = snapped(pixels, expected, _SNAPPED * self.model.stride)
         facts = {"share": shares.cpu().numpy()}
         if not self.model.config.focal_px:  # which object it is, is no question in a whole frame
             facts |= _alike(self.model, windows, shots)

@@ -64,6 +64,22 @@ def test_of_two_modes_the_higher_is_taken_not_the_middle():
     assert 0.4 < float(share) < 0.7
 
 
+def test_two_spikes_side_by_side_outweigh_a_higher_one():
+    places = torch.zeros(32, 40)
+    places[10, 30], places[20, 8], places[20, 10] = 0.4, 0.3, 0.3
+    heat = places.clamp_min(1e-6).log()[None, None]
+    highest, heaviest = (peaks(heat, heaviest=one)[0][0, 0] for one in (False, True))
+    assert torch.allclose(highest, torch.tensor([30.0, 10.0]), atol=0.05)
+    assert torch.allclose(heaviest, torch.tensor([9.0, 20.0]), atol=0.2)
+
+
+def test_the_heaviest_place_of_one_mode_is_its_peak():
+    heat = gaussian_map((12.3, 20.6))[None, None]
+    several = (peaks(heat, heaviest=one) for one in (False, True))
+    for highest, heaviest in zip(*several, strict=True):
+        assert torch.allclose(highest, heaviest)
+
+
 def test_a_peak_is_put_where_the_likeliest_place_near_it_is():
     expected = torch.tensor([[20.3, 10.1, 0.6], [25.0, 10.0, 0.2], [80.0, 10.0, 0.9]])
     peaks_ = torch.tensor([[21.0, 10.0], [50.0, 10.0]])
