@@ -106,7 +106,6 @@ class FusedReader:
             evidence["likeness"] = like
         # How sure the networks are by themselves: with poses the heat is narrow even when wrong.
         evidence["focus"] = peaks(heat)[2]
-        expected = None
         if self._around is not None:
             if closely:
                 heat, facts = self._around.find(shots, windows, heat)
@@ -118,10 +117,10 @@ class FusedReader:
                 best = np.maximum.reduceat(told, clicks.begins, axis=1)
                 evidence[name] = torch.from_numpy(best)
             if closely:
-                expected, facts = self._predicted(clicks, windows, heat, met)
-                heat = heat + _mixture(expected, heat.shape[-2:], self._stride)
+                prior, facts = self._predicted(clicks, windows, heat, met)
+                heat = heat + prior
                 evidence |= facts
-        return Found(heat, evidence, expected)
+        return Found(heat, evidence)
 
     def _recognised(
         self, clicks: _Clicks, windows: Sequence[Window]
@@ -137,7 +136,7 @@ class FusedReader:
     def _predicted(
         self, clicks: _Clicks, windows: Sequence[Window], heat: Tensor, met: FloatArray
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """(W, L, H, 3) pixels where labels must be, how likely, and what speaks for it."""
+        """(W, L, h, w) logarithms of where labels must be, and what speaks for it."""
         shape = (len(windows), len(clicks.flat))
         posed = clicks.best(met, _POSED)
         # Of each shot and pose the pixel and the weight; of each shot the facts.
@@ -167,7 +166,7 @@ class FusedReader:
         )
         evidence = {name: told[..., n] for n, name in enumerate(FACTS)}
         evidence["backing"] = _backing(heat, likeliest[..., :2], told[..., 0], self._stride)
-        return places, evidence
+        return _mixture(places, heat.shape[-2:], self._stride), evidence
 
     def look_for(
         self, clicked: Window, anchors: Anchors, windows: Sequence[Window]

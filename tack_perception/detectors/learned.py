@@ -34,13 +34,12 @@ from tack_perception.detectors.settings import LearnedConfig
 from tack_perception.frame import RGBDFrame
 from tack_perception.keypoint import Keypoint
 from tack_perception.networks.model import KeypointModel
-from tack_perception.networks.sampling import peaks, snapped, to_pixels
+from tack_perception.networks.sampling import peaks, to_pixels
 
 FloatArray = NDArray[np.float64]
 _STRANGEST = 1e-4  # least probability that two things are of one class
 _SAME = 0.15  # of a window: points that are closer are on one thing
 _WORTH = 0.5  # presence from which further windows are looked at closely
-_SNAPPED = 3.0  # cells between a peak and the place where it is expected exactly
 _PROBES = 16  # points of an object that are looked for on all objects of a frame
 
 
@@ -92,13 +91,10 @@ class Found:
     Attributes:
         heat: (W, L, h, w) logits.
         evidence: by name (W, L).
-        expected: (W, L, H, 3) px of the windows' pictures and probability of places where the point
-            is exactly, if it is near there; None where nothing tells more than the heat.
     """
 
     heat: Tensor
     evidence: dict[str, Tensor]
-    expected: Tensor | None = None
 
 
 class LearnedDetector:
@@ -272,11 +268,8 @@ class LearnedDetector:
         shots = [every[number] for number in numbers]
         with torch.inference_mode():
             found = self.reader.find(shots, windows, closely=closely)
-            expected = found.expected  # it makes narrow spikes
-            places, covariances, shares = peaks(found.heat, heaviest=expected is not None)
+            places, covariances, shares = peaks(found.heat)
             pixels = to_pixels(places, self.model.stride)
-            if expected is not None:
-                pixels = snapped(pixels, expected, _SNAPPED * self.model.stride)
         facts = {"share": shares.cpu().numpy()}
         if not self.model.config.focal_px:  # which object it is, is no question in a whole frame
             facts |= _alike(self.model, windows, shots)

@@ -13,9 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_SOFT_MAXIMUM = 4.0  # power: the likeliest place counts sixteen times one that is half as likely
-_EXPECTED = 0.02  # probability from which something is expected there
-
 
 def to_cells(pixels: Tensor, stride: int) -> Tensor:
     """(..., 2) pixels (u, v) → cells."""
@@ -72,9 +69,7 @@ def log_probabilities(heat: Tensor) -> Tensor:
     return functional.log_softmax(heat.flatten(-2).float(), -1).reshape(heat.shape)
 
 
-def peaks(
-    heat: Tensor, sigma: float = 2.0, *, heaviest: bool = False
-) -> tuple[Tensor, Tensor, Tensor]:
+def peaks(heat: Tensor, sigma: float = 2.0) -> tuple[Tensor, Tensor, Tensor]:
     """Where heat maps are highest, between cells.
 
     The highest cell, then the mean place under the soft-max of a Gaussian window around it: a mean
@@ -83,8 +78,6 @@ def peaks(
     Args:
         heat: (B, N, h, w) logits.
         sigma: of the window, cells.
-        heaviest: begin at the cell whose window holds the most probability, which may be in several
-            narrow spikes side by side, rather than at the highest.
 
     Returns:
         (B, N, 2) places (u, v) in cells; (B, N, 2, 2) covariance of the windowed soft-max, cells²;
@@ -92,13 +85,7 @@ def peaks(
     """
     batch, count, height, width = heat.shape
     flat = heat.reshape(batch, count, -1).float()
-    total = flat.logsumexp(-1, keepdim=True)
-    if heaviest:
-        maps = (flat - total).clamp_min(-60).exp().reshape(heat.shape)
-        down, across = (_window(size, sigma, heat.device) for size in (height, width))
-        top = (down @ maps @ across).flatten(2).argmax(-1)
-    else:
-        top = flat.argmax(-1)
+    top = flat.argmax(-1)
     u, v = top % width, torch.div(top, width, rounding_mode="floor")
     # Only the cells around the top are looked at: three sigma of the window hold all of it.
     reach = math.ceil(3 * sigma)
@@ -108,8 +95,8 @@ def peaks(
     inside = (down[..., :, None] & across[..., None, :]).flatten(2)
     columns, rows = columns.clamp(0, width - 1), rows.clamp(0, height - 1)
     near = (rows[..., :, None] * width + columns[..., None, :]).flatten(2)
-    # No numbers too small to be fast.
-    probability = (flat.gather(-1, near) - total).clamp_min(-60).exp() * inside
+    logarithm = flat.gather(-1, near) - flat.logsumexp(-1, keepdim=True)
+    probability = logarithm.clamp_min(-60).exp() * inside  # no numbers too small to be fast
     dv, du = (one.flatten().float() for one in torch.meshgrid(steps, steps, indexing="ij"))
     windowed = probability * torch.exp(-(du**2 + dv**2) / (2 * sigma**2))
     mass = windowed.sum(-1).clamp_min(1e-12)
@@ -121,31 +108,3 @@ def peaks(
     share = (probability * (du**2 + dv**2 <= (2 * sigma) ** 2)).sum(-1)
     places = torch.stack([u + mean_u, v + mean_v], -1)
     return places, covariance.reshape(batch, count, 2, 2), share
-
-
-def _window(size: int, sigma: float, device: torch.device) -> Tensor:
-    """(size, size) weights of cells in the windows around each of them."""
-    cells = torch.arange(size, device=device)
-    return torch.exp(-(((cells[:, None] - cells) / sigma) ** 2) / 2)
-
-
-def snapped(pixels: Tensor, expected: Tensor, reach: float) -> Tensor:
-    """Peaks of heat maps, put where points are expected exactly, if that is near.
-
-    A heat map has cells and a smooth top; what is expected has not. Of several places the one that
-    is most likely, and nearest, counts most (a soft maximum, so that nothing jumps).
-
-    Args:
-        pixels: (..., 2) px.
-        expected: (..., H, 3) px and probability of H > 0 places.
-        reach: deviation of how far a peak may be from its place, px.
-
-    Returns:
-        (..., 2) px; as they were where nothing is expected nearby.
-    """
-    places, weights = expected[..., :2], expected[..., 2]
-    apart = (places - pixels[..., None, :]).square().sum(-1)
-    near = weights * torch.exp(-apart / (2 * reach**2))
-    shares = (near / near.amax(-1, keepdim=True).clamp_min(1e-12)) ** _SOFT_MAXIMUM
-    mean = (shares[..., None] * places).sum(-2) / shares.sum(-1, keepdim=True).clamp_min(1e-12)
-    return torch.where((near.sum(-1) > _EXPECTED)[..., None], mean, pixels)

@@ -9,14 +9,7 @@ pytest.importorskip("torch", reason="PyTorch is not installed")
 import torch
 
 from tack_perception.learning.losses import gaussians, heat_cross_entropy
-from tack_perception.networks.sampling import (
-    peaks,
-    pool_gaussian,
-    sample,
-    snapped,
-    to_cells,
-    to_pixels,
-)
+from tack_perception.networks.sampling import peaks, pool_gaussian, sample, to_cells, to_pixels
 
 
 def ramp(height=12, width=20):
@@ -62,44 +55,6 @@ def test_of_two_modes_the_higher_is_taken_not_the_middle():
     places, _, share = peaks(heat[None, None])
     assert torch.allclose(places[0, 0], torch.tensor([32.0, 16.0]), atol=0.3)
     assert 0.4 < float(share) < 0.7
-
-
-def test_two_spikes_side_by_side_outweigh_a_higher_one():
-    places = torch.zeros(32, 40)
-    places[10, 30], places[20, 8], places[20, 10] = 0.4, 0.3, 0.3
-    heat = places.clamp_min(1e-6).log()[None, None]
-    highest, heaviest = (peaks(heat, heaviest=one)[0][0, 0] for one in (False, True))
-    assert torch.allclose(highest, torch.tensor([30.0, 10.0]), atol=0.05)
-    assert torch.allclose(heaviest, torch.tensor([9.0, 20.0]), atol=0.2)
-
-
-def test_the_heaviest_place_of_one_mode_is_its_peak():
-    heat = gaussian_map((12.3, 20.6))[None, None]
-    several = (peaks(heat, heaviest=one) for one in (False, True))
-    for highest, heaviest in zip(*several, strict=True):
-        assert torch.allclose(highest, heaviest)
-
-
-def test_a_peak_is_put_where_the_likeliest_place_near_it_is():
-    expected = torch.tensor([[20.3, 10.1, 0.6], [25.0, 10.0, 0.2], [80.0, 10.0, 0.9]])
-    peaks_ = torch.tensor([[21.0, 10.0], [50.0, 10.0]])
-    near, far = snapped(peaks_, expected, reach=6.0)
-    assert torch.dist(near, expected[0, :2]) < 0.1  # others are less likely, or too far away
-    assert far.tolist() == [50.0, 10.0]
-
-
-def test_what_is_hardly_believed_moves_no_peak():
-    unsure = torch.tensor([[[20.0, 10.0, 0.015], [0.0, 0.0, 0.0]]])
-    assert snapped(torch.tensor([[21.0, 10.0]]), unsure, reach=6.0).tolist() == [[21.0, 10.0]]
-
-
-def test_between_two_places_a_peak_does_not_jump():
-    two = torch.tensor([[20.0, 10.0, 0.5], [28.0, 10.0, 0.5]])
-    at = torch.linspace(22.0, 26.0, 401)
-    line = torch.stack([at, torch.full_like(at, 10.0)], -1)
-    moved = snapped(line, two.expand(401, -1, -1), reach=6.0)[:, 0]
-    assert torch.isclose(moved[200], torch.tensor(24.0))
-    assert ((moved.diff() > 0) & (moved.diff() < 0.05)).all()
 
 
 def test_the_cross_entropy_is_lowest_at_the_truth_and_is_the_entropy_there():
