@@ -147,7 +147,6 @@ class RosEyes:
     def _excuse(self, after_ns: int) -> tuple[MoveItErrorCode, str]:
         """Why nothing new is there, by what has come instead."""
         newest = self._frames[-1].stamp_ns if self._frames else None
-        answered = None if self._detections is None else to_ns(self._detections.header.stamp)
         if newest is None:
             return (
                 MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA,
@@ -156,17 +155,18 @@ class RosEyes:
         if newest <= after_ns:
             late_s = (after_ns - newest) / 1e9
             return MoveItErrorCode.SENSOR_INFO_STALE, f"the newest image is {late_s:.1f} s too old"
-        if answered is None:
+        if self._detections is None:
             return (
                 MoveItErrorCode.UNABLE_TO_AQUIRE_SENSOR_DATA,
                 "images come, but the detector has answered none: is anything annotated?",
             )
-        if answered > after_ns:
+        if self._detections_after(after_ns) is not None:
             return (
                 MoveItErrorCode.SENSOR_INFO_STALE,
                 "detections come, but not with an image that is still there: the detector is"
                 f" {IMAGES_KEPT} images behind",
             )
+        answered = to_ns(self._detections.header.stamp)
         return (
             MoveItErrorCode.SENSOR_INFO_STALE,
             "images come, but the detector's last answer was to one that is"
